@@ -1,0 +1,118 @@
+"""``python -m search.run``: searches, or goes on with a search."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from search._command import DataDir, Storage, console, data_dir, run, study_path
+
+
+def main(
+    study: Annotated[str, typer.Option(help="The study file, or its name in studies/.")] = "studies/digits.toml",
+    n_trials: Annotated[
+        int, typer.Option(min=1, help="Finished trials (complete or pruned) that the study shall have in all.")
+    ] = 50,
+    workers: Annotated[
+        str, typer.Option(help="Trials at a time; auto: fills the cores, or one a GPU; 0: one, in this process.")
+    ] = "auto",
+    timeout: Annotated[
+        float | None, typer.Option(min=1, help="Seconds after which to stop; the same command goes on.")
+    ] = None,
+    trial_timeout: Annotated[float | None, typer.Option(min=1, help="Seconds after which a trial is killed.")] = None,
+    name: Annotated[str | None, typer.Option(help="Another name for the study.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed for the study.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Another value for a key of the study file.", metavar="KEY=VALUE")
+    ] = None,
+    storage: Storage = None,
+    data: DataDir = None,
+) -> None:
+    """Search, or go on with a search: the same command finishes what is missing, and then does nothing."""
+    from lightsearch.progress import LiveDisplay, PlainDisplay
+    from lightsearch.search import search
+    from lightsearch.storage import storage_url
+    from lightsearch.study_file import read_declaration
+
+    path = study_path(study)
+    overrides = [*(set_ or [])]
+    overrides += [f"name={json.dumps(name)}"] if name is not None else []
+    overrides += [f"seed={seed}"] if seed is not None else []
+    declared = read_declaration(path, overrides)
+    screen, url = console(), storage_url(storage)
+    title, metric = str(declared.get("name")), str(declared.get("metric", "val_acc"))
+    with contextlib.ExitStack() as stack:
+        if screen.is_terminal:
+            display: Any = stack.enter_context(LiveDisplay(screen, name=title, metric=metric, n_trials=n_trials))
+        else:
+            display = PlainDisplay(screen, n_trials=n_trials)
+        result = search(
+            declared,
+            n_trials=n_trials,
+            url=url,
+            display=display,
+            workers=None if workers == "auto" else _number(workers),
+            timeout=timeout,
+            trial_timeout=trial_timeout,
+            data_dir=data_dir(data),
+        )
+    same_command = f"python -m search.run --study {path} --n-trials {n_trials}"
+    _print_end(screen, result, url, storage, name, same_command)
+    if result.signal is not None:
+        sys.exit(128 + result.signal)
+    sys.exit(1 if result.failure is not None else 0)
+
+
+def _number(workers: str) -> int:
+    if not workers.isdigit() or int(workers) > 1024:
+        raise typer.BadParameter("write auto, or a number from 0 to 1024", param_hint="--workers")
+    return int(workers)
+
+
+def _print_end(screen: Console, result: Any, url: str, storage: str | None, name: str | None, same: str) -> None:
+    """How it ended, the leading trials, where the results are, and what to type next."""
+    from lightsearch.progress import duration, leaders_table
+    from lightsearch.runner import Ending
+    from lightsearch.storage import redact
+
+    results, failure = result.results, result.failure
+    states, epochs = results["counts"]["states"], results["epochs"]
+    counts = ", ".join(f"{n} {state if state != 'fail' else 'failed'}" for state, n in states.items())
+    say = {
+        Ending.DONE: "done",
+        Ending.EXHAUSTED: "done: the sampler has visited every point of the space",
+        Ending.TIMEOUT: "stopped at --timeout; the same command goes on",
+        Ending.STOPPED: "stopped; the same command goes on",
+        Ending.FAILING: "stopped: the same failure again and again",
+    }[result.ending]
+    screen.print(f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all")
+    saved = epochs["at_most"] - epochs["trained"]
+    if epochs["at_most"]:
+        screen.print(
+            f"{epochs['trained']} epochs trained, {saved} of {epochs['at_most']} saved "
+            f"({epochs['saved_by_pruning']} by pruning, {epochs['saved_by_early_stopping']} by early stopping)"
+        )
+    if failure is not None:
+        screen.print(f"\n{failure.traceback}", markup=False)
+        return
+    if results["leaders"]:
+        screen.print()
+        screen.print(leaders_table(results["leaders"][:5], results["metric"]))
+    option = f" --storage {redact(url)}" if storage else ""
+    screen.print(f"\nresults    {result.folder / 'results.json'}", soft_wrap=True)
+    if results["best"]:
+        screen.print(f"checkpoint {result.folder / results['best']['checkpoint']}", soft_wrap=True)
+        screen.print(f"test it    python -m search.evaluate --study {results['study']}{option}", soft_wrap=True)
+    screen.print(f"look at it optuna-dashboard {redact(url)}", soft_wrap=True)
+    if result.ending in (Ending.TIMEOUT, Ending.STOPPED):
+        named = f" --name {name}" if name else ""
+        screen.print(f"go on      {same}{named}{option}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run(main, "run")

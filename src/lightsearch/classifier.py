@@ -1,0 +1,92 @@
+"""The default model: a batch-normalised multilayer perceptron for images."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+Batch = tuple[Tensor, Tensor]
+"""(images: (B, C, H, W) float32 in [0, 1], labels: (B,) int64 in [0, num_classes))."""
+
+
+class Classifier(LightningModule):
+    """Two hidden layers of one width, each Linear, BatchNorm, ReLU; cross entropy; Adam.
+
+    Logs ``train_loss`` (the epoch's mean), ``val_loss``, ``val_acc``, ``test_loss`` and ``test_acc``.
+
+    Args:
+        in_features: Numbers an image, channels x height x width; comes from the data.
+        num_classes: Classes to tell apart; comes from the data.
+        hidden_size: Width of both hidden layers.
+        learning_rate: Adam's step size.
+    """
+
+    def __init__(
+        self, in_features: int, num_classes: int, hidden_size: int = 128, learning_rate: float = 1e-3
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.learning_rate = learning_rate
+        self.model = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(in_features, hidden_size),
+            nn.BatchNorm1d(hidden_size),
+            nn.ReLU(),
+            nn.Linear(hidden_size, hidden_size),
+            nn.BatchNorm1d(hidden_size),
+            nn.ReLU(),
+            nn.Linear(hidden_size, num_classes),
+        )
+        # Batches are summed up and logged once an epoch: a self.log in every step costs more than the hooks.
+        self.train_loss_sum, self.train_count = torch.zeros(()), 0
+        # A NaN is a finding, not something to leave out of the mean.
+        self.val_loss, self.test_loss = MeanMetric(nan_strategy="disable"), MeanMetric(nan_strategy="disable")
+        # The labels are known to be in range, and checking them costs a synchronisation a batch.
+        self.val_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+        self.test_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) float32 in [0, 1] -> logits (B, num_classes)."""
+        logits: Tensor = self.model(images)
+        return logits
+
+    def on_train_epoch_start(self) -> None:
+        self.train_loss_sum, self.train_count = torch.zeros((), device=self.device), 0
+
+    def training_step(self, batch: Batch, _batch_idx: int) -> Tensor:
+        images, labels = batch
+        loss = F.cross_entropy(self(images), labels)
+        self.train_loss_sum += loss.detach() * len(labels)  # stays on the device: no synchronisation
+        self.train_count += len(labels)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        self.log("train_loss", self.train_loss_sum / self.train_count, sync_dist=True)
+
+    def validation_step(self, batch: Batch, _batch_idx: int) -> None:
+        self._evaluate(batch, self.val_loss, self.val_acc)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict({"val_loss": self.val_loss, "val_acc": self.val_acc})
+
+    def test_step(self, batch: Batch, _batch_idx: int) -> None:
+        self._evaluate(batch, self.test_loss, self.test_acc)
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict({"test_loss": self.test_loss, "test_acc": self.test_acc})
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        # One kernel for all parameters: on a CPU twice as fast a step at a width of 512 as Adam's loop over tensors.
+        # A loss scaler that must clip gradients has to unscale them first, which the fused kernel does by itself.
+        clipped = self.trainer.gradient_clip_val is not None and self.trainer.precision == "16-mixed"
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=not clipped)
+
+    def _evaluate(self, batch: Batch, loss: MeanMetric, accuracy: MulticlassAccuracy) -> None:
+        images, labels = batch
+        logits = self(images)
+        loss.update(F.cross_entropy(logits, labels), len(labels))
+        accuracy.update(logits, labels)

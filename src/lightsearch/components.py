@@ -1,0 +1,69 @@
+"""Classes named in a study file: found by their import path, and built."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import pytorch_lightning as pl
+
+from lightsearch.errors import Mistake, UserError, did_you_mean
+from lightsearch.study_file import ClassSpec, StudyFile
+
+
+def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> pl.LightningDataModule:
+    """The study's data with a trial's sampled arguments."""
+    cls = find_class(study_file.data, "data")
+    data: pl.LightningDataModule = build(
+        cls, {**study_file.data.init_args, **sampled}, data_context(study_file.seed, data_dir)
+    )
+    return data
+
+
+def build_model(study_file: StudyFile, sampled: dict[str, Any], data: object) -> pl.LightningModule:
+    """The study's model with a trial's sampled arguments; what it must know of the data comes from there."""
+    cls = find_class(study_file.model, "model")
+    model: pl.LightningModule = build(cls, {**study_file.model.init_args, **sampled}, model_context(data))
+    return model
+
+
+def find_class(spec: ClassSpec, field: str) -> type:
+    """Imports a class.
+
+    Raises:
+        UserError: if there is no such module, or no such class in it.
+    """
+    module_name, _, name = spec.class_path.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise  # the module is there, and something that it imports is not
+        mend = "no such module; is it installed, or in the folder that the command is started in?"
+        raise UserError(Mistake(f"{field}.class_path", spec.class_path, mend)) from None
+    cls = getattr(module, name, None)
+    if not isinstance(cls, type):
+        classes = [word for word in dir(module) if isinstance(getattr(module, word), type)]
+        known = [*classes, *getattr(module, "__all__", [])]
+        mend = f"{module_name} has no class {name}; {did_you_mean(name, known)}"
+        raise UserError(Mistake(f"{field}.class_path", spec.class_path, mend))
+    return cls
+
+
+def build(cls: type, arguments: dict[str, Any], context: dict[str, Any]) -> Any:
+    """Builds ``cls`` from arguments, and from those of the context that it takes and that are not given."""
+    accepted = inspect.signature(cls).parameters
+    return cls(**{name: value for name, value in context.items() if name in accepted}, **arguments)
+
+
+def data_context(seed: object, data_dir: str | None) -> dict[str, Any]:
+    """What lightsearch can tell a data class, if it asks for it by these names."""
+    context: dict[str, Any] = {"split_seed": seed}
+    return context if data_dir is None else {**context, "data_dir": data_dir}
+
+
+def model_context(data: object) -> dict[str, Any]:
+    """What the data can tell a model, if it asks for it by these names."""
+    arguments: dict[str, Any] = getattr(data, "model_arguments", {})
+    return arguments

@@ -1,0 +1,133 @@
+"""Reads image data sets into memory, whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightsearch.errors import Mistake, UserError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Images:
+    """A data set in memory.
+
+    Attributes:
+        images: (N, C, H, W) uint8 in [0, 255]: a quarter of the memory of float32, and on a GPU of the traffic.
+        labels: (N,) int64 in [0, classes).
+        classes: The classes' names, by label.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+
+
+def read_images(dataset: str, data_dir: Path, *, train: bool, image_size: int | None = None) -> Images:
+    """Reads one side of a data set.
+
+    Args:
+        dataset: A key of ``SOURCES``.
+        data_dir: Folder of the data files, as torchvision lays them out; for ``folder``, the one that holds
+            ``train/<class>/*.png`` and ``test/<class>/*.png``.
+        train: The training side, or the test side (which ``test_set`` alone may ask for).
+        image_size: Height and width to which the images of a folder are scaled; the first image's if None.
+
+    Raises:
+        UserError: if the data set is unknown, missing and not to be had, or damaged.
+    """
+    if dataset not in SOURCES:
+        raise UserError(Mistake("data.init_args.dataset", dataset, did_you_mean(dataset, SOURCES)))
+    if dataset == "folder":
+        return _folder(data_dir / ("train" if train else "test"), image_size)
+    return SOURCES[dataset](data_dir, train)
+
+
+def _digits(_data_dir: Path, train: bool) -> Images:
+    """scikit-learn's 1,797 digits of 8 x 8; every fifth is a test image (the set has no test side of its own)."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    test = np.arange(len(digits.target)) % 5 == 4
+    side = ~test if train else test
+    images = torch.from_numpy(digits.images[side] * (255 / 16)).round().to(torch.uint8)
+    labels = torch.from_numpy(digits.target[side]).long()
+    return Images(images.unsqueeze(1), labels, tuple(str(name) for name in digits.target_names))
+
+
+def _torchvision(name: str) -> Callable[[Path, bool], Images]:
+    def read(data_dir: Path, train: bool) -> Images:
+        import torchvision
+
+        try:
+            # Reads the files if they are there and downloads them if not.
+            data = getattr(torchvision.datasets, name)(data_dir, train=train, download=True)
+        except (RuntimeError, OSError) as error:
+            raise _unavailable(name, data_dir, error) from error
+        except (ValueError, AssertionError, EOFError) as error:
+            raise _damaged(data_dir / name, error) from error
+        images, labels = torch.as_tensor(data.data), torch.as_tensor(data.targets).long()
+        if len(images) != len(labels):
+            raise _damaged(data_dir / name, f"{len(images)} images but {len(labels)} labels")
+        # MNIST's kind: (N, H, W); CIFAR's: (N, H, W, C).
+        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+        return Images(images, labels, tuple(str(name) for name in data.classes))
+
+    return read
+
+
+def _folder(folder: Path, image_size: int | None) -> Images:
+    """A folder of images per class, decoded once."""
+    import torchvision
+    from PIL import Image
+
+    try:
+        listed = torchvision.datasets.ImageFolder(str(folder))
+        size = image_size or Image.open(listed.samples[0][0]).size[1]
+        images = [
+            np.asarray(Image.open(path).convert("RGB").resize((size, size)), dtype=np.uint8) for path, _ in listed.samples
+        ]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(
+            Mistake("--data-dir", str(folder.parent), f"needs {folder.name}/<class>/*.png in it ({_first_line(error)})")
+        ) from error
+    except OSError as error:
+        raise _damaged(folder, error) from error
+    labels = torch.tensor([label for _, label in listed.samples])
+    return Images(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(), labels, tuple(listed.classes))
+
+
+SOURCES: dict[str, Callable[[Path, bool], Images]] = {
+    "digits": _digits,
+    "mnist": _torchvision("MNIST"),
+    "fashion_mnist": _torchvision("FashionMNIST"),
+    "kmnist": _torchvision("KMNIST"),
+    "cifar10": _torchvision("CIFAR10"),
+    "folder": lambda data_dir, train: _folder(data_dir / ("train" if train else "test"), None),
+}
+
+
+def _unavailable(name: str, data_dir: Path, error: Exception) -> UserError:
+    return UserError(
+        Mistake(
+            "--data-dir",
+            str(data_dir.absolute()),
+            f"{name} is not in it and cannot be downloaded ({_first_line(error)}); name the folder that holds {name}/, "
+            "or use the embedded data: --study studies/digits.toml",
+        )
+    )
+
+
+def _damaged(path: Path, reason: object) -> UserError:
+    return UserError(
+        Mistake("--data-dir", str(path.absolute()), f"is damaged ({_first_line(reason)}); delete it and fetch it again")
+    )
+
+
+def _first_line(reason: object) -> str:
+    return (str(reason).strip().splitlines() or [type(reason).__name__])[0][:200]

@@ -1,0 +1,47 @@
+"""Where a study's files are, and how they are written: whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lightsearch.errors import Mistake
+
+STUDIES = Path("studies")
+"""Studies live below the folder that the command is started in."""
+
+
+def study_folder(name: str) -> Path:
+    """``studies/<name>``, absolute."""
+    return (STUDIES / name).absolute()
+
+
+def trial_folder(study: Path, number: int) -> Path:
+    """``studies/<name>/trial-0007``."""
+    return study / f"trial-{number:04d}"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes ``content`` as JSON so that a reader sees the old file or the new one, never a part of one."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes ``text`` so that a reader sees the old file or the new one, never a part of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> list[Mistake]:
+    """What keeps a folder, there or not yet there, from being written to."""
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return []
+    return [Mistake("studies", str(folder), f"{there} cannot be written to; start the command in a folder that can")]

@@ -1,0 +1,195 @@
+"""Runs every trial in a process of its own, forked from a server that has torch and Lightning imported already."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from types import ModuleType
+from typing import Any
+
+from lightsearch.launchers import Ended, Job
+
+GRACE_SECONDS = 10.0
+"""How long a worker whose coordinator is gone may take to write its checkpoints."""
+
+_context = multiprocessing.get_context("forkserver")
+
+
+class ForkServer:
+    """The server. Importing torch and Lightning takes it seconds, once; a child of it starts in 50 ms."""
+
+    def __init__(self) -> None:
+        _context.set_forkserver_preload(["lightsearch.launchers.preload"])
+        from multiprocessing import forkserver
+
+        with _no_main_module():
+            forkserver.ensure_running()
+
+    def process(self, target: Callable[..., None], *args: Any) -> ForkServerProcess:
+        """Starts ``target(*args)`` in a child."""
+        process = _context.Process(target=target, args=args)
+        with _no_main_module():
+            process.start()
+        return process
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """``function(*args)``, run in a child.
+
+        Raises:
+            RuntimeError: if the child dies.
+        """
+        receiver, sender = _context.Pipe(duplex=False)
+        process = self.process(_answer, sender, function, args)
+        sender.close()
+        try:
+            answer = receiver.recv()
+        except EOFError:
+            process.join()
+            raise RuntimeError(f"a process that was to run {function.__name__} ended with {process.exitcode}") from None
+        process.join()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+class ProcessLauncher:
+    """A process a trial.
+
+    Args:
+        server: Where the processes come from.
+        workers: Trials at a time.
+        threads: CPU threads a trial.
+        accelerators: GPUs of the machine, dealt out to the workers in turn; 0: none.
+    """
+
+    def __init__(self, server: ForkServer, *, workers: int, threads: int, accelerators: int) -> None:
+        self.slots = workers
+        self._server = server
+        self._threads = threads
+        self._accelerators = accelerators
+        self._processes: dict[int, ForkServerProcess] = {}
+        self._places: dict[int, int] = {}
+
+    def launch(self, job: Job) -> None:
+        place = min(set(range(self.slots)) - set(self._places.values()))
+        device = place % self._accelerators if self._accelerators else None
+        self._processes[job.number] = self._server.process(_run_job, job, self._threads, device)
+        self._places[job.number] = place
+
+    def wait(self, timeout: float) -> list[Ended]:
+        ready = set(wait([process.sentinel for process in self._processes.values()], timeout))
+        ended = []
+        for number, process in list(self._processes.items()):
+            if process.sentinel in ready:
+                process.join()
+                ended.append(Ended(number, process.exitcode if process.exitcode is not None else 1))
+                process.close()
+                del self._processes[number], self._places[number]
+        return ended
+
+    def stop(self, number: int, *, kill: bool = False) -> None:
+        process = self._processes.get(number)
+        if process is not None:
+            process.kill() if kill else process.terminate()
+
+    def close(self) -> None:
+        for process in self._processes.values():
+            process.kill()
+            process.join()
+            process.close()
+        self._processes.clear()
+
+
+def _run_job(job: Job, threads: int, device: int | None) -> None:
+    """A worker process's whole life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the coordinator decides
+    signal.signal(signal.SIGTERM, _interrupt)
+    _end_with_parent()
+    _log_to(job)
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = _visible(device)
+
+    import torch
+
+    from lightsearch.outcome import Interrupted
+    from lightsearch.trial import run_trial
+
+    torch.set_num_threads(threads)
+    with contextlib.suppress(Interrupted):  # its outcome is written
+        run_trial(
+            job.study_file,
+            job.storage_url,
+            job.trial_id,
+            folder=job.folder,
+            data_dir=job.data_dir,
+            attempt=job.attempt,
+        )
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    from lightsearch.outcome import Interrupted
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+    raise Interrupted("asked to stop")
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its coordinator is gone, however that died."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(GRACE_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _log_to(job: Job) -> None:
+    """What the trial prints goes to its folder, not to the screen."""
+    log = os.open(job.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+
+
+def _visible(device: int) -> str:
+    """The name of the machine's ``device``-th visible GPU."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return names.split(",")[device] if names else str(device)
+
+
+def _answer(sender: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    try:
+        answer = function(*args)
+    except Exception as error:
+        answer = error
+    sender.send(answer)
+
+
+@contextlib.contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Hides the main module while a process starts.
+
+    multiprocessing would import it in every child: needless, slow, and in a script without a ``__main__`` guard
+    each child would start the search anew.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

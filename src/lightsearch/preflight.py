@@ -1,0 +1,139 @@
+"""What can be known of a study before anything is stored: are its classes there, do they take what they are given,
+is the data there. Runs in a child of the fork server, so that the coordinator need not import torch."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from lightsearch.errors import Mistake, UserError, did_you_mean
+from lightsearch.study_file import ClassSpec, StudyFile, TrainerSpec
+
+PACKAGES = ("lightsearch", "torch", "torchvision", "pytorch-lightning", "optuna")
+
+
+class Preflight(BaseModel):
+    """What is known of a study once its classes and its data have been seen, and before anything is stored."""
+
+    mistakes: list[str] = []
+    """What has to be mended first, a line each."""
+    data: dict[str, Any] = {}
+    """What the data says of itself: sizes, and the digest of the split."""
+    device: str = "cpu"
+    """``cpu``, or the accelerator's name."""
+    accelerators: int = 0
+    """How many of them there are."""
+    versions: dict[str, str] = {}
+    """Versions of Python and of the packages that results depend on."""
+
+
+def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
+    """Finds and checks what a study file names, and loads its data once.
+
+    Takes the file as it is written, so that what its classes say can be reported together with what is wrong with
+    its form.
+
+    Args:
+        declared: The study file's content.
+        data_dir: Folder of the data files.
+    """
+    import torch
+
+    from lightsearch.components import build, data_context, find_class, model_context
+    from lightsearch.training import quiet
+
+    quiet()
+    mistakes: list[Mistake | str] = []
+    facts: dict[str, Any] = {}
+    data: Any = None
+    specs = {section: _section(declared, section) for section in ("data", "model")}
+    sampled = {section: _sampled(declared, section) for section in ("data", "model", "trainer")}
+    try:
+        if specs["data"] is not None:
+            cls = find_class(specs["data"], "data")
+            context = data_context(declared.get("seed", StudyFile.model_fields["seed"].default), data_dir)
+            _check_arguments(cls, specs["data"], "data", sampled["data"], context)
+            # What is sampled must have a value here; its default serves, since no split depends on it.
+            data = build(cls, specs["data"].init_args, context)
+            facts = data.describe() if hasattr(data, "describe") else {}
+    except UserError as error:
+        mistakes.extend(error.mistakes)
+    except TypeError:
+        pass  # an argument without a default is sampled: the data is first built in a trial
+    try:
+        if specs["model"] is not None:
+            cls = find_class(specs["model"], "model")
+            _check_arguments(cls, specs["model"], "model", sampled["model"], model_context(data))
+    except UserError as error:
+        mistakes.extend(error.mistakes)
+    mistakes.extend(_check_trainer(declared, sampled["trainer"]))
+    cuda = torch.cuda.is_available()
+    return Preflight(
+        mistakes=[str(mistake) for mistake in mistakes],
+        data=facts,
+        device=torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
+        accelerators=torch.cuda.device_count() if cuda else 0,
+        versions={"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+    )
+
+
+def _check_arguments(cls: type, spec: ClassSpec, field: str, sampled: dict[str, Any], context: dict[str, Any]) -> None:
+    parameters = inspect.signature(cls).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    mistakes = []
+    for place, given in ((f"{field}.init_args", spec.init_args), (f"space.{field}", sampled)):
+        for name, value in given.items():
+            if name not in parameters and not takes_any:
+                mend = f"{cls.__name__} has no argument {name}; {did_you_mean(name, parameters)}"
+                mistakes.append(Mistake(f"{place}.{name}", value, mend))
+    for name in spec.init_args.keys() & sampled.keys():
+        mistakes.append(Mistake(f"{field}.init_args.{name}", spec.init_args[name], "is sampled as well; keep one"))
+    for name, parameter in parameters.items():
+        needed = parameter.default is parameter.empty and parameter.kind in (
+            parameter.POSITIONAL_OR_KEYWORD,
+            parameter.KEYWORD_ONLY,
+        )
+        if needed and name not in {**spec.init_args, **sampled, **context}:
+            mistakes.append(Mistake(f"{field}.init_args.{name}", None, f"{cls.__name__} needs it; add it"))
+    if mistakes:
+        raise UserError(*mistakes)
+
+
+def _check_trainer(declared: dict[str, Any], sampled: dict[str, Any]) -> list[Mistake]:
+    import pytorch_lightning as pl
+
+    section = declared.get("trainer", {})
+    if not isinstance(section, dict):
+        return []
+    keywords = {key: value for key, value in section.items() if key not in TrainerSpec.model_fields or key == "max_epochs"}
+    known = set(inspect.signature(pl.Trainer).parameters) - {"callbacks", "default_root_dir"}
+    mistakes = [
+        Mistake(f"{place}.{name}", value, f"unknown key; {did_you_mean(name, known | TrainerSpec.model_fields.keys())}")
+        for place, given in (("trainer", keywords), ("space.trainer", sampled))
+        for name, value in given.items()
+        if name not in known
+    ]
+    if not mistakes:
+        try:
+            pl.Trainer(**{"logger": False, "enable_checkpointing": False, **keywords})
+        except Exception as error:  # whatever Lightning objects to, in its own words
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            mistakes.append(Mistake("trainer", keywords, f"the Lightning Trainer says: {reason}"))
+    return mistakes
+
+
+def _section(declared: dict[str, Any], section: str) -> ClassSpec | None:
+    try:
+        return ClassSpec.model_validate(declared.get(section))
+    except ValidationError:
+        return None  # its form is reported by the study file's own validation
+
+
+def _sampled(declared: dict[str, Any], section: str) -> dict[str, Any]:
+    space = declared.get("space", {})
+    parameters = space.get(section, {}) if isinstance(space, dict) else {}
+    return parameters if isinstance(parameters, dict) else {}

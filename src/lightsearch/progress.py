@@ -1,0 +1,205 @@
+"""The search as it goes: live on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from lightsearch.outcome import Outcome
+from lightsearch.study import leaders
+
+
+class Display(Protocol):
+    """Where a search shows how it goes."""
+
+    def message(self, text: str) -> None:
+        """Says something once."""
+
+    def finished(self, outcome: Outcome, study: optuna.Study, n_trials: int) -> None:
+        """A trial has ended."""
+
+    def update(self, study: optuna.Study, running: set[int]) -> None:
+        """Shows the study as it stands."""
+
+
+class PlainDisplay:
+    """One line a finished trial: for a file, a pipe, a batch job."""
+
+    def __init__(self, console: Console, *, n_trials: int) -> None:
+        self.console = console
+        self.pace = Pace(n_trials)
+
+    def message(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def finished(self, outcome: Outcome, study: optuna.Study, n_trials: int) -> None:
+        self.pace.count(outcome)
+        trials = study.get_trials(deepcopy=False)
+        line = f"[{_n_finished(trials)}/{n_trials}] {describe_outcome(outcome)}"
+        best = leaders(trials, study.direction.name.lower(), 1)
+        if best:
+            line += f" | best {best[0].value:.5g} (trial {best[0].number})"
+        self.message(f"{line} | {self.pace.left(trials)}")
+
+    def update(self, study: optuna.Study, running: set[int]) -> None:
+        pass
+
+
+class LiveDisplay:
+    """A picture of the search that stays in place, on a terminal.
+
+    A context manager: the picture is drawn while it is entered.
+    """
+
+    def __init__(self, console: Console, *, name: str, metric: str, n_trials: int) -> None:
+        self.console = console
+        self.name = name
+        self.metric = metric
+        self.n_trials = n_trials
+        self.pace = Pace(n_trials)
+        self._live = Live(console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> LiveDisplay:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def message(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False)
+
+    def finished(self, outcome: Outcome, study: optuna.Study, n_trials: int) -> None:  # noqa: ARG002
+        self.pace.count(outcome)
+        if outcome.error is not None:
+            self.message(describe_outcome(outcome))
+        self.update(study, set())
+
+    def update(self, study: optuna.Study, running: set[int]) -> None:
+        trials = study.get_trials(deepcopy=False)
+        self._live.update(Group(self._head(trials), self._best(trials, study), self._table(trials, running)))
+
+    def _head(self, trials: list[FrozenTrial]) -> Table:
+        done = _n_finished(trials)
+        states = {state: sum(trial.state is state for trial in trials) for state in TrialState}
+        counts = f"{done}/{self.n_trials} trials"
+        details = [
+            f"{states[state]} {state.name.lower() if state is not TrialState.FAIL else 'failed'}"
+            for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+            if states[state]
+        ]
+        head = Table.grid(padding=(0, 1))
+        head.add_row(
+            Text(self.name, style="bold"),
+            ProgressBar(total=self.n_trials, completed=done, width=30),
+            Text(counts, style="bold"),
+            Text(", ".join(details)),
+            Text(self.pace.left(trials), style="dim"),
+        )
+        return head
+
+    def _best(self, trials: list[FrozenTrial], study: optuna.Study) -> Text:
+        best = leaders(trials, study.direction.name.lower(), 1)
+        if not best:
+            return Text(f"best {self.metric}: none yet", style="dim")
+        return Text.assemble(
+            f"best {self.metric}: ",
+            (f"{best[0].value:.5g}", "bold green"),
+            f"  trial {best[0].number}  ",
+            (describe_params(best[0].params), "dim"),
+        )
+
+    def _table(self, trials: list[FrozenTrial], running: set[int]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("running", "epoch", self.metric, "parameters"):
+            table.add_column(column, justify="right" if column in ("epoch", self.metric) else "left")
+        for trial in trials:
+            if trial.state is TrialState.RUNNING or trial.number in running:
+                epoch, value = latest(trial)
+                table.add_row(f"trial {trial.number}", epoch, value, escape(describe_params(trial.params)))
+        return table
+
+
+class Pace:
+    """How fast trials finish in this run."""
+
+    def __init__(self, n_trials: int) -> None:
+        self.n_trials = n_trials
+        self._began = time.monotonic()
+        self._counted = 0
+
+    def count(self, outcome: Outcome) -> None:
+        self._counted += outcome.policy.counts
+
+    def left(self, trials: list[FrozenTrial]) -> str:
+        """The time to go, in words."""
+        elapsed = time.monotonic() - self._began
+        missing = max(self.n_trials - _n_finished(trials), 0)
+        if not self._counted:
+            return f"{duration(elapsed)} so far"
+        return f"{duration(elapsed)} so far, about {duration(elapsed / self._counted * missing)} to go"
+
+
+def describe_outcome(outcome: Outcome) -> str:
+    """A finished trial in a line."""
+    line = f"trial {outcome.number} {outcome.kind}"
+    if outcome.error is not None:
+        line += f": {outcome.error.type}: {outcome.error.message}"
+    elif outcome.value is not None:
+        line += f" {outcome.value:.5g} (epoch {outcome.best_epoch} of {outcome.epochs}, {outcome.seconds:.1f} s)"
+    return f"{line} {describe_params(outcome.params)}"
+
+
+def describe_params(params: dict[str, Any]) -> str:
+    """Parameters in a line: ``hidden_size=128 learning_rate=0.00123``."""
+    return " ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
+    )
+
+
+def latest(trial: FrozenTrial) -> tuple[str, str]:
+    """A running trial's last reported epoch and metric, as text."""
+    step = trial.last_step
+    return ("-", "-") if step is None else (str(step), f"{trial.intermediate_values[step]:.5g}")
+
+
+def duration(seconds: float) -> str:
+    """``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def leaders_table(entries: list[dict[str, Any]], metric: str) -> Table:
+    """The leading trials of ``results.json``."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    params = list(entries[0]["params"]) if entries else []
+    for column in ("trial", metric, "best epoch", "epochs", *params):
+        table.add_column(column, justify="right")
+    for entry in entries:
+        table.add_row(
+            str(entry["number"]),
+            f"{entry['value']:.5g}",
+            str(entry["best_epoch"]),
+            str(entry["epochs"]),
+            *(f"{value:.4g}" if isinstance(value, float) else escape(str(value)) for value in entry["params"].values()),
+        )
+    return table
+
+
+def _n_finished(trials: list[FrozenTrial]) -> int:
+    return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
+
+

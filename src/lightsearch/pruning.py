@@ -1,0 +1,49 @@
+"""The pruning callback: reports the metric to Optuna after each validation and ends a trial that is not promising."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import optuna
+from optuna_integration import PyTorchLightningPruningCallback
+
+from lightsearch.outcome import Diverged
+
+
+class MissingMetric(Exception):
+    """The module does not log the study's metric."""
+
+
+class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  # optuna-integration has no types
+    """optuna-integration's callback, with three differences.
+
+    A missing metric is an error: the original warns, and then never prunes. NaN and infinity are errors: Optuna
+    takes an infinite value for the best one. A pruned trial leaves the fit as an early-stopped one does, at the end
+    of its epoch: raised in the middle of validation, the exception would cost the epoch's training loss and its
+    checkpoint.
+
+    Args:
+        trial: The running trial.
+        monitor: The study's metric.
+    """
+
+    def __init__(self, trial: optuna.Trial, monitor: str) -> None:
+        super().__init__(trial, monitor)
+        self.pruned_epoch: int | None = None
+        """The epoch in which the trial was pruned."""
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.sanity_checking:
+            return
+        value = trainer.callback_metrics.get(self.monitor)
+        if value is None:
+            logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
+            raise MissingMetric(f'the module does not log "{self.monitor}" in validation; it logs {logged}')
+        if not math.isfinite(value):
+            raise Diverged(f"{self.monitor} is {float(value)} in epoch {trainer.current_epoch}")
+        try:
+            super().on_validation_end(trainer, pl_module)
+        except optuna.TrialPruned:
+            self.pruned_epoch = trainer.current_epoch
+            trainer.should_stop = True

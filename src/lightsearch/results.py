@@ -1,0 +1,92 @@
+"""The study's result files: ``results.json``, and the checkpoints that are worth keeping."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from lightsearch.folders import trial_folder, write_json
+from lightsearch.outcome import Kind, Outcome
+from lightsearch.study import Ledger, leaders, outcome_of
+
+LEADERS = 10
+"""Leading trials listed in ``results.json``."""
+
+
+def write_results(ledger: Ledger) -> dict[str, Any]:
+    """Writes ``studies/<name>/results.json`` from the storage, and returns what it holds."""
+    results = summarise(ledger.study.get_trials(deepcopy=False), ledger.study.user_attrs, ledger.study_file.name)
+    write_json(ledger.folder / "results.json", results)
+    return results
+
+
+def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> dict[str, Any]:
+    """Everything that the test evaluation and a reader need, as plain JSON.
+
+    Args:
+        trials: All trials of the study.
+        attrs: The study's user attributes.
+        name: The study's name.
+    """
+    declared = attrs["fingerprint"]
+    ranked = leaders(trials, declared["direction"], LEADERS)
+    outcomes = [outcome for trial in trials if (outcome := outcome_of(trial))]
+    trained = [outcome for outcome in outcomes if outcome.kind in (Kind.COMPLETE, Kind.PRUNED)]
+    epochs_at_most = sum(_max_epochs(outcome, declared) for outcome in trained)
+    epochs = sum(outcome.epochs for outcome in trained)
+    runs = attrs.get("runs", [])
+    return {
+        "study": name,
+        "metric": declared["metric"],
+        "direction": declared["direction"],
+        "best": _entry(ranked[0]) if ranked else None,
+        "leaders": [_entry(outcome) for outcome in ranked],
+        "counts": {
+            "states": Counter(trial.state.name.lower() for trial in trials),
+            "kinds": Counter(str(outcome.kind) for outcome in outcomes),
+        },
+        "epochs": {
+            "trained": epochs,
+            "at_most": epochs_at_most,
+            "saved_by_pruning": _saved(trained, declared, "pruned"),
+            "saved_by_early_stopping": _saved(trained, declared, "early_stopping"),
+        },
+        "seeds": {"study": declared["seed"], "split": declared["seed"]},
+        "data": attrs["data"],
+        "versions": attrs["versions"],
+        "device": attrs["device"],
+        "runs": runs,
+        "wall_seconds": round(sum(run["seconds"] for run in runs), 1),
+        "test_evaluations": len(attrs.get("test_evaluations", [])),
+        "declaration": declared,
+    }
+
+
+def drop_checkpoints(ledger: Ledger, finished: dict[int, Outcome]) -> None:
+    """Deletes the checkpoints of finished trials that are not among the study's ``keep_top_k`` leaders.
+
+    Args:
+        ledger: The study.
+        finished: Trials that may still have checkpoints; those without any are taken out.
+    """
+    trials, declared = ledger.study.get_trials(deepcopy=False), ledger.study_file
+    kept = {outcome.number for outcome in leaders(trials, declared.direction, declared.keep_top_k)}
+    for number in finished.keys() - kept:
+        for checkpoint in trial_folder(ledger.folder, number).glob("*.ckpt"):
+            checkpoint.unlink(missing_ok=True)
+        del finished[number]
+
+
+def _entry(outcome: Outcome) -> dict[str, Any]:
+    return outcome.model_dump(mode="json", exclude={"error", "kind"})
+
+
+def _max_epochs(outcome: Outcome, declared: dict[str, Any]) -> int:
+    return int(outcome.params.get("max_epochs", declared["trainer"]["max_epochs"]))
+
+
+def _saved(outcomes: list[Outcome], declared: dict[str, Any], reason: str) -> int:
+    stopped = [outcome for outcome in outcomes if outcome.stop_reason == reason]
+    return sum(_max_epochs(outcome, declared) - outcome.epochs for outcome in stopped)

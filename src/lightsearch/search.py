@@ -1,0 +1,113 @@
+"""A search from its declaration to its results: checks, opens, runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from joblib import cpu_count
+
+from lightsearch import samplers
+from lightsearch.errors import UserError
+from lightsearch.folders import check_writable, study_folder
+from lightsearch.launchers import Launcher
+from lightsearch.launchers.inline import InlineLauncher
+from lightsearch.launchers.processes import ForkServer, ProcessLauncher
+from lightsearch.outcome import TrialError
+from lightsearch.preflight import Preflight, preflight
+from lightsearch.progress import Display
+from lightsearch.results import summarise
+from lightsearch.runner import Coordinator, Ending
+from lightsearch.storage import check_url, open_storage
+from lightsearch.study import Ledger
+from lightsearch.study_file import validate
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A search's end."""
+
+    ending: Ending
+    results: dict[str, Any]
+    """The content of ``results.json``."""
+    folder: Path
+    """The study's folder."""
+    failure: TrialError | None
+    """What stopped the search, if it was the same failure again and again."""
+    signal: int | None
+    """The signal that stopped the search."""
+
+
+def search(
+    declared: dict[str, Any],
+    *,
+    n_trials: int,
+    url: str,
+    display: Display,
+    workers: int | None = None,
+    timeout: float | None = None,
+    trial_timeout: float | None = None,
+    data_dir: str | None = None,
+) -> SearchResult:
+    """Searches until the study has ``n_trials`` finished trials.
+
+    Args:
+        declared: The study file's content.
+        n_trials: The study's total of finished trials (complete and pruned).
+        url: The storage.
+        display: Where progress is shown.
+        workers: Trials at a time; 0: one, in this process; None: fills the cores, or one a GPU.
+        timeout: Seconds after which the search stops.
+        trial_timeout: Seconds after which a trial is killed.
+        data_dir: Folder of the data files.
+
+    Raises:
+        UserError: everything that is wrong with the declaration, the data, the storage, before any of them is touched.
+    """
+    study_file, mistakes = validate(declared)
+    mistakes += check_url(url)
+    if study_file is not None:
+        mistakes += samplers.check(study_file) + check_writable(study_folder(study_file.name))
+    display.message("loading PyTorch, checking classes and data ...")
+    server = ForkServer() if workers != 0 else None
+    known: Preflight = (server.call if server else _call)(preflight, declared, data_dir)
+    if study_file is None or mistakes or known.mistakes:
+        raise UserError(*mistakes, *known.mistakes)
+
+    ledger = Ledger(study_file, open_storage(url), url, study_folder(study_file.name))
+    for change in ledger.open(known.model_dump(include={"data", "device", "versions"})):
+        display.message(f"changed since the last run: {change}")
+    coordinator = Coordinator(
+        ledger,
+        _launcher(server, workers, n_trials, known.accelerators),
+        display,
+        n_trials=n_trials,
+        timeout=timeout,
+        trial_timeout=trial_timeout,
+        data_dir=data_dir,
+    )
+    ending = coordinator.run()
+    trials, attrs = ledger.study.get_trials(deepcopy=False), ledger.study.user_attrs
+    return SearchResult(
+        ending=ending,
+        results=summarise(trials, attrs, study_file.name),
+        folder=ledger.folder,
+        failure=coordinator.failure,
+        signal=coordinator.signal,
+    )
+
+
+def _launcher(server: ForkServer | None, workers: int | None, n_trials: int, accelerators: int) -> Launcher:
+    if server is None:
+        return InlineLauncher()
+    cores = cpu_count()  # those that this process may use, a container's limit included
+    if workers is None:
+        workers = min(accelerators or cores, n_trials)
+    return ProcessLauncher(server, workers=workers, threads=max(1, cores // workers), accelerators=accelerators)
+
+
+def _call(function: Any, *args: Any) -> Any:
+    return function(*args)
+
+

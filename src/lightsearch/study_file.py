@@ -1,0 +1,219 @@
+"""The study file: what a study is, declared in TOML, validated as a whole and frozen."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from lightsearch.errors import Mistake, UserError, did_you_mean
+from lightsearch.space import Space, Value, list_as_tuple
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+"""The allow-list of study names: they become folder names, titles and URLs."""
+NAME_LENGTH = 64
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ClassSpec(_Section):
+    """A class by its import path, and its constructor arguments (as in LightningCLI)."""
+
+    class_path: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
+    """``package.module.Class``."""
+    init_args: dict[str, Any] = {}
+    """Constructor arguments that are the same in every trial."""
+
+
+class OptunaSpec(_Section):
+    """An Optuna sampler or pruner by its own class name."""
+
+    name: str
+    """``TPESampler``, ``MedianPruner``, ..."""
+    init_args: dict[str, Any] = {}
+    """Its constructor arguments; a table with a ``name`` of its own is built first (a wrapped pruner, say)."""
+
+
+class TrainerSpec(_Section):
+    """The Lightning Trainer's keyword arguments, and how long and how a trial trains."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    max_epochs: int = Field(default=30, ge=1)
+    """Epochs a trial trains at most."""
+    patience: int = Field(default=3, ge=0)
+    """Epochs without a better metric after which a trial stops early; 0: never."""
+    min_delta: float = Field(default=0.0, ge=0)
+    """The least change of the metric that counts as better."""
+    save_top_k: int = Field(default=1, ge=1)
+    """Best epochs of a trial whose checkpoints are kept."""
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """What the Trainer itself takes: ``max_epochs`` and every further key of the section."""
+        return {"max_epochs": self.max_epochs, **(self.model_extra or {})}
+
+
+class StudyFile(_Section):
+    """A declared study."""
+
+    name: str
+    """The study's name in the storage, and of its folder."""
+    seed: int = Field(default=42, ge=0, lt=2**32)
+    """From it come the split, every trial's seed and the sampler's state."""
+    metric: str = "val_acc"
+    """The logged metric that the study optimises, early stopping watches and the pruner compares."""
+    direction: Literal["maximize", "minimize"] = "maximize"
+    """Whether more of the metric is better or less."""
+    keep_top_k: int = Field(default=5, ge=1)
+    """Trials whose checkpoints are kept; those of trials that fell out of the leaders are deleted."""
+    data: ClassSpec
+    """The data: training and validation loaders."""
+    model: ClassSpec
+    """The LightningModule."""
+    space: Space = Space()
+    """What is sampled."""
+    enqueue: Annotated[tuple[dict[str, Value], ...], list_as_tuple] = ()
+    """Known configurations to run first: parameter names with their values."""
+    trainer: TrainerSpec = TrainerSpec()
+    """How a trial trains."""
+    sampler: OptunaSpec = OptunaSpec(name="TPESampler")
+    """Who proposes parameters."""
+    pruner: OptunaSpec = OptunaSpec(name="MedianPruner", init_args={"n_startup_trials": 5, "n_warmup_steps": 1})
+    """Who stops unpromising trials."""
+
+    @field_validator("name")
+    @classmethod
+    def _safe_name(cls, name: str) -> str:
+        return checked_name(name)
+
+    @property
+    def mode(self) -> Literal["max", "min"]:
+        """The direction in Lightning's words."""
+        return "max" if self.direction == "maximize" else "min"
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What shapes a trial's result, as plain JSON: two studies that differ here are different studies.
+
+        The sampler, the pruner, the budget and what is kept on disk may change within a study; so may the place
+        where a trial runs (``accelerator``, ``devices``).
+        """
+        shape = self.model_dump(
+            mode="json",
+            by_alias=True,
+            exclude_none=True, # an absent step
+            include={"seed", "metric", "direction", "data", "model", "space", "trainer"},
+        )
+        for key in ("save_top_k", "accelerator", "devices"):
+            shape["trainer"].pop(key, None)
+        return shape
+
+
+def checked_name(name: str) -> str:
+    """The one place where a study's name from outside is checked.
+
+    Raises:
+        ValueError: if it is not on the allow-list.
+    """
+    if len(name) > NAME_LENGTH or not NAME.fullmatch(name):
+        raise ValueError(f"use at most {NAME_LENGTH} letters, digits, '-', '_' and single dots, as in mnist-wide")
+    return name
+
+
+def read_declaration(path: Path, overrides: list[str]) -> dict[str, Any]:
+    """The study file as it is written, with ``key=value`` overrides laid over it.
+
+    Args:
+        path: The TOML file.
+        overrides: ``key=value``, keys dotted as in TOML, values as in TOML; a bare word is a string.
+
+    Raises:
+        UserError: if the file cannot be read or is no TOML, or an override has no ``=``.
+    """
+    try:
+        declared = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        there = ", ".join(sorted(str(file) for file in path.parent.glob("*.toml"))) or "none in that folder"
+        raise UserError(Mistake("--study", str(path), f"no such file; study files there: {there}")) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(Mistake("--study", str(path), f"cannot be read: {error}")) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(Mistake("--study", str(path), f"is no valid TOML: {error}")) from None
+    mistakes = []
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        try:
+            if not equals:
+                raise ValueError
+            _merge(declared, _parse_override(key.strip(), text.strip()))
+        except ValueError:
+            mistakes.append(Mistake("--set", override, "write key=value, as in trainer.max_epochs=10"))
+    if mistakes:
+        raise UserError(*mistakes)
+    return declared
+
+
+def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]:
+    """The validated study, or None and everything that is wrong with its form."""
+    try:
+        study_file = StudyFile.model_validate(declared)
+    except ValidationError as error:
+        return None, [_mistake(dict(details), declared) for details in error.errors()]
+    mistakes = _check_enqueued(study_file)
+    return (None if mistakes else study_file), mistakes
+
+
+def _check_enqueued(study_file: StudyFile) -> list[Mistake]:
+    names = {entry.name for entry in study_file.space.entries}
+    mistakes = []
+    for position, params in enumerate(study_file.enqueue):
+        for name in params.keys() - names:
+            mistakes.append(Mistake(f"enqueue[{position}].{name}", params[name], did_you_mean(name, names)))
+    return mistakes
+
+
+def _parse_override(key: str, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(f"{key} = {text}")
+    except tomllib.TOMLDecodeError:
+        if not re.fullmatch(r"[\w./:\\ -]+", text):
+            raise
+        return tomllib.loads(f"{key} = {json.dumps(text)}")
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict) and not {"int", "float", "choice"} & value.keys():
+            _merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def _mistake(details: dict[str, Any], declared: dict[str, Any]) -> Mistake:
+    """One of pydantic's findings in our words: field, value, mend."""
+    place = [part for part in details["loc"] if not (isinstance(part, str) and part.startswith("<"))]
+    field = ".".join(str(part) for part in place) or "the study file"
+    kind, message = details["type"], str(details["msg"])
+    if kind == "missing":
+        return Mistake(field, None, "is missing; add it")
+    if kind == "extra_forbidden":
+        return Mistake(field, details["input"], f"unknown key; {did_you_mean(str(place[-1]), _known_keys(place[:-1]))}")
+    if kind == "string_pattern_mismatch":
+        message = "write package.module.Class"
+    return Mistake(field, details["input"], message.removeprefix("Value error, ").removeprefix("Input "))
+
+
+def _known_keys(place: list[Any]) -> list[str]:
+    """The keys that the section at ``place`` can have."""
+    if place[:1] == ["space"] and len(place) == 3:
+        return ["int", "float", "choice", "log", "step"]
+    section: Any = StudyFile
+    for part in place:
+        section = section.model_fields[part].annotation
+    return list(section.model_fields)

@@ -1,0 +1,114 @@
+"""One trial, from its sampled parameters to its outcome. The page to read; a worker process runs nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+from optuna.trial import Trial
+from pytorch_lightning import seed_everything
+
+from lightsearch import components
+from lightsearch.folders import write_json
+from lightsearch.outcome import Interrupted, Kind, Outcome, describe, kind_of
+from lightsearch.pruning import PruningCallback
+from lightsearch.samplers import trial_seed
+from lightsearch.study import attach_trial
+from lightsearch.study_file import StudyFile
+from lightsearch.training import BEST, EPOCHS, EpochLog, fit
+
+
+def run_trial(
+    study_file: StudyFile, storage_url: str, trial_id: int, *, folder: Path, data_dir: str | None, attempt: int
+) -> Outcome:
+    """Trains one trial, or goes on with it from its last checkpoint, and writes what became of it.
+
+    Args:
+        study_file: The declared study.
+        storage_url: Where the study is.
+        trial_id: A running trial of it, its parameters sampled.
+        folder: The trial's folder, which gets ``best.ckpt``, ``last.ckpt``, ``epochs.csv`` and ``result.json``.
+        data_dir: Folder of the data files.
+        attempt: Which start of the trial this is, from 1.
+
+    Returns:
+        The outcome, whatever happened: an exception becomes a kind. Only a request to stop is raised again.
+    """
+    began = time.perf_counter()
+    trial = attach_trial(study_file, storage_url, trial_id)
+    log = EpochLog(folder / EPOCHS)
+    outcome = Outcome(
+        number=trial.number,
+        kind=Kind.COMPLETE,
+        attempt=attempt,
+        params=study_file.space.suggest(trial),
+        seed=trial_seed(study_file.seed, trial.number),
+    )
+    try:
+        ending = _train(study_file, trial, outcome, folder, data_dir, log)
+    except BaseException as error:  # the one boundary: whatever happened to the trial is recorded here
+        ending = {"kind": kind_of(error), "stop_reason": type(error).__name__, "error": describe(error)}
+        if isinstance(error, Interrupted | KeyboardInterrupt):
+            raise
+    finally:
+        outcome = _write(folder, outcome, ending, study_file, log, began)
+    return outcome
+
+
+def _train(
+    study_file: StudyFile, trial: Trial, outcome: Outcome, folder: Path, data_dir: str | None, log: EpochLog
+) -> dict[str, object]:
+    """Builds data and model from the sampled parameters and fits; says how that ended."""
+    sampled = study_file.space.split(outcome.params)
+    assert outcome.seed is not None
+    seed_everything(outcome.seed, workers=True, verbose=False)
+    data = components.build_data(study_file, sampled["data"], data_dir)
+    model = components.build_model(study_file, sampled["model"], data)
+    pruning = PruningCallback(trial, study_file.metric)
+    fitted = fit(
+        model,
+        data,
+        folder=folder,
+        seed=outcome.seed,
+        metric=study_file.metric,
+        mode=study_file.mode,
+        patience=study_file.trainer.patience,
+        min_delta=study_file.trainer.min_delta,
+        save_top_k=study_file.trainer.save_top_k,
+        keywords={**study_file.trainer.keywords, **sampled["trainer"]},
+        log=log,
+        callbacks=[pruning],
+    )
+    pruned = pruning.pruned_epoch is not None
+    return {
+        "kind": Kind.PRUNED if pruned else Kind.COMPLETE,
+        "stop_reason": "pruned" if pruned else fitted.stop_reason,
+        "device": fitted.device,
+    }
+
+
+def _write(
+    folder: Path, outcome: Outcome, ending: dict[str, object], study_file: StudyFile, log: EpochLog, began: float
+) -> Outcome:
+    """Completes the outcome with the best epoch and writes ``result.json``."""
+    best = log.best(study_file.metric, study_file.mode)
+    checkpoint = folder / BEST
+    found = {
+        "epochs": len(log.history),
+        "seconds": round(log.seconds_before + time.perf_counter() - began, 3),
+        "value": best and best[study_file.metric],
+        "best_epoch": best and int(best["epoch"]),
+        "metrics": {name: value for name, value in (best or {}).items() if name not in ("epoch", "seconds")},
+        "checkpoint": f"{folder.name}/{BEST}" if checkpoint.exists() else None,
+        "sha256": file_digest(checkpoint) if checkpoint.exists() else None,
+    }
+    outcome = outcome.model_copy(update={**found, **ending})
+    write_json(folder / "result.json", outcome.model_dump(mode="json"))
+    return outcome
+
+
+def file_digest(path: Path) -> str:
+    """A file's sha256 digest."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
