@@ -67,7 +67,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     try:
         if specs["model"] is not None:
             cls = find_class(specs["model"], "model")
-            _check_arguments(cls, specs["model"], "model", sampled["model"], model_context(data))
+            _check_arguments(cls, specs["model"], "model", sampled["model"], model_context(data), complete=data is not None)
     except UserError as error:
         mistakes.extend(error.mistakes)
     mistakes.extend(_check_trainer(declared, sampled["trainer"]))
@@ -81,7 +81,16 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     )
 
 
-def _check_arguments(cls: type, spec: ClassSpec, field: str, sampled: dict[str, Any], context: dict[str, Any]) -> None:
+def _check_arguments(
+    cls: type,
+    spec: ClassSpec,
+    field: str,
+    sampled: dict[str, Any],
+    context: dict[str, Any],
+    *,
+    complete: bool = True,
+) -> None:
+    """Compares what a class is given with its signature; what is missing only if the context is complete."""
     parameters = inspect.signature(cls).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     mistakes = []
@@ -97,7 +106,7 @@ def _check_arguments(cls: type, spec: ClassSpec, field: str, sampled: dict[str, 
             parameter.POSITIONAL_OR_KEYWORD,
             parameter.KEYWORD_ONLY,
         )
-        if needed and name not in {**spec.init_args, **sampled, **context}:
+        if complete and needed and name not in {**spec.init_args, **sampled, **context}:
             mistakes.append(Mistake(f"{field}.init_args.{name}", None, f"{cls.__name__} needs it; add it"))
     if mistakes:
         raise UserError(*mistakes)

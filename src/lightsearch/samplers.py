@@ -14,6 +14,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
 
 from lightsearch.errors import Mistake, did_you_mean
 from lightsearch.space import Space
@@ -99,20 +100,31 @@ def pruner(study_file: StudyFile) -> BasePruner:
     return built
 
 
-def check(study_file: StudyFile) -> list[Mistake]:
-    """What is wrong with the names and arguments of the sampler and the pruner."""
+def check(declared: dict[str, Any]) -> list[Mistake]:
+    """What is wrong with the names and arguments of the sampler and the pruner.
+
+    Args:
+        declared: The study file as it is written; a section whose form is wrong is left to its own validation.
+    """
     mistakes = []
-    for field, module, spec in (
-        ("sampler", optuna.samplers, study_file.sampler),
-        ("pruner", optuna.pruners, study_file.pruner),
-    ):
+    for field, module in (("sampler", optuna.samplers), ("pruner", optuna.pruners)):
         try:
-            _build(module, spec, study_file.space, study_file.seed)
+            spec = OptunaSpec.model_validate(declared.get(field, StudyFile.model_fields[field].default))
+            _build(module, spec, _space(declared), seed=0)
+        except ValidationError:
+            continue
         except _SpecError as error:
             mistakes.append(Mistake(f"{field}.{error.field}", error.value, error.mend))
         except (TypeError, ValueError, ImportError) as error:
             mistakes.append(Mistake(f"{field}.init_args", spec.init_args, f"{spec.name} says: {error}"))
     return mistakes
+
+
+def _space(declared: dict[str, Any]) -> Space:
+    try:
+        return Space.model_validate(declared.get("space", {}))
+    except ValidationError:
+        return Space()
 
 
 class _SpecError(Exception):

@@ -66,9 +66,9 @@ def search(
         UserError: everything that is wrong with the declaration, the data, the storage, before any of them is touched.
     """
     study_file, mistakes = validate(declared)
-    mistakes += check_url(url)
+    mistakes += samplers.check(declared) + check_url(url)
     if study_file is not None:
-        mistakes += samplers.check(study_file) + check_writable(study_folder(study_file.name))
+        mistakes += check_writable(study_folder(study_file.name))
     display.message("loading PyTorch, checking classes and data ...")
     server = ForkServer() if workers != 0 else None
     known: Preflight = (server.call if server else _call)(preflight, declared, data_dir)

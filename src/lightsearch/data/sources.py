@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +65,13 @@ def _torchvision(name: str) -> Callable[[Path, bool], Images]:
     def read(data_dir: Path, train: bool) -> Images:
         import torchvision
 
+        was_there = data_dir.exists()
         try:
             # Reads the files if they are there and downloads them if not.
             data = getattr(torchvision.datasets, name)(data_dir, train=train, download=True)
         except (RuntimeError, OSError) as error:
+            if not was_there:  # the folders that torchvision made for the download
+                shutil.rmtree(data_dir, ignore_errors=True)
             raise _unavailable(name, data_dir, error) from error
         except (ValueError, AssertionError, EOFError) as error:
             raise _damaged(data_dir / name, error) from error
