@@ -51,10 +51,15 @@ def find_class(spec: ClassSpec, field: str) -> type:
     return cls
 
 
-def build(cls: type, arguments: dict[str, Any], context: dict[str, Any]) -> Any:
-    """Builds ``cls`` from arguments, and from those of the context that it takes and that are not given."""
+def build(cls: type, given: dict[str, Any], context: dict[str, Any]) -> Any:
+    """Builds ``cls``; see ``arguments``."""
+    return cls(**arguments(cls, given, context))
+
+
+def arguments(cls: type, given: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+    """The arguments given, and those of the context that ``cls`` takes and that are not given."""
     accepted = inspect.signature(cls).parameters
-    return cls(**{name: value for name, value in context.items() if name in accepted}, **arguments)
+    return {**{name: value for name, value in context.items() if name in accepted}, **given}
 
 
 def data_context(seed: object, data_dir: str | None) -> dict[str, Any]:

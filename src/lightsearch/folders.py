@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -45,3 +46,9 @@ def check_writable(folder: Path) -> list[Mistake]:
     if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
         return []
     return [Mistake("studies", str(folder), f"{there} cannot be written to; start the command in a folder that can")]
+
+
+def file_digest(path: Path) -> str:
+    """A file's sha256 digest, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

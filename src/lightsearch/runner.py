@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from optuna.trial import Trial
 
@@ -150,17 +151,15 @@ class Coordinator:
         running = self._running[number]
         folder = trial_folder(self.ledger.folder, number)
         folder.mkdir(parents=True, exist_ok=True)
-        self.launcher.launch(
-            Job(
-                study_file=self.ledger.study_file,
-                storage_url=self.ledger.url,
-                trial_id=running.trial._trial_id,
-                number=number,
-                attempt=running.attempt,
-                folder=folder,
-                data_dir=self.data_dir,
-            )
-        )
+        arguments = {
+            "study_file": self.ledger.study_file,
+            "storage_url": self.ledger.url,
+            "trial_id": running.trial._trial_id,
+            "folder": folder,
+            "data_dir": self.data_dir,
+            "attempt": running.attempt,
+        }
+        self.launcher.launch(Job(number, folder, _run_trial, arguments))
 
     def _watch(self) -> None:
         """Renews leases, and ends what is over its time."""
@@ -283,3 +282,10 @@ class Coordinator:
 
 def _exit(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def _run_trial(**arguments: Any) -> object:
+    """``run_trial``, imported where it runs: the coordinator itself has no need of torch."""
+    from lightsearch.trial import run_trial
+
+    return run_trial(**arguments)

@@ -238,3 +238,24 @@ def leaders(trials: list[FrozenTrial], direction: str, limit: int | None = None)
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and "result" in trial.user_attrs]
     complete.sort(key=lambda trial: (sign * (trial.value or 0.0), trial.number))
     return [outcome for trial in complete[:limit] if (outcome := outcome_of(trial))]
+
+
+def find_study(storage: BaseStorage, name: str) -> optuna.Study:
+    """A study that is there.
+
+    Raises:
+        UserError: if it is not, or is not one of lightsearch's.
+    """
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        there = ", ".join(sorted(optuna.get_all_study_names(storage))) or "none"
+        raise UserError(Mistake("--study", name, f"no such study in the storage; there are: {there}")) from None
+    if "fingerprint" not in study.user_attrs:
+        raise UserError(Mistake("--study", name, "is a study that lightsearch did not make"))
+    return study
+
+
+def declaration_of(study: optuna.Study) -> StudyFile:
+    """The study file as far as it shapes results, from what is kept with the study."""
+    return StudyFile.model_validate({"name": study.study_name, **study.user_attrs["fingerprint"]})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from optuna.trial import Trial
 from pytorch_lightning import seed_everything
 
 from lightsearch import components
-from lightsearch.folders import write_json
+from lightsearch.folders import file_digest, write_json
 from lightsearch.outcome import Interrupted, Kind, Outcome, describe, kind_of
 from lightsearch.pruning import PruningCallback
 from lightsearch.samplers import trial_seed
@@ -106,9 +105,3 @@ def _write(
     outcome = outcome.model_copy(update={**found, **ending})
     write_json(folder / "result.json", outcome.model_dump(mode="json"))
     return outcome
-
-
-def file_digest(path: Path) -> str:
-    """A file's sha256 digest."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,27 +1,25 @@
-"""Where trials run. Every launcher runs the same function, ``run_trial``, somewhere."""
+"""Where trials run: a launcher runs functions, ``run_trial`` first of all, somewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-from lightsearch.study_file import StudyFile
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
 class Job:
-    """A trial to run."""
+    """Something to run, on its own."""
 
-    study_file: StudyFile
-    storage_url: str
-    trial_id: int
     number: int
-    attempt: int
-    """Which start of the trial this is, from 1."""
+    """Tells it apart from the other jobs that run: the trial's number."""
     folder: Path
-    """The trial's folder, which is there."""
-    data_dir: str | None
+    """Its folder, which is there; what it prints goes to ``log.txt`` in it."""
+    function: Callable[..., object]
+    """What to run, found by its import path on the other side."""
+    arguments: dict[str, Any]
+    """Its keyword arguments."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Ended:
 
     number: int
     exit_code: int
-    """0: the outcome is in the trial's folder; -n: killed by signal n."""
+    """0: it ran to its end; -n: killed by signal n."""
 
 
 class Launcher(Protocol):

@@ -14,16 +14,7 @@ class InlineLauncher:
         self._ended: list[Ended] = []
 
     def launch(self, job: Job) -> None:
-        from lightsearch.trial import run_trial
-
-        run_trial(
-            job.study_file,
-            job.storage_url,
-            job.trial_id,
-            folder=job.folder,
-            data_dir=job.data_dir,
-            attempt=job.attempt,
-        )
+        job.function(**job.arguments)
         self._ended.append(Ended(job.number, 0))
 
     def wait(self, timeout: float) -> list[Ended]:  # noqa: ARG002

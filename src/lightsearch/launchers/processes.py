@@ -119,18 +119,10 @@ def _run_job(job: Job, threads: int, device: int | None) -> None:
     import torch
 
     from lightsearch.outcome import Interrupted
-    from lightsearch.trial import run_trial
 
     torch.set_num_threads(threads)
-    with contextlib.suppress(Interrupted):  # its outcome is written
-        run_trial(
-            job.study_file,
-            job.storage_url,
-            job.trial_id,
-            folder=job.folder,
-            data_dir=job.data_dir,
-            attempt=job.attempt,
-        )
+    with contextlib.suppress(Interrupted):  # it has written what there is to keep
+        job.function(**job.arguments)
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

@@ -1,0 +1,77 @@
+"""``python -m search.status``: what a study holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from search._command import STUDY_HELP, Storage, console, run, study_name
+
+
+def main(
+    study: Annotated[str | None, typer.Option(help=f"{STUDY_HELP} All studies if not given.")] = None,
+    storage: Storage = None,
+) -> None:
+    """Show what a study holds: trials by state and kind, the best so far, what is running."""
+    from lightsearch.storage import open_storage, storage_url
+
+    opened = open_storage(storage_url(storage), create=False)
+    screen = console()
+    if study is None:
+        _print_studies(screen, opened)
+    else:
+        _print_study(screen, opened, study_name(study))
+
+
+def _print_studies(screen: Console, storage: object) -> None:
+    import optuna
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("study", "trials", "best"):
+        table.add_column(column, justify="left" if column == "study" else "right")
+    for summary in optuna.get_all_study_summaries(storage, include_best_trial=True):  # type: ignore[arg-type]
+        best = summary.best_trial.value if summary.best_trial else None
+        table.add_row(escape(summary.study_name), str(summary.n_trials), "-" if best is None else f"{best:.5g}")
+    screen.print(table)
+
+
+def _print_study(screen: Console, storage: object, name: str) -> None:
+    import time
+
+    from optuna.trial import TrialState
+
+    from lightsearch.ownership import abandoned
+    from lightsearch.progress import describe_outcome, describe_params, duration, latest
+    from lightsearch.study import declaration_of, find_study, leaders
+
+    found = find_study(storage, name)  # type: ignore[arg-type]
+    declared, trials = declaration_of(found), found.get_trials(deepcopy=False)
+    states = Counter(trial.state.name.lower() for trial in trials)
+    kinds = Counter(str(trial.user_attrs["kind"]) for trial in trials if "kind" in trial.user_attrs)
+    screen.print(f"{name}: {declared.direction} {declared.metric}, {len(trials)} trials", markup=False)
+    screen.print("by state  " + (", ".join(f"{n} {state}" for state, n in states.items()) or "none"))
+    screen.print("by kind   " + (", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "none"))
+    best = leaders(trials, declared.direction, 1)
+    screen.print(f"best      {describe_outcome(best[0])}" if best else "best      none yet", markup=False, soft_wrap=True)
+    for trial in trials:
+        if trial.state is TrialState.RUNNING:
+            epoch, value = latest(trial)
+            since = ""
+            if trial.datetime_start is not None:
+                since = f", started {duration(time.time() - trial.datetime_start.timestamp())} ago"
+            gone = "; its coordinator is gone, the next run takes it over" if abandoned(trial.user_attrs) else ""
+            line = f"running   trial {trial.number}: epoch {epoch}, {declared.metric} {value}{since}{gone}"
+            screen.print(f"{line} | {describe_params(trial.params)}", markup=False, soft_wrap=True)
+        elif trial.state is TrialState.WAITING:
+            reason = "interrupted, the next run goes on with it" if trial.params else "enqueued"
+            screen.print(f"waiting   trial {trial.number}: {reason}", markup=False)
+    screen.print(f"tested    {len(found.user_attrs.get('test_evaluations', []))} times on the test set")
+
+
+if __name__ == "__main__":
+    run(main, "status")
