@@ -32,8 +32,8 @@ def main(
     screen.print(f"  on the validation images it had {evaluation.value:.5g}")
     if evaluation.ordinal > 1:
         screen.print(
-            f"\nThis is evaluation number {evaluation.ordinal} of this study's test set. A choice made after looking at "
-            "test results is no longer tested by them."
+            f"\nThis is evaluation number {evaluation.ordinal} of this study's test set. "
+            "A choice made after looking at test results is no longer tested by them."
         )
     screen.print(f"\nrecorded with the study and in {study_folder(name) / 'test_evaluations.json'}", soft_wrap=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 from typing import Annotated, Any
 
@@ -39,11 +40,10 @@ def main(
     from lightsearch.storage import storage_url
     from lightsearch.study_file import read_declaration
 
-    path = study_path(study)
     overrides = [*(set_ or [])]
     overrides += [f"name={json.dumps(name)}"] if name is not None else []
     overrides += [f"seed={seed}"] if seed is not None else []
-    declared = read_declaration(path, overrides)
+    declared = read_declaration(study_path(study), overrides)
     screen, url = console(), storage_url(storage)
     title, metric = str(declared.get("name")), str(declared.get("metric", "val_acc"))
     with contextlib.ExitStack() as stack:
@@ -61,8 +61,7 @@ def main(
             trial_timeout=trial_timeout,
             data_dir=data_dir(data),
         )
-    same_command = f"python -m search.run --study {path} --n-trials {n_trials}"
-    _print_end(screen, result, url, storage, name, same_command)
+    _print_end(screen, result, url, storage)
     if result.signal is not None:
         sys.exit(128 + result.signal)
     sys.exit(1 if result.failure is not None else 0)
@@ -74,7 +73,7 @@ def _number(workers: str) -> int:
     return int(workers)
 
 
-def _print_end(screen: Console, result: Any, url: str, storage: str | None, name: str | None, same: str) -> None:
+def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> None:
     """How it ended, the leading trials, where the results are, and what to type next."""
     from lightsearch.progress import duration, leaders_table
     from lightsearch.runner import Ending
@@ -110,8 +109,8 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None, name
         screen.print(f"test it    python -m search.evaluate --study {results['study']}{option}", soft_wrap=True)
     screen.print(f"look at it optuna-dashboard {redact(url)}", soft_wrap=True)
     if result.ending in (Ending.TIMEOUT, Ending.STOPPED):
-        named = f" --name {name}" if name else ""
-        screen.print(f"go on      {same}{named}{option}", soft_wrap=True)
+        same = [redact(url) if word == storage else word for word in sys.argv[1:]]
+        screen.print(f"go on      python -m search.run {shlex.join(same)}", soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":

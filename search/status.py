@@ -57,7 +57,9 @@ def _print_study(screen: Console, storage: object, name: str) -> None:
     screen.print("by state  " + (", ".join(f"{n} {state}" for state, n in states.items()) or "none"))
     screen.print("by kind   " + (", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "none"))
     best = leaders(trials, declared.direction, 1)
-    screen.print(f"best      {describe_outcome(best[0])}" if best else "best      none yet", markup=False, soft_wrap=True)
+    screen.print(
+        f"best      {describe_outcome(best[0])}" if best else "best      none yet", markup=False, soft_wrap=True
+    )
     for trial in trials:
         if trial.state is TrialState.RUNNING:
             epoch, value = latest(trial)

@@ -25,9 +25,7 @@ class Classifier(LightningModule):
         learning_rate: Adam's step size.
     """
 
-    def __init__(
-        self, in_features: int, num_classes: int, hidden_size: int = 128, learning_rate: float = 1e-3
-    ) -> None:
+    def __init__(self, in_features: int, num_classes: int, hidden_size: int = 128, learning_rate: float = 1e-3) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.learning_rate = learning_rate
@@ -57,7 +55,7 @@ class Classifier(LightningModule):
     def on_train_epoch_start(self) -> None:
         self.train_loss_sum, self.train_count = torch.zeros((), device=self.device), 0
 
-    def training_step(self, batch: Batch, _batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch) -> Tensor:
         images, labels = batch
         loss = F.cross_entropy(self(images), labels)
         self.train_loss_sum += loss.detach() * len(labels)  # stays on the device: no synchronisation
@@ -67,13 +65,13 @@ class Classifier(LightningModule):
     def on_train_epoch_end(self) -> None:
         self.log("train_loss", self.train_loss_sum / self.train_count, sync_dist=True)
 
-    def validation_step(self, batch: Batch, _batch_idx: int) -> None:
+    def validation_step(self, batch: Batch) -> None:
         self._evaluate(batch, self.val_loss, self.val_acc)
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict({"val_loss": self.val_loss, "val_acc": self.val_acc})
 
-    def test_step(self, batch: Batch, _batch_idx: int) -> None:
+    def test_step(self, batch: Batch) -> None:
         self._evaluate(batch, self.test_loss, self.test_acc)
 
     def on_test_epoch_end(self) -> None:

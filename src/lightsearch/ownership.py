@@ -37,7 +37,7 @@ class Owner(BaseModel):
         if abs(self.boot - here.boot) > 5:  # the kernel's estimate of its boot time wanders with the clock
             return True
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.started) > 1
+            return bool(abs(psutil.Process(self.pid).create_time() - self.started) > 1)
         except psutil.NoSuchProcess:
             return True
 

@@ -67,7 +67,9 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     try:
         if specs["model"] is not None:
             cls = find_class(specs["model"], "model")
-            _check_arguments(cls, specs["model"], "model", sampled["model"], model_context(data), complete=data is not None)
+            _check_arguments(
+                cls, specs["model"], "model", sampled["model"], model_context(data), complete=data is not None
+            )
     except UserError as error:
         mistakes.extend(error.mistakes)
     mistakes.extend(_check_trainer(declared, sampled["trainer"]))
@@ -118,7 +120,9 @@ def _check_trainer(declared: dict[str, Any], sampled: dict[str, Any]) -> list[Mi
     section = declared.get("trainer", {})
     if not isinstance(section, dict):
         return []
-    keywords = {key: value for key, value in section.items() if key not in TrainerSpec.model_fields or key == "max_epochs"}
+    keywords = {
+        key: value for key, value in section.items() if key not in TrainerSpec.model_fields or key == "max_epochs"
+    }
     known = set(inspect.signature(pl.Trainer).parameters) - {"callbacks", "default_root_dir"}
     mistakes = [
         Mistake(f"{place}.{name}", value, f"unknown key; {did_you_mean(name, known | TrainerSpec.model_fields.keys())}")

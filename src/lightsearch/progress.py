@@ -201,5 +201,3 @@ def leaders_table(entries: list[dict[str, Any]], metric: str) -> Table:
 
 def _n_finished(trials: list[FrozenTrial]) -> int:
     return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
-
-

@@ -206,7 +206,9 @@ class Coordinator:
         running = self._running[number]
         error = TrialError(type=kind.name.title(), message=message, traceback=message)
         seconds = round(time.monotonic() - running.began, 3)
-        return Outcome(number=number, kind=kind, attempt=running.attempt, stop_reason=kind, seconds=seconds, error=error)
+        return Outcome(
+            number=number, kind=kind, attempt=running.attempt, stop_reason=kind, seconds=seconds, error=error
+        )
 
     def _tell(self, number: int, outcome: Outcome) -> None:
         running = self._running.pop(number)
@@ -224,7 +226,7 @@ class Coordinator:
                 self._equal_failures = 0
                 self._last_failure = None
             return
-        error = outcome.error and (outcome.error.type, outcome.error.message)
+        error = (outcome.error.type, outcome.error.message) if outcome.error else None
         self._equal_failures = self._equal_failures + 1 if error == self._last_failure else 1
         self._last_failure = error
         if self._equal_failures >= EQUAL_FAILURES:

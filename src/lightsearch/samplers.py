@@ -1,8 +1,9 @@
-"""Optuna's samplers and pruners by their own names, and a sampler that draws the same for a trial whenever it is asked."""
+"""Optuna's samplers and pruners by their own names, and a sampler that draws the same whenever a trial is asked."""
 
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.study import Study
@@ -72,9 +74,7 @@ class SeededSampler(BaseSampler):
     ) -> Any:
         return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
 
-    def after_trial(
-        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
-    ) -> None:
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         try:
             self._of(trial).after_trial(study, trial, state, values)
         except RuntimeError as error:
@@ -148,10 +148,15 @@ def _build(module: ModuleType, spec: OptunaSpec, space: Space, seed: int) -> Any
     if "search_space" in accepted and "search_space" not in arguments:
         grid = space.grid()
         if grid is None and accepted["search_space"].default is inspect.Parameter.empty:
-            raise _SpecError("name", spec.name, "needs steps or choices for every parameter of the space; add step = ...")
+            raise _SpecError(
+                "name", spec.name, "needs steps or choices for every parameter of the space; add step = ..."
+            )
         if grid is not None:
             arguments["search_space"] = grid
-    return build(**arguments)
+    with warnings.catch_warnings():
+        # The study file names it, so that it may change in a later version of Optuna is no news.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return build(**arguments)
 
 
 def _argument(module: ModuleType, value: object, space: Space, seed: int) -> object:

@@ -109,5 +109,3 @@ def _launcher(server: ForkServer | None, workers: int | None, n_trials: int, acc
 
 def _call(function: Any, *args: Any) -> Any:
     return function(*args)
-
-

@@ -83,7 +83,8 @@ class ChoiceParameter(_Parameter):
         return choice
 
     def suggest(self, trial: BaseTrial, name: str) -> Value:
-        value: Value = trial.suggest_categorical(name, self.choice)
+        value = trial.suggest_categorical(name, self.choice)
+        assert value is not None  # None is no choice in TOML
         return value
 
     def grid(self) -> list[Value] | None:
@@ -154,7 +155,7 @@ class Space(BaseModel):
         return {entry.name: entry.parameter.suggest(trial, entry.name) for entry in self.entries}
 
     def split(self, params: dict[str, Any]) -> dict[Section, dict[str, Any]]:
-        """Sorts sampled values by the section that takes them: ``{"model": {...}, "data": {...}, "trainer": {...}}``."""
+        """Sorts sampled values by what takes them: ``{"model": {...}, "data": {...}, "trainer": {...}}``."""
         arguments: dict[Section, dict[str, Any]] = {"model": {}, "data": {}, "trainer": {}}
         for entry in self.entries:
             arguments[entry.section][entry.argument] = params[entry.name]

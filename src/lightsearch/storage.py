@@ -41,7 +41,9 @@ def check_url(url: str) -> list[Mistake]:
         driver = parsed.get_dialect().import_dbapi()
     except (ArgumentError, NoSuchModuleError, ValueError):
         # The text may hold a password, so it is not repeated.
-        return [Mistake("--storage", "...", "is no storage URL; write sqlite:///path/to/studies.db or postgresql://...")]
+        return [
+            Mistake("--storage", "...", "is no storage URL; write sqlite:///path/to/studies.db or postgresql://...")
+        ]
     except ImportError as error:
         return [Mistake("--storage", redact(url), f"needs a driver that is not installed: pip install {error.name}")]
     del driver
@@ -79,7 +81,9 @@ def open_storage(url: str, *, create: bool = True) -> RDBStorage:
     """
     file = sqlite_file(url)
     if file is not None and not file.exists() and not create:
-        raise UserError(Mistake("--storage", redact(url), "no such file; run a search first, or name the right storage"))
+        raise UserError(
+            Mistake("--storage", redact(url), "no such file; run a search first, or name the right storage")
+        )
     try:
         with storage_lock(url, "schema"):
             if file is not None:
@@ -97,7 +101,7 @@ def attach_storage(url: str) -> RDBStorage:
     return _connect(url, skip_compatibility_check=True, skip_table_creation=True)
 
 
-def _connect(url: str, **options: bool) -> RDBStorage:
+def _connect(url: str, **options: Any) -> RDBStorage:
     file = sqlite_file(url)
     if file is None:
         return RDBStorage(url, engine_kwargs={"pool_pre_ping": True}, **options)
@@ -118,7 +122,7 @@ def _connect(url: str, **options: bool) -> RDBStorage:
 def storage_lock(url: str, purpose: str) -> Iterator[None]:
     """Held by one process at a time among all that use this storage.
 
-    A file beside the SQLite file, or an advisory lock of the PostgreSQL server, which gives it back when its holder dies.
+    A file beside the SQLite file, or an advisory lock of the PostgreSQL server; both are free again when a holder dies.
 
     Args:
         url: The storage.

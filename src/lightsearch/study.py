@@ -71,7 +71,9 @@ class Ledger:
             new = declared.name not in names
             if new and any(self.folder.glob("trial-*")):
                 raise UserError(
-                    Mistake("name", declared.name, f"{self.folder} holds trials of a study in another storage; use --name")
+                    Mistake(
+                        "name", declared.name, f"{self.folder} holds trials of a study in another storage; use --name"
+                    )
                 )
             options: dict[str, Any] = {
                 "storage": self.storage,
@@ -135,7 +137,9 @@ class Ledger:
             self.storage.set_trial_state_values(trial_id, state)
             return
         self.storage.set_trial_user_attr(trial_id, "kind", outcome.kind)
-        self.storage.set_trial_user_attr(trial_id, "result", outcome.model_dump(mode="json", exclude={"params", "kind"}))
+        self.storage.set_trial_user_attr(
+            trial_id, "result", outcome.model_dump(mode="json", exclude={"params", "kind"})
+        )
         self.study.tell(outcome.number, outcome.value if state is TrialState.COMPLETE else None, state)
 
     def recover(self) -> None:
@@ -206,9 +210,7 @@ def differences(before: Any, after: Any, field: str = "") -> list[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         keys = [*before, *(key for key in after if key not in before)]
         prefix = f"{field}." if field else ""
-        return [
-            line for key in keys for line in differences(before.get(key), after.get(key), f"{prefix}{key}")
-        ]
+        return [line for key in keys for line in differences(before.get(key), after.get(key), f"{prefix}{key}")]
     words = ["nothing" if value is None else repr(value) for value in (before, after)]
     return [] if before == after else [f"{field}: {words[0]} in the study, {words[1]} in the file"]
 

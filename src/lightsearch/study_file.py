@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from pathlib import Path
@@ -107,7 +106,7 @@ class StudyFile(_Section):
         shape = self.model_dump(
             mode="json",
             by_alias=True,
-            exclude_none=True, # an absent step
+            exclude_none=True,  # an absent step
             include={"seed", "metric", "direction", "data", "model", "space", "trainer"},
         )
         for key in ("save_top_k", "accelerator", "devices"):
@@ -151,7 +150,7 @@ def read_declaration(path: Path, overrides: list[str]) -> dict[str, Any]:
         try:
             if not equals:
                 raise ValueError
-            _merge(declared, _parse_override(key.strip(), text.strip()))
+            _override(declared, key.strip(), text.strip())
         except ValueError:
             mistakes.append(Mistake("--set", override, "write key=value, as in trainer.max_epochs=10"))
     if mistakes:
@@ -164,7 +163,7 @@ def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]
     try:
         study_file = StudyFile.model_validate(declared)
     except ValidationError as error:
-        return None, [_mistake(dict(details), declared) for details in error.errors()]
+        return None, [_mistake(dict(details)) for details in error.errors()]
     mistakes = _check_enqueued(study_file)
     return (None if mistakes else study_file), mistakes
 
@@ -178,24 +177,31 @@ def _check_enqueued(study_file: StudyFile) -> list[Mistake]:
     return mistakes
 
 
-def _parse_override(key: str, text: str) -> dict[str, Any]:
+def _override(declared: dict[str, Any], key: str, text: str) -> None:
+    """Lays one override over the declaration: the value that the dotted key names is replaced as a whole."""
+    path, rest = [], tomllib.loads(f"{key} = 0")
+    while isinstance(rest, dict):
+        (name,) = rest
+        path.append(name)
+        rest = rest[name]
+    table = declared
+    for name in path[:-1]:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise ValueError(f"{name} is no section")
+    table[path[-1]] = _value(text)
+
+
+def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"{key} = {text}")
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         if not re.fullmatch(r"[\w./:\\ -]+", text):
             raise
-        return tomllib.loads(f"{key} = {json.dumps(text)}")
+        return text  # a bare word
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> None:
-    for key, value in over.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict) and not {"int", "float", "choice"} & value.keys():
-            _merge(base[key], value)
-        else:
-            base[key] = value
-
-
-def _mistake(details: dict[str, Any], declared: dict[str, Any]) -> Mistake:
+def _mistake(details: dict[str, Any]) -> Mistake:
     """One of pydantic's findings in our words: field, value, mend."""
     place = [part for part in details["loc"] if not (isinstance(part, str) and part.startswith("<"))]
     field = ".".join(str(part) for part in place) or "the study file"

@@ -161,7 +161,13 @@ def quiet() -> None:
     """Silences what Lightning prints about itself; errors are still raised."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for message in (".*does not have many workers.*", ".*The number of training batches.*", ".*sync_dist=True.*", ".*exists and is not empty.*", ".*LeafSpec.*"):
+    for message in (
+        ".*does not have many workers.*",
+        ".*The number of training batches.*",
+        ".*sync_dist=True.*",
+        ".*exists and is not empty.*",
+        ".*LeafSpec.*",
+    ):
         warnings.filterwarnings("ignore", message)
 
 
@@ -211,7 +217,7 @@ def _checkpoints(folder: Path, metric: str, mode: str, save_top_k: int) -> Itera
             save_top_k=save_top_k,
             **common,
         )
-    # Written last, so that it holds what the others know. (ModelCheckpoint's save_last skips epochs that are no better.)
+    # Written last, so that it holds what the others know. (save_last would skip epochs that are no better.)
     yield ModelCheckpoint(filename="last", **common)
 
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,15 +66,14 @@ def _torchvision(name: str) -> Callable[[Path, bool], Images]:
     def read(data_dir: Path, train: bool) -> Images:
         import torchvision
 
-        was_there = data_dir.exists()
+        source = getattr(torchvision.datasets, name)
         try:
-            # Reads the files if they are there and downloads them if not.
-            data = getattr(torchvision.datasets, name)(data_dir, train=train, download=True)
-        except (RuntimeError, OSError) as error:
-            if not was_there:  # the folders that torchvision made for the download
-                shutil.rmtree(data_dir, ignore_errors=True)
-            raise _unavailable(name, data_dir, error) from error
-        except (ValueError, AssertionError, EOFError) as error:
+            data = source(data_dir, train=train, download=False)
+        except RuntimeError as error:
+            if "not found" not in str(error):
+                raise _damaged(data_dir / name, error) from error
+            data = _download(source, data_dir, train)
+        except (ValueError, AssertionError, EOFError, OSError) as error:
             raise _damaged(data_dir / name, error) from error
         images, labels = torch.as_tensor(data.data), torch.as_tensor(data.targets).long()
         if len(images) != len(labels):
@@ -85,6 +85,16 @@ def _torchvision(name: str) -> Callable[[Path, bool], Images]:
     return read
 
 
+def _download(source: Any, data_dir: Path, train: bool) -> Any:
+    was_there = data_dir.exists()
+    try:
+        return source(data_dir, train=train, download=True)
+    except (RuntimeError, OSError) as error:
+        if not was_there:  # the folders that torchvision made for the download
+            shutil.rmtree(data_dir, ignore_errors=True)
+        raise _unavailable(source.__name__, data_dir, error) from error
+
+
 def _folder(folder: Path, image_size: int | None) -> Images:
     """A folder of images per class, decoded once."""
     import torchvision
@@ -94,7 +104,8 @@ def _folder(folder: Path, image_size: int | None) -> Images:
         listed = torchvision.datasets.ImageFolder(str(folder))
         size = image_size or Image.open(listed.samples[0][0]).size[1]
         images = [
-            np.asarray(Image.open(path).convert("RGB").resize((size, size)), dtype=np.uint8) for path, _ in listed.samples
+            np.asarray(Image.open(path).convert("RGB").resize((size, size)), dtype=np.uint8)
+            for path, _ in listed.samples
         ]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(

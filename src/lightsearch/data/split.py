@@ -15,7 +15,7 @@ def split_indices(n: int, val_size: int | float, seed: int) -> tuple[Tensor, Ten
 
     Args:
         n: Images to split.
-        val_size: Images to validate on, or their share if it is below 1.
+        val_size: Images to validate on, or their share if it is a float.
         seed: The split's seed.
 
     Returns:
@@ -24,9 +24,11 @@ def split_indices(n: int, val_size: int | float, seed: int) -> tuple[Tensor, Ten
     Raises:
         UserError: if a side would be empty.
     """
-    n_val = round(n * val_size) if isinstance(val_size, float) and val_size < 1 else int(val_size)
+    n_val = round(n * val_size) if isinstance(val_size, float) else val_size
     if not 0 < n_val < n - 1:
-        raise UserError(Mistake("data.init_args.val_size", val_size, f"leave both sides images: 1 to {n - 2}, or a share"))
+        raise UserError(
+            Mistake("data.init_args.val_size", val_size, f"leave both sides images: 1 to {n - 2}, or a share")
+        )
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     return order[n_val:].sort().values, order[:n_val].sort().values
 

@@ -1,0 +1,81 @@
+"""What the tests share: a folder to search in, small studies, the commands as subprocesses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightsearch.study import Ledger
+from lightsearch.study_file import StudyFile, read_declaration, validate
+
+ROOT = Path(__file__).parents[1]
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own to search in, with the shipped study files."""
+    return enter(tmp_path, monkeypatch)
+
+
+def enter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (folder / "studies").mkdir()
+    for file in (ROOT / "studies").glob("*.toml"):
+        shutil.copy(file, folder / "studies")
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("LIGHTSEARCH_STORAGE", raising=False)
+    return folder
+
+
+def environment() -> dict[str, str]:
+    """The environment of a command that is started from a checkout."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+
+
+def command(name: str, *arguments: object, cwd: Path | None = None, timeout: float = 300) -> Any:
+    """Runs ``python -m search.NAME`` to its end."""
+    words = [sys.executable, "-m", f"search.{name}", *map(str, arguments)]
+    return subprocess.run(
+        words, cwd=cwd, env=environment(), text=True, capture_output=True, timeout=timeout, check=False
+    )
+
+
+def start(name: str, *arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
+    """Starts ``python -m search.NAME`` in a process group of its own."""
+    words = [sys.executable, "-m", f"search.{name}", *map(str, arguments)]
+    return subprocess.Popen(
+        words,
+        cwd=cwd,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def digits(*overrides: str) -> StudyFile:
+    """The digits study with overrides."""
+    study_file, mistakes = validate(read_declaration(ROOT / "studies" / "digits.toml", list(overrides)))
+    assert study_file is not None, [str(mistake) for mistake in mistakes]
+    return study_file
+
+
+FACTS: dict[str, Any] = {"data": {"split_hash": "abc", "n_val": 287}, "device": "test", "versions": {}}
+
+
+def open_ledger(study_file: StudyFile, folder: Path, url: str | None = None, facts: dict[str, Any] = FACTS) -> Ledger:
+    """The study, opened or created in ``folder`` as a search does it."""
+    from lightsearch.storage import open_storage
+
+    url = url or f"sqlite:///{folder}/studies/studies.db"
+    ledger = Ledger(study_file, open_storage(url), url, folder / "studies" / study_file.name)
+    ledger.open(facts)
+    return ledger

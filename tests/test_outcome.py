@@ -1,0 +1,43 @@
+import optuna
+import pytest
+import torch
+from optuna.trial import TrialState
+
+from lightsearch.outcome import POLICIES, Diverged, Interrupted, Kind, describe, kind_of
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (MemoryError(), Kind.OUT_OF_MEMORY),
+        (torch.OutOfMemoryError("CUDA out of memory"), Kind.OUT_OF_MEMORY),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+            Kind.OUT_OF_MEMORY,
+        ),
+        (Diverged("val_loss is nan"), Kind.DIVERGED),
+        (Interrupted(), Kind.INTERRUPTED),
+        (KeyboardInterrupt(), Kind.INTERRUPTED),
+        (ValueError("x"), Kind.USER_ERROR),
+        (SystemExit(1), Kind.USER_ERROR),
+        (optuna.TrialPruned(), Kind.USER_ERROR),
+    ],
+)
+def test_exceptions_become_kinds(error: BaseException, kind: Kind) -> None:
+    assert kind_of(error) is kind
+
+
+def test_every_kind_has_a_policy() -> None:
+    assert set(POLICIES) == set(Kind)
+    assert {kind for kind, policy in POLICIES.items() if policy.counts} == {Kind.COMPLETE, Kind.PRUNED}
+    assert POLICIES[Kind.INTERRUPTED].state is TrialState.WAITING
+
+
+def test_an_error_is_kept_in_bounds() -> None:
+    try:
+        raise ValueError("x" * 1000 + "\nsecond line")
+    except ValueError as error:
+        kept = describe(error)
+    assert (kept.type, len(kept.message)) == ("ValueError", 300)
+    assert len(kept.traceback) <= 4000
+    assert describe(ValueError()).message == ""

@@ -1,0 +1,38 @@
+import multiprocessing
+import os
+import signal
+import time
+
+from lightsearch.ownership import Owner, abandoned, this_process
+
+
+def _tell(sender: "multiprocessing.connection.Connection") -> None:
+    sender.send(this_process().model_dump())
+    time.sleep(600)
+
+
+def test_a_killed_process_is_provably_dead_and_a_living_one_is_not() -> None:
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_tell, args=(sender,))
+    process.start()
+    owner = Owner.model_validate(receiver.recv())
+    assert not owner.provably_dead()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert owner.provably_dead()
+
+
+def test_a_later_process_with_the_same_id_is_another() -> None:
+    me = this_process()
+    assert not me.provably_dead()
+    assert me.model_copy(update={"started": me.started - 60}).provably_dead()
+    assert me.model_copy(update={"boot": me.boot - 3600}).provably_dead()
+
+
+def test_a_process_elsewhere_counts_as_living_until_its_lease_ends() -> None:
+    owner = {**this_process().model_dump(), "host": "elsewhere", "pid": 1, "started": 0.0}
+    assert not abandoned({"owner": owner, "lease": time.time() + 60})
+    assert abandoned({"owner": owner, "lease": time.time() - 1})
+    assert not abandoned({})

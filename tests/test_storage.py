@@ -1,0 +1,107 @@
+import contextlib
+import multiprocessing
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+
+from lightsearch.errors import UserError
+from lightsearch.storage import check_url, open_storage, redact, storage_lock, storage_url
+
+
+def test_sqlite_is_opened_in_wal_mode(tmp_path: Path) -> None:
+    open_storage(f"sqlite:///{tmp_path}/a/b/studies.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "a/b/studies.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def _open(url: str, barrier: "multiprocessing.synchronize.Barrier") -> None:
+    barrier.wait()
+    study = optuna.create_study(storage=open_storage(url), study_name="s", load_if_exists=True)
+    study.tell(study.ask(), 1.0)
+
+
+def test_eight_processes_open_a_fresh_storage_together(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(8)
+    url = f"sqlite:///{tmp_path}/studies.db"
+    processes = [context.Process(target=_open, args=(url, barrier)) for _ in range(8)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 8
+    study = optuna.load_study(storage=open_storage(url), study_name="s")
+    assert sorted(trial.number for trial in study.trials) == list(range(8))
+
+
+def test_a_writer_waits_for_another_program_that_holds_the_lock(tmp_path: Path) -> None:
+    study = optuna.create_study(storage=open_storage(f"sqlite:///{tmp_path}/s.db"))
+    other = sqlite3.connect(tmp_path / "s.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    threading.Timer(2.0, lambda: other.execute("COMMIT")).start()
+    study.tell(study.ask(), 1.0)
+    assert len(study.trials) == 1
+
+
+def test_one_at_a_time_holds_the_lock(tmp_path: Path) -> None:
+    url, held = f"sqlite:///{tmp_path}/s.db", []
+
+    def hold() -> None:
+        with storage_lock(url, "x"):
+            held.append("in")
+            time.sleep(0.05)
+            held.append("out")
+
+    threads = [threading.Thread(target=hold) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert held == ["in", "out"] * 4
+
+
+@pytest.mark.parametrize(
+    ("url", "mend"),
+    [
+        ("foo", "no storage URL"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("mysql+nodriver://x", "no storage URL"),
+        ("oracle+oracledb://x/y", "pip install"),
+    ],
+)
+def test_bad_urls(url: str, mend: str) -> None:
+    assert mend in str(check_url(url)[0])
+
+
+def test_a_folder_is_no_storage(tmp_path: Path) -> None:
+    assert "is a folder" in str(check_url(f"sqlite:///{tmp_path}")[0])
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "s.db").write_text("not a database, but long enough to be looked at " * 50)
+    with pytest.raises(UserError, match="cannot be opened"):
+        open_storage(f"sqlite:///{tmp_path}/s.db")
+
+
+def test_a_missing_storage_is_not_created_by_a_reader(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        open_storage(f"sqlite:///{tmp_path}/s.db", create=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "hunter2" not in redact("postgresql://me:hunter2@db.example/x")
+    assert all("hunter2" not in str(mistake) for mistake in check_url("nonsense://me:hunter2@host/x"))
+
+
+def test_the_option_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIGHTSEARCH_STORAGE", "sqlite:///env.db")
+    assert storage_url(None) == "sqlite:///env.db"
+    assert storage_url("sqlite:///option.db") == "sqlite:///option.db"
+    monkeypatch.delenv("LIGHTSEARCH_STORAGE")
+    assert storage_url(None) == "sqlite:///studies/studies.db"

@@ -1,0 +1,139 @@
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from lightsearch import Classifier
+from lightsearch.data import ImageData
+from lightsearch.outcome import Diverged
+from lightsearch.training import EpochLog, Fit, fit
+
+
+class Dropped(Classifier):
+    """A classifier that needs random numbers in training."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.model.insert(4, torch.nn.Dropout(0.3))
+
+
+class StopAfter(Callback):
+    """Ends the process's fit in mid-epoch, as a signal does."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise KeyError("stopped here")
+
+
+def train(folder: Path, *callbacks: Any, model: LightningModule | None = None, **options: Any) -> tuple[Fit, EpochLog]:
+    folder.mkdir(exist_ok=True)
+    log = EpochLog(folder / "epochs.csv")
+    data = ImageData("digits", batch_size=128, val_size=0.2)
+    keywords = {"max_epochs": 4, "accelerator": "cpu", **options.pop("keywords", {})}
+    fitted = fit(
+        model or Dropped(**data.model_arguments, hidden_size=16),
+        data,
+        **{"patience": 0, "seed": 7, "metric": "val_acc", "mode": "max", **options},
+        folder=folder,
+        keywords=keywords,
+        log=log,
+        callbacks=callbacks,
+    )
+    return fitted, log
+
+
+def curve(log: EpochLog) -> list[dict[str, float]]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in log.history]
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
+    return state
+
+
+def model(seed: int) -> LightningModule:
+    torch.manual_seed(seed)
+    return Dropped(in_features=64, num_classes=10, hidden_size=16)
+
+
+def test_a_resumed_fit_equals_an_uninterrupted_one_to_the_bit(tmp_path: Path) -> None:
+    _, whole = train(tmp_path / "whole", model=model(1))
+    with pytest.raises(KeyError):
+        train(tmp_path / "resumed", StopAfter(2), model=model(1))
+    fitted, resumed = train(tmp_path / "resumed", model=model(2))  # its first weights do not matter
+    assert curve(resumed) == curve(whole)
+    assert fitted.stop_reason == "max_epochs"
+    for name in ("last.ckpt", "best.ckpt"):
+        before, after = weights(tmp_path / "whole" / name), weights(tmp_path / "resumed" / name)
+        assert all(torch.equal(before[key], after[key]) for key in before)
+    assert resumed.seconds_before > 0
+
+
+def test_the_best_checkpoint_is_that_of_the_best_epoch(tmp_path: Path) -> None:
+    _, log = train(tmp_path, keywords={"max_epochs": 8}, model=model(3))
+    best = log.best("val_acc", "max")
+    assert best is not None
+    assert best["val_acc"] == max(row["val_acc"] for row in log.history)
+    checkpoint = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    assert checkpoint["epoch"] == best["epoch"]
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["epoch"] == 7
+
+
+def test_the_files_of_a_trial(tmp_path: Path) -> None:
+    fitted, log = train(tmp_path, save_top_k=2)
+    assert fitted.device == "cpu"
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert names[0] == "best.ckpt"
+    assert names[-2:] == ["epochs.csv", "last.ckpt"]
+    assert len([name for name in names if name.startswith("epoch-")]) == 2
+    with (tmp_path / "epochs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert set(rows[0]) == {"epoch", "train_loss", "val_loss", "val_acc", "seconds"}
+    assert [float(row["val_acc"]) for row in rows] == [row["val_acc"] for row in log.history]
+
+
+def test_early_stopping_waits_for_its_patience(tmp_path: Path) -> None:
+    fitted, log = train(tmp_path, patience=2, keywords={"max_epochs": 50}, min_delta=1.1)
+    assert fitted.stop_reason == "early_stopping"
+    assert len(log.history) == 3
+
+
+def test_a_metric_can_be_minimised(tmp_path: Path) -> None:
+    _, log = train(tmp_path, metric="val_loss", mode="min")
+    best = log.best("val_loss", "min")
+    assert best is not None
+    assert torch.load(tmp_path / "best.ckpt", weights_only=True)["epoch"] == best["epoch"]
+    assert best["val_loss"] == min(row["val_loss"] for row in log.history)
+
+
+def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
+    diverging = Classifier(in_features=64, num_classes=10, hidden_size=16, learning_rate=1e30)
+    with pytest.raises(Diverged, match=r"loss is (nan|inf)"):
+        train(tmp_path, model=diverging)
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"precision": "bf16-mixed"},
+        {"gradient_clip_val": 0.5},
+        {"accumulate_grad_batches": 2},
+        {"limit_train_batches": 2, "log_every_n_steps": 1},
+        {"max_time": {"minutes": 5}},
+    ],
+)
+def test_other_keywords_of_the_trainer(tmp_path: Path, keywords: dict[str, Any]) -> None:
+    _, log = train(tmp_path, keywords=keywords)
+    assert len(log.history) == 4
+    assert log.history[-1]["train_loss"] < log.history[0]["train_loss"]
+
+
+def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    train(tmp_path)
+    assert capfd.readouterr().out == ""
