@@ -1,0 +1,26 @@
+"""The fixed list of configurations that the benchmarks train: a mix of hidden sizes 16 to 256 and batch sizes 32 to 512."""
+
+from __future__ import annotations
+
+import numpy as np
+
+BATCH_SIZES = (32, 64, 128, 256, 512)
+
+
+def configurations(count: int) -> list[dict[str, float | int]]:
+    """``count`` configurations, the same on every call.
+
+    Hidden sizes and learning rates are log-uniform (stratified, so that a short list covers the range as well); batch
+    sizes take turns.
+    """
+    random = np.random.default_rng(0)
+    hidden = 16 * 16 ** ((random.permutation(count) + 0.5) / count)
+    rates = 5e-4 * 20 ** ((random.permutation(count) + 0.5) / count)
+    return [
+        {
+            "hidden_size": int(hidden[i]),
+            "learning_rate": float(f"{rates[i]:.4g}"),
+            "batch_size": BATCH_SIZES[i % len(BATCH_SIZES)],
+        }
+        for i in range(count)
+    ]

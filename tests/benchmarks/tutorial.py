@@ -1,0 +1,87 @@
+"""The yardstick: a search as tutorials write it. ``python tests/benchmarks/tutorial.py DATA_DIR TRIALS EPOCHS``
+
+One process, study.optimize, torchvision's MNIST with ToTensor behind a DataLoader, a LightningModule that logs every
+step, a Trainer with its defaults. Prints one JSON line with the final validation accuracies.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+
+import optuna
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+import torchmetrics
+from torch import nn
+from torch.utils.data import DataLoader, random_split
+from torchvision import transforms
+from torchvision.datasets import MNIST
+
+from tests.benchmarks.configurations import configurations
+
+
+class TutorialClassifier(pl.LightningModule):
+    def __init__(self, hidden_size: int, learning_rate: float) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.model = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(28 * 28, hidden_size),
+            nn.BatchNorm1d(hidden_size),
+            nn.ReLU(),
+            nn.Linear(hidden_size, hidden_size),
+            nn.BatchNorm1d(hidden_size),
+            nn.ReLU(),
+            nn.Linear(hidden_size, 10),
+        )
+        self.val_acc = torchmetrics.Accuracy(task="multiclass", num_classes=10)
+
+    def forward(self, x):
+        return self.model(x)
+
+    def training_step(self, batch, batch_idx):
+        x, y = batch
+        loss = F.cross_entropy(self(x), y)
+        self.log("train_loss", loss)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        x, y = batch
+        logits = self(x)
+        self.val_acc(logits, y)
+        self.log("val_loss", F.cross_entropy(logits, y), prog_bar=True)
+        self.log("val_acc", self.val_acc, prog_bar=True)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=self.hparams.learning_rate)
+
+
+def main(data_dir: str, n_trials: int, epochs: int) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        hidden_size = trial.suggest_int("hidden_size", 16, 256, log=True)
+        learning_rate = trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True)
+        batch_size = trial.suggest_categorical("batch_size", [32, 64, 128, 256, 512])
+        data = MNIST(data_dir, train=True, transform=transforms.ToTensor())
+        train, val = random_split(data, [55_000, 5_000], generator=torch.Generator().manual_seed(42))
+        trainer = pl.Trainer(max_epochs=epochs, default_root_dir=folder)
+        trainer.fit(
+            TutorialClassifier(hidden_size, learning_rate),
+            DataLoader(train, batch_size=batch_size, shuffle=True),
+            DataLoader(val, batch_size=batch_size),
+        )
+        return trainer.callback_metrics["val_acc"].item()
+
+    pl.seed_everything(42)
+    with tempfile.TemporaryDirectory() as folder:
+        study = optuna.create_study(direction="maximize")
+        for params in configurations(n_trials):
+            study.enqueue_trial(params)
+        study.optimize(objective, n_trials=n_trials)
+    print(json.dumps([trial.value for trial in study.trials]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
