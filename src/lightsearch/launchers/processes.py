@@ -29,12 +29,12 @@ class ForkServer:
         _context.set_forkserver_preload(["lightsearch.launchers.preload"])
         from multiprocessing import forkserver
 
-        with _no_main_module():
+        with _no_main_module(), _deaf_to_interrupts():
             forkserver.ensure_running()
 
-    def process(self, target: Callable[..., None], *args: Any) -> ForkServerProcess:
-        """Starts ``target(*args)`` in a child."""
-        process = _context.Process(target=target, args=args)
+    def process(self, target: Callable[..., None], *args: Any, daemon: bool = False) -> ForkServerProcess:
+        """Starts ``target(*args)`` in a child; a daemon is ended with this process, and has no children of its own."""
+        process = _context.Process(target=target, args=args, daemon=daemon)
         with _no_main_module():
             process.start()
         return process
@@ -46,7 +46,7 @@ class ForkServer:
             RuntimeError: if the child dies.
         """
         receiver, sender = _context.Pipe(duplex=False)
-        process = self.process(_answer, sender, function, args)
+        process = self.process(_answer, sender, function, args, daemon=True)
         sender.close()
         try:
             answer = receiver.recv()
@@ -169,7 +169,21 @@ def _answer(sender: Connection, function: Callable[..., Any], args: tuple[Any, .
         answer = function(*args)
     except Exception as error:
         answer = error
-    sender.send(answer)
+    with contextlib.suppress(BrokenPipeError):  # nobody is there any more
+        sender.send(answer)
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """What is started meanwhile ignores Ctrl-C from its first moment: the server, while it imports, has no handler."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
