@@ -1,0 +1,179 @@
+"""The coordinator with a launcher that only pretends, to see what it decides."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lightsearch.folders import trial_folder
+from lightsearch.launchers import Ended, Job
+from lightsearch.outcome import Kind, Outcome, TrialError
+from lightsearch.progress import PlainDisplay
+from lightsearch.runner import Coordinator, Ending
+from tests.conftest import digits, open_ledger
+
+End = Outcome | int
+"""A pretended end: an outcome that a worker writes, or an exit code without one."""
+
+
+class Pretender:
+    """Ends every job as soon as it is waited for, as ``script`` says."""
+
+    def __init__(self, slots: int, script: Callable[[Job], End]) -> None:
+        self.slots = slots
+        self.script = script
+        self.jobs: list[Job] = []
+        self.most = 0
+        self._running: list[Job] = []
+
+    def launch(self, job: Job) -> None:
+        self.jobs.append(job)
+        self._running.append(job)
+        self.most = max(self.most, len(self._running))
+
+    def wait(self, timeout: float) -> list[Ended]:
+        if not self._running:
+            return []
+        job = self._running.pop(0)
+        end = self.script(job)
+        if isinstance(end, int):
+            return [Ended(job.number, end)]
+        outcome = end.model_copy(update={"number": job.number, "attempt": job.arguments["attempt"]})
+        (job.folder / "result.json").write_text(outcome.model_dump_json())
+        return [Ended(job.number, 0)]
+
+    def stop(self, number: int, *, kill: bool = False) -> None:
+        pass
+
+    def close(self) -> None:
+        self._running.clear()
+
+
+def coordinate(folder: Path, script: Callable[[Job], End], *, n_trials: int = 6, slots: int = 2) -> Run:
+    return Run(folder, script, n_trials, slots)
+
+
+class Run:
+    def __init__(self, folder: Path, script: Callable[[Job], End], n_trials: int, slots: int) -> None:
+        self.ledger = open_ledger(digits(), folder)
+        self.launcher = Pretender(slots, script)
+        self.output = io.StringIO()
+        display = PlainDisplay(Console(file=self.output, width=200), n_trials=n_trials)
+        self.coordinator = Coordinator(self.ledger, self.launcher, display, n_trials=n_trials)
+        self.ending = self.coordinator.run()
+        self.states = [trial.state.name for trial in self.ledger.study.trials]
+        self.kinds = [trial.user_attrs.get("kind") for trial in self.ledger.study.trials]
+
+
+def complete(job: Job, value: float = 0.5) -> Outcome:
+    return Outcome(number=job.number, kind=Kind.COMPLETE, value=value, epochs=3)
+
+
+def failed(kind: Kind, message: str) -> Outcome:
+    return Outcome(number=0, kind=kind, error=TrialError(type="E", message=message, traceback=f"trace of {message}"))
+
+
+def test_the_slots_are_kept_full_and_the_total_exact(tmp_path: Path) -> None:
+    run = coordinate(tmp_path, complete, n_trials=7, slots=3)
+    assert run.ending is Ending.DONE
+    assert run.states == ["COMPLETE"] * 7
+    assert run.launcher.most == 3
+    assert len(run.output.getvalue().splitlines()) == 7
+
+
+def test_failures_do_not_count(tmp_path: Path) -> None:
+    run = coordinate(
+        tmp_path, lambda job: failed(Kind.DIVERGED, "nan") if job.number % 2 else complete(job), n_trials=4
+    )
+    assert run.ending is Ending.DONE
+    assert run.kinds.count("complete") == 4
+    assert run.kinds.count("diverged") == 3
+
+
+def test_equal_failures_in_a_row_stop_the_search(tmp_path: Path) -> None:
+    run = coordinate(tmp_path, lambda job: failed(Kind.USER_ERROR, "no such layer"), slots=1)
+    assert run.ending is Ending.FAILING
+    assert run.kinds == ["user_error"] * 3
+    assert run.coordinator.failure is not None
+    assert run.coordinator.failure.traceback == "trace of no such layer"
+
+
+def test_different_failures_do_not(tmp_path: Path) -> None:
+    run = coordinate(
+        tmp_path,
+        lambda job: complete(job) if job.number > 8 else failed(Kind.USER_ERROR, f"error {job.number % 2}"),
+        n_trials=2,
+        slots=1,
+    )
+    assert run.ending is Ending.DONE
+    assert len(run.kinds) == 11
+
+
+def test_a_process_that_dies_is_started_again_a_bounded_number_of_times(tmp_path: Path) -> None:
+    attempts: list[int] = []
+
+    def script(job: Job) -> End:
+        if job.number == 0:
+            attempts.append(job.arguments["attempt"])
+            return -9
+        return complete(job)
+
+    run = coordinate(tmp_path, script, n_trials=2)
+    assert attempts == [1, 2, 3]
+    assert run.kinds == ["crashed", "complete", "complete"]
+    assert "SIGKILL" in run.output.getvalue()
+
+
+def test_a_trial_that_dies_once_is_whole(tmp_path: Path) -> None:
+    died: set[int] = set()
+
+    def script(job: Job) -> End:
+        if job.number not in died:
+            died.add(job.number)
+            return 1
+        return complete(job)
+
+    run = coordinate(tmp_path, script, n_trials=3)
+    assert run.kinds == ["complete"] * 3
+    assert len(run.launcher.jobs) == 6
+
+
+def test_an_outcome_of_an_earlier_attempt_is_not_taken_for_this_ones(tmp_path: Path) -> None:
+    def script(job: Job) -> End:
+        stale = Outcome(number=job.number, kind=Kind.COMPLETE, attempt=job.arguments["attempt"] - 1, value=0.1)
+        (job.folder / "result.json").write_text(stale.model_dump_json())
+        return -9
+
+    run = coordinate(tmp_path, script, n_trials=1)
+    assert run.ending is Ending.FAILING
+    assert set(run.kinds) == {"crashed"}
+
+
+def test_checkpoints_of_the_leaders_are_kept(tmp_path: Path) -> None:
+    def script(job: Job) -> End:
+        for name in ("best.ckpt", "last.ckpt"):
+            (job.folder / name).write_text("")
+        return complete(job, value=(job.number * 7 % 10) / 10)
+
+    run = coordinate(tmp_path, script, n_trials=10)
+    kept = {int(file.parent.name[-4:]) for file in run.ledger.folder.glob("*/*.ckpt")}
+    values = {trial.number: trial.value or 0.0 for trial in run.ledger.study.trials}
+    assert kept == set(sorted(values, key=lambda number: -values[number])[:5])
+
+
+def test_an_error_in_the_coordinator_leaves_nothing_running(tmp_path: Path) -> None:
+    def script(job: Job) -> End:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        coordinate(tmp_path, script)
+    states = {trial.state.name for trial in open_ledger(digits(), tmp_path).study.trials}
+    assert states == {"WAITING"}
+
+
+def test_trial_folders_sort() -> None:
+    assert trial_folder(Path("s"), 7) == Path("s/trial-0007")
