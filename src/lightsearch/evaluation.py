@@ -1,4 +1,4 @@
-"""The test evaluation of a study's best trial: counted, kept with the study, and the only way to the test set."""
+"""Test evaluations: each is counted and kept with the study. There is no other way to the test set."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import optuna
 from pydantic import BaseModel, ConfigDict
 
 from lightsearch.errors import Mistake, UserError
@@ -16,26 +17,31 @@ from lightsearch.storage import open_storage, storage_lock
 from lightsearch.study import declaration_of, find_study, leaders
 
 
-class Evaluation(BaseModel):
-    """One use of the test set. It is recorded before an image is read, so that a failed one counts as well."""
+class Tested(BaseModel):
+    """What is tested, and what for."""
 
     model_config = ConfigDict(frozen=True)
+
+    why: str
+    """What it is for."""
+    trial: int | None
+    """The trial that the configuration comes from; None: the defaults of the model and the data."""
+    checkpoint: str
+    """The checkpoint, relative to the study's folder."""
+    sha256: str
+    """Its digest."""
+    value: float | None
+    """The study's metric of this checkpoint, on the validation images; None: it was trained on them as well."""
+    params: dict[str, Any]
+
+
+class Evaluation(Tested):
+    """One use of the test set. It is recorded before an image is read, so that a failed one counts as well."""
 
     ordinal: int
     """Which use of the study's test set this is, from 1."""
     time: float
     """Seconds since 1970, UTC."""
-    why: str
-    """What it was for."""
-    trial: int
-    """The trial's number."""
-    checkpoint: str
-    """The checkpoint, relative to the study's folder."""
-    sha256: str
-    """Its digest."""
-    value: float
-    """The study's metric of this checkpoint, on the validation images."""
-    params: dict[str, Any]
     n_test: int | None = None
     """Test images."""
     metrics: dict[str, float] | None = None
@@ -66,29 +72,53 @@ def evaluate_best(name: str, *, url: str, data_dir: str | None) -> Evaluation:
         raise UserError(*mistakes)
 
     # Imported here: it takes seconds, and a mistake should be told at once.
+    from lightsearch import components
+
+    model: Any = components.find_class(declared.model, "model")
+    model = model.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+    tested = Tested(
+        why="evaluate: the best trial",
+        trial=best[0].number,
+        checkpoint=str(best[0].checkpoint),
+        sha256=str(best[0].sha256),
+        value=float(best[0].value or 0.0),
+        params=best[0].params,
+    )
+    return test_once(study, model, tested, url=url, data_dir=data_dir)[0]
+
+
+def test_once(
+    study: optuna.Study, model: Any, tested: Tested, *, url: str, data_dir: str | None
+) -> tuple[Evaluation, list[list[int]] | None]:
+    """Tests a model, and keeps that it did with the study and in ``studies/<name>/test_evaluations.json``.
+
+    Args:
+        study: The study.
+        model: The LightningModule, in the state to be tested.
+        tested: What it is.
+        url: The study's storage.
+        data_dir: Folder of the data files.
+
+    Returns:
+        The evaluation, and how many test images of the class of the row were taken for that of the column (None
+        if the model's output is not (B, classes) logits).
+
+    Raises:
+        UserError: if the data cannot be had.
+    """
     from lightsearch import components, training
     from lightsearch.data.test_set import open_test_set
 
     training.quiet()
-    sampled = declared.space.split(best[0].params)
+    folder, declared = study_folder(study.study_name), declaration_of(study)
+    sampled = declared.space.split(tested.params)
     data_class = components.find_class(declared.data, "data")
     context = components.data_context(declared.seed, data_dir)
     arguments = components.arguments(data_class, {**declared.data.init_args, **sampled["data"]}, context)
-    model: Any = components.find_class(declared.model, "model")
-    model = model.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
 
-    with storage_lock(url, f"study-{name}"):
+    with storage_lock(url, f"study-{study.study_name}"):
         before = study.user_attrs.get("test_evaluations", [])
-        evaluation = Evaluation(
-            ordinal=len(before) + 1,
-            time=round(time.time(), 3),
-            why="evaluate: the best trial",
-            trial=best[0].number,
-            checkpoint=str(best[0].checkpoint),
-            sha256=str(best[0].sha256),
-            value=float(best[0].value or 0.0),
-            params=best[0].params,
-        )
+        evaluation = Evaluation(**tested.model_dump(), ordinal=len(before) + 1, time=round(time.time(), 3))
         study.set_user_attr("test_evaluations", [*before, evaluation.model_dump(mode="json")])
     loader = open_test_set(data_class, arguments)
     keywords = {**declared.trainer.keywords, **sampled["trainer"]}
@@ -97,12 +127,12 @@ def evaluate_best(name: str, *, url: str, data_dir: str | None) -> Evaluation:
     accuracy = metrics.get("test_acc")
     found = {"n_test": n_test, "metrics": metrics, "interval": accuracy and wilson_interval(accuracy, n_test)}
     evaluation = evaluation.model_copy(update=found)
-    with storage_lock(url, f"study-{name}"):
+    with storage_lock(url, f"study-{study.study_name}"):
         kept = study.user_attrs["test_evaluations"]
         kept[evaluation.ordinal - 1] = evaluation.model_dump(mode="json")
         study.set_user_attr("test_evaluations", kept)
     write_json(folder / "test_evaluations.json", kept)
-    return evaluation
+    return evaluation, _confusion(model, loader)
 
 
 def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -110,6 +140,22 @@ def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return centre - half, centre + half
+
+
+def _confusion(model: Any, loader: Any) -> list[list[int]] | None:
+    import torch
+
+    model.cpu().eval()
+    counts: torch.Tensor | None = None
+    with torch.no_grad():
+        for images, labels in loader:
+            logits = model(images)
+            if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
+                return None
+            classes = logits.shape[1]
+            pairs = torch.bincount(labels * classes + logits.argmax(dim=1), minlength=classes**2)
+            counts = pairs if counts is None else counts + pairs
+    return None if counts is None else [[int(n) for n in row] for row in counts.view(classes, classes)]
 
 
 def _checked(folder: Path, outcome: Outcome) -> Path:

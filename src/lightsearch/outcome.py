@@ -105,6 +105,8 @@ class Outcome(BaseModel):
     """That file's digest."""
     device: str = ""
     """What it trained on."""
+    threads: int | None = None
+    """CPU threads that it trained with; the last bits of a result depend on them."""
     error: TrialError | None = None
 
     @property

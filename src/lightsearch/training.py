@@ -32,6 +32,8 @@ class Fit(NamedTuple):
     """``max_epochs``, ``early_stopping``, or ``stopped`` (by a callback, or another limit of the Trainer)."""
     device: str
     """``cpu``, ``cuda:0``, ..."""
+    threads: int
+    """CPU threads."""
 
 
 def fit(
@@ -81,7 +83,7 @@ def fit(
     )
     last = folder / LAST
     trainer.fit(model, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
-    return Fit(_stop_reason(trainer, stopping), str(trainer.strategy.root_device))
+    return Fit(_stop_reason(trainer, stopping), str(trainer.strategy.root_device), torch.get_num_threads())
 
 
 def test(model: LightningModule, loader: Any, *, folder: Path, keywords: dict[str, Any]) -> dict[str, float]:

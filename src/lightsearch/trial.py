@@ -84,6 +84,7 @@ def _train(
         "kind": Kind.PRUNED if pruned else Kind.COMPLETE,
         "stop_reason": "pruned" if pruned else fitted.stop_reason,
         "device": fitted.device,
+        "threads": fitted.threads,
     }
 
 

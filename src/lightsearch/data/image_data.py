@@ -65,6 +65,11 @@ class ImageData(LightningDataModule):
             "split_hash": split_hash(images.images, images.labels, self._train, self._val),
         }
 
+    def join_val(self) -> None:
+        """Trains on the validation images as well, for good: nothing is left to validate on."""
+        self._train = torch.cat([self._train, self._val]).sort().values
+        self._val = self._val[:0]
+
     def train_dataloader(self) -> TensorLoader:
         return self._loader(self._train, self.batch_size, shuffle=True)
 
