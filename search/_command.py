@@ -45,6 +45,14 @@ def console() -> Console:
     return screen if screen.is_terminal else Console(highlight=False, width=200)
 
 
+def print_findings(screen: Console, study: Any) -> None:
+    """What the doctor says of a study, a line each."""
+    from lightsearch.doctor import diagnose
+
+    for finding in diagnose(study):
+        screen.print(f"note      {finding}", markup=False, soft_wrap=True)
+
+
 def study_path(study: str) -> Path:
     """The study file that ``--study`` means: a path as it is, a name as ``studies/NAME.toml``."""
     return Path(study) if study.endswith(".toml") else Path("studies") / f"{study}.toml"

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from search._command import DataDir, Storage, console, data_dir, run, study_path
+from search._command import DataDir, Storage, console, data_dir, print_findings, run, study_path
 
 
 def main(
@@ -102,11 +102,14 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
     if results["leaders"]:
         screen.print()
         screen.print(leaders_table(results["leaders"][:5], results["metric"]))
+        screen.print()
+        print_findings(screen, result.study)
     option = f" --storage {redact(url)}" if storage else ""
     screen.print(f"\nresults    {result.folder / 'results.json'}", soft_wrap=True)
     if results["best"]:
         screen.print(f"checkpoint {result.folder / results['best']['checkpoint']}", soft_wrap=True)
         screen.print(f"test it    python -m search.evaluate --study {results['study']}{option}", soft_wrap=True)
+    screen.print(f"report     python -m search.report --study {results['study']}{option}", soft_wrap=True)
     screen.print(f"look at it optuna-dashboard {redact(url)}", soft_wrap=True)
     if result.ending in (Ending.TIMEOUT, Ending.STOPPED):
         same = [redact(url) if word == storage else word for word in sys.argv[1:]]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from search._command import STUDY_HELP, Storage, console, run, study_name
+from search._command import STUDY_HELP, Storage, console, print_findings, run, study_name
 
 
 def main(
@@ -73,6 +73,7 @@ def _print_study(screen: Console, storage: object, name: str) -> None:
             reason = "interrupted, the next run goes on with it" if trial.params else "enqueued"
             screen.print(f"waiting   trial {trial.number}: {reason}", markup=False)
     screen.print(f"tested    {len(found.user_attrs.get('test_evaluations', []))} times on the test set")
+    print_findings(screen, found)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import platform
+import subprocess
 from importlib.metadata import version
 from typing import Any
 
@@ -29,6 +30,8 @@ class Preflight(BaseModel):
     """How many of them there are."""
     versions: dict[str, str] = {}
     """Versions of Python and of the packages that results depend on."""
+    commit: str | None = None
+    """The git commit of the folder that the command is started in, ``-dirty`` if files differ from it."""
 
 
 def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
@@ -79,6 +82,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
         data=facts,
         device=torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
         accelerators=torch.cuda.device_count() if cuda else 0,
+        commit=_commit(),
         versions={"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
     )
 
@@ -137,6 +141,15 @@ def _check_trainer(declared: dict[str, Any], sampled: dict[str, Any]) -> list[Mi
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             mistakes.append(Mistake("trainer", keywords, f"the Lightning Trainer says: {reason}"))
     return mistakes
+
+
+def _commit() -> str | None:
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--match="]
+    try:
+        ran = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return ran.stdout.strip() or None
 
 
 def _section(declared: dict[str, Any], section: str) -> ClassSpec | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
 from joblib import cpu_count
 
 from lightsearch import samplers
@@ -31,6 +32,7 @@ class SearchResult:
     ending: Ending
     results: dict[str, Any]
     """The content of ``results.json``."""
+    study: optuna.Study
     folder: Path
     """The study's folder."""
     failure: TrialError | None
@@ -76,7 +78,7 @@ def search(
         raise UserError(*mistakes, *known.mistakes)
 
     ledger = Ledger(study_file, open_storage(url), url, study_folder(study_file.name))
-    for change in ledger.open(known.model_dump(include={"data", "device", "versions"})):
+    for change in ledger.open(known.model_dump(include={"data", "device", "versions", "commit"})):
         display.message(f"changed since the last run: {change}")
     coordinator = Coordinator(
         ledger,
@@ -92,6 +94,7 @@ def search(
     return SearchResult(
         ending=ending,
         results=summarise(trials, attrs, study_file.name),
+        study=ledger.study,
         folder=ledger.folder,
         failure=coordinator.failure,
         signal=coordinator.signal,

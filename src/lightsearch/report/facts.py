@@ -1,0 +1,299 @@
+"""What a report says of a study: gathered once, from the storage, for the plots, the page and the summaries."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from lightsearch.doctor import Finding, diagnose, standard_error, table
+from lightsearch.outcome import Kind, Outcome
+from lightsearch.progress import duration
+from lightsearch.report.importance import Importance, importances
+from lightsearch.tables import distributions_of, outcome_or_none, utc_times, value_of
+
+GROUPS = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+KINDS = {
+    Kind.DIVERGED: "a loss or the metric became NaN or infinite",
+    Kind.OUT_OF_MEMORY: "the accelerator or the host had no memory left",
+    Kind.TIMEOUT: "killed at the trial's time limit",
+    Kind.CRASHED: "the process died, as often as it was started",
+    Kind.INTERRUPTED: "stopped with the search",
+    Kind.USER_ERROR: "the model, the data or the study file raised an exception",
+}
+LEADERS = 10
+EXAMPLES = 5
+"""Trials named for each kind of failure."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial."""
+
+    trial: FrozenTrial
+    outcome: Outcome | None
+    group: str
+    """``complete``, ``pruned``, ``failed``, ``running`` or ``waiting``."""
+    value: float | None
+    started: datetime | None
+    ended: datetime | None
+    """UTC, both."""
+
+    @property
+    def number(self) -> int:
+        return self.trial.number
+
+    @property
+    def kind(self) -> str:
+        return str(self.outcome.kind) if self.outcome and self.group == "failed" else self.group
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One kind of failure."""
+
+    kind: str
+    meaning: str
+    count: int
+    message: str
+    """The commonest error."""
+    trials: list[int]
+
+
+@dataclass
+class Facts:
+    """A study as it stands."""
+
+    name: str
+    metric: str
+    direction: str
+    made: datetime
+    attrs: dict[str, Any]
+    rows: list[Row]
+    ranked: list[Row]
+    """Complete trials, the best first; of equals the earlier."""
+    distributions: dict[str, list[BaseDistribution]]
+    findings: list[Finding] = field(default_factory=list)
+    importances: list[Importance] = field(default_factory=list)
+
+    @property
+    def best(self) -> Row | None:
+        return self.ranked[0] if self.ranked else None
+
+    @property
+    def maximize(self) -> bool:
+        return self.direction == "maximize"
+
+    @property
+    def n_val(self) -> int | None:
+        n_val = table(self.attrs.get("data")).get("n_val")
+        return n_val if isinstance(n_val, int) else None
+
+    @cached_property
+    def error(self) -> float | None:
+        """The binomial standard error of the best value, if it is an accuracy on a known number of images."""
+        return standard_error(self.metric, self.best.value, self.n_val) if self.best else None
+
+    @cached_property
+    def is_share(self) -> bool:
+        """Whether the metric is best read in percent."""
+        values = [row.value for row in self.rows if row.value is not None]
+        return "acc" in self.metric.lower() and bool(values) and all(0 <= value <= 1 for value in values)
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        return Counter(row.group for row in self.rows)
+
+    @property
+    def finished(self) -> int:
+        return self.counts["complete"] + self.counts["pruned"]
+
+    @cached_property
+    def failures(self) -> list[Failure]:
+        """By kind, the commonest first."""
+        failed = [row for row in self.rows if row.group == "failed"]
+        found = []
+        for kind, count in Counter(row.kind for row in failed).most_common():
+            rows = [row for row in failed if row.kind == kind]
+            errors = Counter(
+                f"{row.outcome.error.type}: {row.outcome.error.message}"
+                for row in rows
+                if row.outcome and row.outcome.error
+            )
+            message = errors.most_common(1)[0][0] if errors else ""
+            meaning = KINDS.get(Kind(kind), "") if kind in list(Kind) else "ended without saying why"
+            found.append(Failure(kind, meaning, count, message, [row.number for row in rows[:EXAMPLES]]))
+        return found
+
+    @property
+    def epochs(self) -> tuple[int, int | None]:
+        """Epochs trained by finished trials, and those that they would have trained without stopping early."""
+        max_epochs = table(table(self.attrs.get("fingerprint")).get("trainer")).get("max_epochs")
+        done = [row for row in self.rows if row.group in ("complete", "pruned")]
+        trained = sum(row.outcome.epochs if row.outcome else len(row.trial.intermediate_values) for row in done)
+        if max_epochs is None and not any("max_epochs" in row.trial.params for row in done):
+            return trained, None
+        return trained, sum(int(row.trial.params.get("max_epochs", max_epochs or 0)) for row in done)
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        runs = self.attrs.get("runs", [])
+        return [run for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
+
+    @property
+    def wall_seconds(self) -> float:
+        """Time searched: that of the runs recorded, else from the first start to the last end, pauses left out."""
+        recorded = sum(float(run.get("seconds", 0)) for run in self.runs)
+        return recorded if recorded and not self.counts["running"] else max(Clock(self).spent, recorded)
+
+    @property
+    def test_evaluations(self) -> int:
+        done = self.attrs.get("test_evaluations", [])
+        return len(done) if isinstance(done, list) else 0
+
+    def show(self, value: float | None) -> str:
+        """A value of the metric for people, with as many figures as its error leaves meaning to."""
+        if value is None:
+            return "-"
+        return f"{100 * value:.{self.decimals}f}%" if self.is_share else f"{value:.5g}"
+
+    @cached_property
+    def decimals(self) -> int:
+        return 1 if self.error is None or self.error > 0.002 else 2
+
+    @property
+    def headline(self) -> tuple[str, str]:
+        """The result in a sentence, and what is to be known with it."""
+        if self.best is None:
+            return f"No trial of {self.name} is complete yet.", self._why_none()
+        many = f"{self.finished:,} finished trials" if self.finished > 1 else "1 finished trial"
+        value = self.show(self.best.value)
+        if self.error is not None:
+            value += f" ± {100 * self.error:.{self.decimals}f}"
+        sentence = f"The best of {many} reaches {self.metric} {value}."
+        if self.error is not None:
+            note = f"Trial {self.best.number}; ± is one binomial standard error on {self.n_val:,} validation images."
+        else:
+            note = f"Trial {self.best.number}; its uncertainty is not known: {self._why_no_error()}."
+        if len(self.ranked) > 1:
+            note += " The best of many noisy measurements flatters itself; fresh data will show a little less."
+        return sentence, note
+
+    def _why_none(self) -> str:
+        counts = self.counts
+        if not self.rows:
+            return "The study has no trials."
+        words = [f"{count} {group}" for group, count in counts.items()]
+        return f"Of {len(self.rows)} trials: {', '.join(words)}. Without a complete one there is no best."
+
+    def _why_no_error(self) -> str:
+        if not self.is_share:
+            return "the metric is no accuracy, whose error would follow from the number of images"
+        return "the number of validation images was not recorded"
+
+
+class Clock:
+    """Time since the search began, in seconds, with the pauses left out in which no trial ran."""
+
+    def __init__(self, facts: Facts) -> None:
+        spans = sorted(
+            (row.started, row.ended or facts.made)
+            for row in facts.rows
+            if row.started and (row.ended or row.group == "running")
+        )
+        self.pauses: list[tuple[datetime, float]] = []
+        """Where a pause ended, and how long all pauses up to there were, in seconds."""
+        self.began = spans[0][0] if spans else facts.made
+        until, left_out = self.began, 0.0
+        for started, ended in spans:
+            gap = (started - until).total_seconds()
+            # A search that is started again takes seconds; less is a worker between two trials.
+            if gap > max(5.0, 0.02 * (until - self.began).total_seconds()):
+                left_out += gap
+                self.pauses.append((started, left_out))
+            until = max(until, ended)
+        self.spent = (until - self.began).total_seconds() - left_out
+
+    def __call__(self, time: datetime) -> float:
+        left_out = 0.0
+        for started, so_far in self.pauses:
+            if time < started:
+                break
+            left_out = so_far
+        return max(0.0, (time - self.began).total_seconds() - left_out)
+
+
+def gather(study: optuna.Study) -> Facts:
+    """Reads everything that the report shows, but the epochs."""
+    attrs = study.user_attrs
+    rows = []
+    for trial in study.get_trials(deepcopy=False):
+        outcome = outcome_or_none(trial)
+        started, ended = utc_times(trial)
+        rows.append(Row(trial, outcome, GROUPS[trial.state], value_of(trial, outcome), started, ended))
+    maximize = study.direction.name != "MINIMIZE"
+    complete = [row for row in rows if row.group == "complete" and row.value is not None]
+    ranked = sorted(complete, key=lambda row: ((-1 if maximize else 1) * (row.value or 0.0), row.number))
+    return Facts(
+        name=study.study_name,
+        metric=str(attrs.get("metric") or "value"),
+        direction="maximize" if maximize else "minimize",
+        made=datetime.now(UTC),
+        attrs=attrs,
+        rows=rows,
+        ranked=ranked,
+        distributions=distributions_of(row.trial for row in rows),
+        findings=diagnose(study),
+        importances=importances(study),
+    )
+
+
+def provenance(facts: Facts) -> list[tuple[str, str]]:
+    """Where the results come from, as (what, value)."""
+    attrs, declared = facts.attrs, table(facts.attrs.get("fingerprint"))
+    data, runs = table(attrs.get("data")), facts.runs
+    versions = table(attrs.get("versions"))
+    devices = sorted({row.outcome.device for row in facts.rows if row.outcome and row.outcome.device})
+    class_paths = {part: table(declared.get(part)).get("class_path") for part in ("data", "model")}
+    search = table(attrs.get("search"))
+    lines: list[tuple[str, Any]] = [
+        ("study id", attrs.get("uid")),
+        ("model", class_paths["model"]),
+        ("data", class_paths["data"]),
+        *((f"data: {key}", value) for key, value in data.items() if isinstance(value, str | int | float)),
+        ("seed of the study and the split", declared.get("seed")),
+        ("sampler", table(search.get("sampler")).get("name")),
+        ("pruner", table(search.get("pruner")).get("name")),
+        ("device", ", ".join(str(one) for one in dict.fromkeys([attrs.get("device"), *devices]) if one)),
+        *((key, value) for key, value in versions.items()),
+        ("commit", attrs.get("commit")),
+        (
+            "runs",
+            "; ".join(
+                f"{datetime.fromtimestamp(run.get('started', 0), UTC):%Y-%m-%d %H:%M} UTC, "
+                f"{duration(run.get('seconds', 0))}, {run.get('workers', '?')} workers, {run.get('ending', '?')}"
+                for run in runs[-5:]
+            )
+            + (f" (the last 5 of {len(runs)})" if len(runs) > 5 else ""),
+        ),
+        ("evaluations on the test set", f"{facts.test_evaluations}"),
+    ]
+    return [(key, str(value)) for key, value in lines if value not in (None, "")]
+
+
+def show_param(value: Any) -> str:
+    """A parameter's value for people: four figures."""
+    return f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else str(value)
