@@ -45,12 +45,13 @@ def main(
     overrides += [f"seed={seed}"] if seed is not None else []
     declared = read_declaration(study_path(study), overrides)
     screen, url = console(), storage_url(storage)
-    title, metric = str(declared.get("name")), str(declared.get("metric", "val_acc"))
+    shown: dict[str, Any] = {"direction": declared.get("direction", "maximize"), "n_trials": n_trials}
     with contextlib.ExitStack() as stack:
         if screen.is_terminal:
-            display: Any = stack.enter_context(LiveDisplay(screen, name=title, metric=metric, n_trials=n_trials))
+            title, metric = str(declared.get("name")), str(declared.get("metric", "val_acc"))
+            display: Any = stack.enter_context(LiveDisplay(screen, name=title, metric=metric, **shown))
         else:
-            display = PlainDisplay(screen, n_trials=n_trials)
+            display = PlainDisplay(screen, **shown)
         result = search(
             declared,
             n_trials=n_trials,

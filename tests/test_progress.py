@@ -47,9 +47,9 @@ def test_the_live_display_shows_counts_the_best_and_what_runs(tmp_path: Path) ->
     ledger.tell(done._trial_id, Outcome(number=0, kind=Kind.COMPLETE, value=0.75))
     running.report(0.625, step=3)
     screen = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
-    display = LiveDisplay(screen, name="[red]x", metric="val_acc", n_trials=5)
+    display = LiveDisplay(screen, name="[red]x", metric="val_acc", direction="maximize", n_trials=5)
     with display:
-        display.update(ledger.study, {1})
+        display.update(ledger.study)
     text = screen.file.getvalue()  # type: ignore[attr-defined]
     assert "1/5 trials" in text
     assert "1 complete" in text

@@ -62,7 +62,7 @@ class Run:
         self.ledger = open_ledger(digits(), folder)
         self.launcher = Pretender(slots, script)
         self.output = io.StringIO()
-        display = PlainDisplay(Console(file=self.output, width=200), n_trials=n_trials)
+        display = PlainDisplay(Console(file=self.output, width=200), direction="maximize", n_trials=n_trials)
         self.coordinator = Coordinator(self.ledger, self.launcher, display, n_trials=n_trials)
         self.ending = self.coordinator.run()
         self.states = [trial.state.name for trial in self.ledger.study.trials]

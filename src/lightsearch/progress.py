@@ -24,33 +24,34 @@ class Display(Protocol):
     def message(self, text: str) -> None:
         """Says something once."""
 
-    def finished(self, outcome: Outcome, study: optuna.Study, n_trials: int) -> None:
-        """A trial has ended."""
+    def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
+        """A trial has ended; ``trials`` are all of the study."""
 
-    def update(self, study: optuna.Study, running: set[int]) -> None:
+    def update(self, study: optuna.Study) -> None:
         """Shows the study as it stands."""
 
 
 class PlainDisplay:
     """One line a finished trial: for a file, a pipe, a batch job."""
 
-    def __init__(self, console: Console, *, n_trials: int) -> None:
+    def __init__(self, console: Console, *, direction: str, n_trials: int) -> None:
         self.console = console
+        self.direction = direction
+        self.n_trials = n_trials
         self.pace = Pace(n_trials)
 
     def message(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def finished(self, outcome: Outcome, study: optuna.Study, n_trials: int) -> None:
+    def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
         self.pace.count(outcome)
-        trials = study.get_trials(deepcopy=False)
-        line = f"[{_n_finished(trials)}/{n_trials}] {describe_outcome(outcome)}"
-        best = leaders(trials, study.direction.name.lower(), 1)
+        line = f"[{_n_finished(trials)}/{self.n_trials}] {describe_outcome(outcome)}"
+        best = leaders(trials, self.direction, 1)
         if best:
             line += f" | best {best[0].value:.5g} (trial {best[0].number})"
         self.message(f"{line} | {self.pace.left(trials)}")
 
-    def update(self, study: optuna.Study, running: set[int]) -> None:
+    def update(self, study: optuna.Study) -> None:
         pass
 
 
@@ -60,8 +61,9 @@ class LiveDisplay:
     A context manager: the picture is drawn while it is entered.
     """
 
-    def __init__(self, console: Console, *, name: str, metric: str, n_trials: int) -> None:
+    def __init__(self, console: Console, *, name: str, metric: str, direction: str, n_trials: int) -> None:
         self.console = console
+        self.direction = direction
         self.name = name
         self.metric = metric
         self.n_trials = n_trials
@@ -78,15 +80,17 @@ class LiveDisplay:
     def message(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False)
 
-    def finished(self, outcome: Outcome, study: optuna.Study, n_trials: int) -> None:  # noqa: ARG002
+    def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
         self.pace.count(outcome)
         if outcome.error is not None:
             self.message(describe_outcome(outcome))
-        self.update(study, set())
+        self._draw(trials)
 
-    def update(self, study: optuna.Study, running: set[int]) -> None:
-        trials = study.get_trials(deepcopy=False)
-        self._live.update(Group(self._head(trials), self._best(trials, study), self._table(trials, running)))
+    def update(self, study: optuna.Study) -> None:
+        self._draw(study.get_trials(deepcopy=False))
+
+    def _draw(self, trials: list[FrozenTrial]) -> None:
+        self._live.update(Group(self._head(trials), self._best(trials), self._table(trials)))
 
     def _head(self, trials: list[FrozenTrial]) -> Table:
         done = _n_finished(trials)
@@ -107,8 +111,8 @@ class LiveDisplay:
         )
         return head
 
-    def _best(self, trials: list[FrozenTrial], study: optuna.Study) -> Text:
-        best = leaders(trials, study.direction.name.lower(), 1)
+    def _best(self, trials: list[FrozenTrial]) -> Text:
+        best = leaders(trials, self.direction, 1)
         if not best:
             return Text(f"best {self.metric}: none yet", style="dim")
         return Text.assemble(
@@ -118,12 +122,12 @@ class LiveDisplay:
             (describe_params(best[0].params), "dim"),
         )
 
-    def _table(self, trials: list[FrozenTrial], running: set[int]) -> Table:
+    def _table(self, trials: list[FrozenTrial]) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("running", "epoch", self.metric, "parameters"):
             table.add_column(column, justify="right" if column in ("epoch", self.metric) else "left")
         for trial in trials:
-            if trial.state is TrialState.RUNNING or trial.number in running:
+            if trial.state is TrialState.RUNNING:
                 epoch, value = latest(trial)
                 table.add_row(f"trial {trial.number}", epoch, value, escape(describe_params(trial.params)))
         return table

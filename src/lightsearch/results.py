@@ -64,19 +64,20 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
     }
 
 
-def drop_checkpoints(ledger: Ledger, finished: dict[int, Outcome]) -> None:
+def drop_checkpoints(ledger: Ledger, trials: list[FrozenTrial], finished: set[int]) -> None:
     """Deletes the checkpoints of finished trials that are not among the study's ``keep_top_k`` leaders.
 
     Args:
         ledger: The study.
-        finished: Trials that may still have checkpoints; those without any are taken out.
+        trials: All trials of it.
+        finished: Numbers of trials that may still have checkpoints; those without any are taken out.
     """
-    trials, declared = ledger.study.get_trials(deepcopy=False), ledger.study_file
+    declared = ledger.study_file
     kept = {outcome.number for outcome in leaders(trials, declared.direction, declared.keep_top_k)}
-    for number in finished.keys() - kept:
+    for number in finished - kept:
         for checkpoint in trial_folder(ledger.folder, number).glob("*.ckpt"):
             checkpoint.unlink(missing_ok=True)
-        del finished[number]
+        finished.discard(number)
 
 
 def _entry(outcome: Outcome) -> dict[str, Any]:

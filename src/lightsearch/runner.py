@@ -18,7 +18,7 @@ from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.ownership import RENEWAL_SECONDS
 from lightsearch.progress import Display
 from lightsearch.results import drop_checkpoints, write_results
-from lightsearch.study import Due, Ledger, outcome_of, read_outcome
+from lightsearch.study import Due, Ledger, read_outcome
 
 TICK_SECONDS = 0.5
 """How often the coordinator looks around when nothing ends."""
@@ -95,7 +95,7 @@ class Coordinator:
         self.failure: TrialError | None = None
         """The failure that stopped the search."""
         self._running: dict[int, _Running] = {}
-        self._with_checkpoints: dict[int, Outcome] = {}
+        self._with_checkpoints: set[int] = set()
         self._equal_failures = 0
         self._last_failure: tuple[str, str] | None = None
 
@@ -112,7 +112,7 @@ class Coordinator:
                     for ended in self.launcher.wait(TICK_SECONDS if ending is None else 0):
                         self._finish(ended)
                     self._watch()
-                    self.display.update(self.ledger.study, set(self._running))
+                    self.display.update(self.ledger.study)
                     if time.monotonic() - results_written > RESULTS_SECONDS:
                         write_results(self.ledger)
                         results_written = time.monotonic()
@@ -215,10 +215,10 @@ class Coordinator:
         self.ledger.tell(running.trial._trial_id, outcome)
         if outcome.kind is Kind.INTERRUPTED:
             return
-        outcome = outcome.model_copy(update={"params": running.trial.params})
-        self._with_checkpoints[number] = outcome
-        drop_checkpoints(self.ledger, self._with_checkpoints)
-        self.display.finished(outcome, self.ledger.study, self.n_trials)
+        trials = self.ledger.study.get_trials(deepcopy=False)
+        self._with_checkpoints.add(number)
+        drop_checkpoints(self.ledger, trials, self._with_checkpoints)
+        self.display.finished(outcome.model_copy(update={"params": running.trial.params}), trials)
 
     def _count_failures(self, outcome: Outcome) -> None:
         if not outcome.policy.stops_search:
@@ -242,15 +242,10 @@ class Coordinator:
                 self._finish(ended)
             self._watch()
 
-    def _finished_before(self) -> dict[int, Outcome]:
+    def _finished_before(self) -> set[int]:
         """Trials of earlier runs that have checkpoints."""
-        trials = self.ledger.study.get_trials(deepcopy=False)
-        outcomes = [outcome for trial in trials if (outcome := outcome_of(trial))]
-        return {
-            outcome.number: outcome
-            for outcome in outcomes
-            if any(trial_folder(self.ledger.folder, outcome.number).glob("*.ckpt"))
-        }
+        finished = (trial.number for trial in self.ledger.study.get_trials(deepcopy=False) if trial.state.is_finished())
+        return {number for number in finished if any(trial_folder(self.ledger.folder, number).glob("*.ckpt"))}
 
     def _record_run(self, started_at: float, seconds: float, ending: Ending | None) -> None:
         runs = self.ledger.study.user_attrs.get("runs", [])

@@ -108,8 +108,7 @@ class Ledger:
             The trial, now owned by this process; or why none is due.
         """
         with self._lock():
-            self.recover()
-            trials = self.study.get_trials(deepcopy=False)
+            trials = self._recover(self.study.get_trials(deepcopy=False))
             states = Counter(trial.state for trial in trials)
             finished, running = states[TrialState.COMPLETE] + states[TrialState.PRUNED], states[TrialState.RUNNING]
             if finished >= n_trials:
@@ -142,12 +141,14 @@ class Ledger:
         )
         self.study.tell(outcome.number, outcome.value if state is TrialState.COMPLETE else None, state)
 
-    def recover(self) -> None:
+    def _recover(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """Takes over the trials whose coordinator is gone: those that had ended are told, the others wait again."""
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if ownership.abandoned(trial.user_attrs):
-                outcome = read_outcome(trial_folder(self.folder, trial.number), int(trial.user_attrs["attempt"]))
-                self.tell(trial._trial_id, outcome or Outcome(number=trial.number, kind=Kind.INTERRUPTED))
+        running = [trial for trial in trials if trial.state is TrialState.RUNNING]
+        abandoned = [trial for trial in running if ownership.abandoned(trial.user_attrs)]
+        for trial in abandoned:
+            outcome = read_outcome(trial_folder(self.folder, trial.number), int(trial.user_attrs["attempt"]))
+            self.tell(trial._trial_id, outcome or Outcome(number=trial.number, kind=Kind.INTERRUPTED))
+        return self.study.get_trials(deepcopy=False) if abandoned else trials
 
     def _lock(self) -> Any:
         return storage_lock(self.url, f"study-{self.study_file.name}")

@@ -1,4 +1,4 @@
-"""The fixed list of configurations that the benchmarks train: a mix of hidden sizes 16 to 256 and batch sizes 32 to 512."""
+"""The fixed list of configurations that the benchmarks train: hidden sizes 16 to 256, batch sizes 32 to 512."""
 
 from __future__ import annotations
 

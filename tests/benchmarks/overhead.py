@@ -1,0 +1,67 @@
+"""What a trial costs besides its training: ``python -m tests.benchmarks.overhead [--trials 50]``
+
+Real coordinator, real storage, real processes; a trial reports two epochs and ends. One worker, so
+that nothing overlaps. Imports happen once, before the clock starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import io
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from lightsearch.launchers import Job
+from lightsearch.launchers.processes import ForkServer, ProcessLauncher
+from lightsearch.progress import PlainDisplay
+from lightsearch.runner import Coordinator
+from lightsearch.storage import open_storage
+from lightsearch.study import Ledger
+from lightsearch.study_file import read_declaration, validate
+from tests.benchmarks.trivial import trivial_trial
+
+ROOT = Path(__file__).parents[2]
+
+
+class TrivialLauncher(ProcessLauncher):
+    """Launches trivial trials in the place of real ones, and notes when."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.launched: list[float] = []
+
+    def launch(self, job: Job) -> None:
+        self.launched.append(time.perf_counter())
+        super().launch(dataclasses.replace(job, function=trivial_trial))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=50)
+    trials = parser.parse_args().trials
+    declared = read_declaration(ROOT / "studies" / "digits.toml", ["pruner={name='NopPruner'}"])
+    study_file, _ = validate(declared)
+    assert study_file is not None
+    server = ForkServer()
+    server.call(time.sleep, 0)  # the imports are done when it answers
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/studies.db"
+        ledger = Ledger(study_file, open_storage(url), url, Path(folder) / "digits")
+        ledger.open({"data": {}, "versions": {}, "device": ""})
+        launcher = TrivialLauncher(server, workers=1, threads=1, accelerators=0)
+        display = PlainDisplay(Console(file=io.StringIO()), direction="maximize", n_trials=trials)
+        Coordinator(ledger, launcher, display, n_trials=trials).run()
+    gaps = [after - before for before, after in zip(launcher.launched, launcher.launched[1:], strict=False)]
+    head, tail = gaps[: len(gaps) // 4], gaps[-len(gaps) // 4 :]
+    print(f"{trials} trials: {statistics.mean(gaps) * 1e3:.0f} ms a trial on average, {max(gaps) * 1e3:.0f} ms at most")
+    print(f"first quarter {statistics.mean(head) * 1e3:.0f} ms, last quarter {statistics.mean(tail) * 1e3:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

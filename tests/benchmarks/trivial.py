@@ -1,0 +1,19 @@
+"""A trial that trains nothing. In a file of its own: a worker process finds functions by their import path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightsearch.folders import write_json
+from lightsearch.outcome import Kind, Outcome
+from lightsearch.study import attach_trial
+
+
+def trivial_trial(**arguments: Any) -> None:
+    """Reports two epochs, and ends as a trial does."""
+    trial = attach_trial(arguments["study_file"], arguments["storage_url"], arguments["trial_id"])
+    for epoch in range(2):
+        trial.report(0.5, epoch)
+        trial.should_prune()
+    outcome = Outcome(number=trial.number, kind=Kind.COMPLETE, value=0.5, attempt=arguments["attempt"], epochs=2)
+    write_json(arguments["folder"] / "result.json", outcome.model_dump(mode="json"))
