@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -18,6 +16,7 @@ from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.ownership import RENEWAL_SECONDS
 from lightsearch.progress import Display
 from lightsearch.results import drop_checkpoints, write_results
+from lightsearch.signals import StopRequest
 from lightsearch.study import Due, Ledger, read_outcome
 
 TICK_SECONDS = 0.5
@@ -90,8 +89,8 @@ class Coordinator:
         self.timeout = timeout
         self.trial_timeout = trial_timeout
         self.data_dir = data_dir
-        self.signal: int | None = None
-        """The signal that stopped the search."""
+        self.stop = StopRequest(display.message, launcher.close)
+        """Whether a signal asked for the search to stop."""
         self.failure: TrialError | None = None
         """The failure that stopped the search."""
         self._running: dict[int, _Running] = {}
@@ -106,7 +105,7 @@ class Coordinator:
         self._with_checkpoints = self._finished_before()
         ending: Ending | None = None
         try:
-            with self._signals():
+            with self.stop:
                 while ending is None:
                     ending = self._stops(began) or self._fill()
                     for ended in self.launcher.wait(TICK_SECONDS if ending is None else 0):
@@ -126,7 +125,7 @@ class Coordinator:
         return ending
 
     def _stops(self, began: float) -> Ending | None:
-        if self.signal is not None:
+        if self.stop:
             return Ending.STOPPED
         if self.failure is not None:
             return Ending.FAILING
@@ -136,7 +135,7 @@ class Coordinator:
 
     def _fill(self) -> Ending | None:
         """Launches trials until the launcher is full or none is due."""
-        while len(self._running) < self.launcher.slots and self.signal is None:
+        while len(self._running) < self.launcher.slots and not self.stop:
             due = self.ledger.ask(self.n_trials)
             if isinstance(due, Trial):
                 self._running[due.number] = _Running(due, int(due.user_attrs["attempt"]))
@@ -196,7 +195,7 @@ class Coordinator:
                 outcome = self._failed(ended.number, Kind.CRASHED, f"the process died: {_exit(ended.exit_code)}")
         if running.timed_out and outcome.kind is Kind.INTERRUPTED:
             outcome = self._failed(ended.number, Kind.TIMEOUT, f"killed after {self.trial_timeout:g} s")
-        elif outcome.kind is Kind.INTERRUPTED and running.stop_asked is None and self.signal is None:
+        elif outcome.kind is Kind.INTERRUPTED and running.stop_asked is None and not self.stop:
             # Somebody else asked the worker to stop; it goes on, once it is asked for again.
             self.display.message(f"trial {ended.number}: its process was asked to stop from outside")
         self._tell(ended.number, outcome)
@@ -256,25 +255,6 @@ class Coordinator:
             "ending": str(ending) if ending else "error",
         }
         self.ledger.study.set_user_attr("runs", [*runs, run])
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """The first Ctrl-C or SIGTERM stops the search in order; the second ends it at once."""
-
-        def ask(number: int, _frame: object) -> None:
-            if self.signal is not None:
-                self.launcher.close()
-                raise KeyboardInterrupt
-            self.signal = number
-            self.display.message("stopping: waiting for checkpoints; once more to end at once")
-
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, ask) for number in signals]
-        try:
-            yield
-        finally:
-            for number, handler in zip(signals, before, strict=True):
-                signal.signal(number, handler)
 
 
 def _exit(code: int) -> str:

@@ -97,7 +97,7 @@ def search(
         study=ledger.study,
         folder=ledger.folder,
         failure=coordinator.failure,
-        signal=coordinator.signal,
+        signal=coordinator.stop.number,
     )
 
 
