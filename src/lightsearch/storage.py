@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import sqlalchemy
 from filelock import FileLock
 from optuna.storages import RDBStorage
@@ -142,6 +143,19 @@ def storage_lock(url: str, purpose: str) -> Iterator[None]:
 
 
 def preload() -> None:
-    """Imports in advance what opening a storage imports late (a forkserver's children then have it)."""
+    """Does once what every worker does with a storage, so that what is imported and set up on the way is there."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
-        open_storage(f"sqlite:///{folder}/preload.db").engine.dispose()
+        url = f"sqlite:///{folder}/preload.db"
+        study = optuna.create_study(storage=open_storage(url), study_name="preload")
+        trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+        storage = attach_storage(url)
+        attached = optuna.Trial(optuna.load_study(storage=storage, study_name="preload"), trial._trial_id)
+        attached.report(0.0, step=0)
+        attached.should_prune()
+        study.tell(trial, 0.0)
+        for opened in (study._storage, storage):
+            opened.remove_session()
+        storage.engine.dispose()
+    optuna.logging.set_verbosity(verbosity)
