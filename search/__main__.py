@@ -14,7 +14,6 @@ def main() -> None:
     print("usage: python -m search.COMMAND [--help]\n")
     for name, purpose in COMMANDS.items():
         print(f"  python -m search.{name:<10} {purpose}")
-    print("\n  optuna-dashboard sqlite:///studies/studies.db    all studies in a browser")
 
 
 if __name__ == "__main__":

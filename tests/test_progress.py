@@ -4,11 +4,11 @@ import io
 from pathlib import Path
 
 import pytest
-from optuna.trial import Trial
 from rich.console import Console
 
 from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.progress import LiveDisplay, Pace, describe_outcome, describe_params, duration
+from lightsearch.study import Assigned
 from tests.conftest import digits, open_ledger
 
 
@@ -42,10 +42,10 @@ def test_the_time_to_go_is_that_of_the_trials_missing(monkeypatch: pytest.Monkey
 def test_the_live_display_shows_counts_the_best_and_what_runs(tmp_path: Path) -> None:
     ledger = open_ledger(digits(), tmp_path)
     done, running = ledger.ask(5), ledger.ask(5)
-    assert isinstance(done, Trial)
-    assert isinstance(running, Trial)
-    ledger.tell(done._trial_id, Outcome(number=0, kind=Kind.COMPLETE, value=0.75))
-    running.report(0.625, step=3)
+    assert isinstance(done, Assigned)
+    assert isinstance(running, Assigned)
+    ledger.tell(done.trial._trial_id, Outcome(number=0, kind=Kind.COMPLETE, value=0.75))
+    running.trial.report(0.625, step=3)
     screen = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
     display = LiveDisplay(screen, name="[red]x", metric="val_acc", direction="maximize", n_trials=5)
     with display:

@@ -7,14 +7,14 @@ from optuna.trial import Trial, TrialState
 
 from lightsearch.errors import UserError
 from lightsearch.outcome import Kind, Outcome, TrialError
-from lightsearch.study import Due, Ledger, differences, find_study, leaders, outcome_of
+from lightsearch.study import Assigned, Due, Ledger, differences, find_study, leaders, outcome_of
 from tests.conftest import FACTS, digits, open_ledger
 
 
 def ask(ledger: Ledger, n_trials: int) -> Trial:
-    trial = ledger.ask(n_trials)
-    assert isinstance(trial, Trial)
-    return trial
+    assigned = ledger.ask(n_trials)
+    assert isinstance(assigned, Assigned)
+    return assigned.trial
 
 
 def complete(ledger: Ledger, trial: Trial, value: float) -> None:
@@ -32,7 +32,7 @@ def test_the_budget_is_the_studys_total(tmp_path: Path) -> None:
     third = ask(ledger, 2)  # the failed trial does not count
     ledger.tell(third._trial_id, Outcome(number=2, kind=Kind.PRUNED, value=0.4))
     assert ledger.ask(2) is Due.NONE
-    assert isinstance(ledger.ask(3), Trial)
+    assert isinstance(ledger.ask(3), Assigned)
     states = [trial.state for trial in ledger.study.trials]
     assert states == [TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED, TrialState.RUNNING]
 
@@ -85,10 +85,10 @@ def test_several_coordinators_hand_out_every_trial_once(tmp_path: Path) -> None:
 
     def coordinate() -> None:
         ledger = open_ledger(digits(), tmp_path)
-        while (trial := ledger.ask(12)) is not Due.NONE:
-            if isinstance(trial, Trial):
-                numbers.append(trial.number)
-                complete(ledger, trial, 0.1)
+        while (due := ledger.ask(12)) is not Due.NONE:
+            if isinstance(due, Assigned):
+                numbers.append(due.trial.number)
+                complete(ledger, due.trial, 0.1)
 
     threads = [threading.Thread(target=coordinate) for _ in range(4)]
     for thread in threads:

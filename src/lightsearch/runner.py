@@ -17,7 +17,7 @@ from lightsearch.ownership import RENEWAL_SECONDS
 from lightsearch.progress import Display
 from lightsearch.results import drop_checkpoints, write_results
 from lightsearch.signals import StopRequest
-from lightsearch.study import Due, Ledger, read_outcome
+from lightsearch.study import Assigned, Due, Ledger, read_outcome
 
 TICK_SECONDS = 0.5
 """How often the coordinator looks around when nothing ends."""
@@ -137,9 +137,9 @@ class Coordinator:
         """Launches trials until the launcher is full or none is due."""
         while len(self._running) < self.launcher.slots and not self.stop:
             due = self.ledger.ask(self.n_trials)
-            if isinstance(due, Trial):
-                self._running[due.number] = _Running(due, int(due.user_attrs["attempt"]))
-                self._launch(due.number)
+            if isinstance(due, Assigned):
+                self._running[due.trial.number] = _Running(due.trial, due.attempt)
+                self._launch(due.trial.number)
             elif due is Due.LATER or self._running:
                 return None
             else:

@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.storages import BaseStorage
@@ -30,6 +30,15 @@ class Due(Enum):
     LATER = "the trials that run may be enough; if one fails, another is due"
     NONE = "the study has its total of finished trials"
     EXHAUSTED = "the sampler has visited every point of the space"
+
+
+class Assigned(NamedTuple):
+    """A trial to run, owned by this process from now on."""
+
+    trial: Trial
+    """Its parameters are sampled."""
+    attempt: int
+    """Which start of the trial this is, from 1."""
 
 
 class Ledger:
@@ -98,14 +107,14 @@ class Ledger:
             self.study = optuna.load_study(**options)
             return self._check_same(facts)
 
-    def ask(self, n_trials: int) -> Trial | Due:
+    def ask(self, n_trials: int) -> Assigned | Due:
         """A trial to run, with its parameters sampled: an interrupted one, an enqueued one or a new one.
 
         Args:
             n_trials: The study's total of finished trials.
 
         Returns:
-            The trial, now owned by this process; or why none is due.
+            The trial, or why none is due.
         """
         with self._lock():
             trials = self._recover(self.study.get_trials(deepcopy=False))
@@ -118,12 +127,14 @@ class Ledger:
             if not states[TrialState.WAITING] and self._exhausted(trials):
                 return Due.EXHAUSTED
             trial = self.study.ask()
-            attempt = int(trial.user_attrs.get("attempt", 0)) + 1
+            # Looked up in what was read before: a trial's own attributes cost a query each time.
+            before = trials[trial.number].user_attrs if trial.number < len(trials) else {}
+            attempt = int(before.get("attempt", 0)) + 1
             trial.set_user_attr("owner", ownership.this_process().model_dump())
             trial.set_user_attr("attempt", attempt)
             self.renew(trial._trial_id)
             self.study_file.space.suggest(trial)
-            return trial
+            return Assigned(trial, attempt)
 
     def renew(self, trial_id: int) -> None:
         """Renews this process's lease of a running trial."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from lightsearch.folders import write_json
@@ -11,9 +12,13 @@ from lightsearch.study import attach_trial
 
 def trivial_trial(**arguments: Any) -> None:
     """Reports two epochs, and ends as a trial does."""
+    began = time.perf_counter()
     trial = attach_trial(arguments["study_file"], arguments["storage_url"], arguments["trial_id"])
     for epoch in range(2):
         trial.report(0.5, epoch)
         trial.should_prune()
-    outcome = Outcome(number=trial.number, kind=Kind.COMPLETE, value=0.5, attempt=arguments["attempt"], epochs=2)
+    seconds = time.perf_counter() - began
+    outcome = Outcome(
+        number=trial.number, kind=Kind.COMPLETE, value=0.5, attempt=arguments["attempt"], epochs=2, seconds=seconds
+    )
     write_json(arguments["folder"] / "result.json", outcome.model_dump(mode="json"))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightsearch.launchers import Ended, Job
 
@@ -59,13 +59,19 @@ class ForkServer:
         return answer
 
 
+class _Worker(NamedTuple):
+    process: ForkServerProcess
+    sender: Connection
+    """Takes its job."""
+
+
 class ProcessLauncher:
-    """A process a trial.
+    """A process a job. The next one stands by while the others work, so that a job starts at once.
 
     Args:
         server: Where the processes come from.
-        workers: Trials at a time.
-        threads: CPU threads a trial.
+        workers: Jobs at a time.
+        threads: CPU threads a job.
         accelerators: GPUs of the machine, dealt out to the workers in turn; 0: none.
     """
 
@@ -76,12 +82,19 @@ class ProcessLauncher:
         self._accelerators = accelerators
         self._processes: dict[int, ForkServerProcess] = {}
         self._places: dict[int, int] = {}
+        self._standby: _Worker | None = None
 
     def launch(self, job: Job) -> None:
         place = min(set(range(self.slots)) - set(self._places.values()))
         device = place % self._accelerators if self._accelerators else None
-        self._processes[job.number] = self._server.process(_run_job, job, self._threads, device)
+        worker = self._standby
+        if worker is None or not worker.process.is_alive():
+            worker = self._start_worker()
+        worker.sender.send((job, device))
+        worker.sender.close()
+        self._processes[job.number] = worker.process
         self._places[job.number] = place
+        self._standby = self._start_worker()
 
     def wait(self, timeout: float) -> list[Ended]:
         ready = set(wait([process.sentinel for process in self._processes.values()], timeout))
@@ -100,28 +113,40 @@ class ProcessLauncher:
             process.kill() if kill else process.terminate()
 
     def close(self) -> None:
-        for process in self._processes.values():
+        left = list(self._processes.values())
+        if self._standby is not None:
+            self._standby.sender.close()
+            left.append(self._standby.process)
+        for process in left:
             process.kill()
             process.join()
             process.close()
         self._processes.clear()
+        self._standby = None
+
+    def _start_worker(self) -> _Worker:
+        receiver, sender = _context.Pipe(duplex=False)
+        process = self._server.process(_work, receiver, self._threads)
+        receiver.close()
+        return _Worker(process, sender)
 
 
-def _run_job(job: Job, threads: int, device: int | None) -> None:
-    """A worker process's whole life."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the coordinator decides
-    signal.signal(signal.SIGTERM, _interrupt)
-    _end_with_parent()
-    _log_to(job)
-    if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = _visible(device)
-
+def _work(receiver: Connection, threads: int) -> None:
+    """A worker process's whole life: it waits for its job, does it, and ends."""
     import torch
 
     from lightsearch.outcome import Interrupted
 
     torch.set_num_threads(threads)
-    with contextlib.suppress(Interrupted):  # it has written what there is to keep
+    # An interrupted job has written what there is to keep; without a job there is nothing.
+    with contextlib.suppress(Interrupted, EOFError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the coordinator decides
+        signal.signal(signal.SIGTERM, _interrupt)
+        _end_with_parent()
+        job, device = receiver.recv()
+        _log_to(job)
+        if device is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = _visible(device)
         job.function(**job.arguments)
 
 

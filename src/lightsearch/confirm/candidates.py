@@ -1,0 +1,99 @@
+"""Which configurations are retrained: the leaders of the search, and the defaults as the baseline."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, NamedTuple
+
+from optuna.trial import FrozenTrial
+
+from lightsearch.confirm.ranking import Candidate
+from lightsearch.errors import Mistake, UserError
+from lightsearch.outcome import Kind, Outcome
+from lightsearch.study import leaders, outcome_of
+from lightsearch.study_file import StudyFile
+
+
+class Known(NamedTuple):
+    """What the study's classes say of themselves."""
+
+    defaults: dict[str, Any] | None
+    """The values that the sampled arguments have if nobody names them; None: one of them has no default."""
+    joins_val: bool
+    """Whether the data can train on its validation images as well (has a method ``join_val``)."""
+
+
+def ask_classes(study_file: StudyFile) -> Known:
+    """Looks at the study's classes; run where torch is imported already."""
+    import pytorch_lightning as pl
+
+    from lightsearch.components import find_class
+
+    data_class = find_class(study_file.data, "data")
+    classes: dict[str, type] = {
+        "model": find_class(study_file.model, "model"),
+        "data": data_class,
+        "trainer": pl.Trainer,
+    }
+    defaults: dict[str, Any] = {}
+    for entry in study_file.space.entries:
+        parameter = inspect.signature(classes[entry.section]).parameters.get(entry.argument)
+        value = parameter.default if parameter is not None else inspect.Parameter.empty
+        if entry.section == "trainer":
+            value = study_file.trainer.keywords.get(entry.argument, value)
+        if not isinstance(value, bool | int | float | str | None):
+            return Known(None, hasattr(data_class, "join_val"))
+        defaults[entry.name] = value
+    return Known(defaults, hasattr(data_class, "join_val"))
+
+
+def leading(trials: list[FrozenTrial], direction: str, top: int, name: str) -> list[Candidate]:
+    """The best ``top`` different configurations of the search, the best first.
+
+    Raises:
+        UserError: if no trial is complete.
+    """
+    found: list[Candidate] = []
+    for outcome in leaders(trials, direction):
+        if len(found) < top and all(outcome.params != other.params for other in found):
+            found.append(_candidate(outcome))
+    if not found:
+        raise UserError(Mistake("--study", name, "has no complete trial yet; run the search first"))
+    return found
+
+
+def named(trials: list[FrozenTrial], number: int) -> Candidate:
+    """The configuration of one trial.
+
+    Raises:
+        UserError: if there is no such trial, or it did not train to an end.
+    """
+    outcome = outcome_of(trial_of(trials, number, "--n-trial"))
+    if outcome is None or outcome.kind not in (Kind.COMPLETE, Kind.PRUNED):
+        state = "has not ended" if outcome is None else f"ended as {outcome.kind}"
+        raise UserError(Mistake("--n-trial", number, f"{state}; name a complete or pruned trial"))
+    return _candidate(outcome)
+
+
+def trial_of(trials: list[FrozenTrial], number: int, option: str) -> FrozenTrial:
+    """A trial by its number.
+
+    Raises:
+        UserError: if the study has none of this number.
+    """
+    found = next((trial for trial in trials if trial.number == number), None)
+    if found is None:
+        numbers = f"its trials are 0 to {max(trial.number for trial in trials)}" if trials else "it has no trials"
+        raise UserError(Mistake(option, number, f"no such trial; {numbers}"))
+    return found
+
+
+def with_baseline(candidates: list[Candidate], defaults: dict[str, Any] | None) -> list[Candidate]:
+    """The candidates, and after them the defaults, unless there are none or a candidate has the same values."""
+    if defaults is None or any(one.params == defaults for one in candidates):
+        return candidates
+    return [*candidates, Candidate(trial=None, params=defaults)]
+
+
+def _candidate(outcome: Outcome) -> Candidate:
+    return Candidate(trial=outcome.number, params=outcome.params, search_value=outcome.value)

@@ -1,0 +1,70 @@
+"""Training for a number of epochs that is known beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from lightsearch import training
+from lightsearch.training import LAST, EpochLog, SeedEpochs
+
+
+class StopAfter(Callback):
+    """Ends a fit after a number of epochs, as early stopping and pruning do.
+
+    ``max_epochs`` stays what it is in a trial: a learning-rate schedule may be made from it.
+
+    Args:
+        epochs: How many, those before a resume included.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        if trainer.current_epoch >= self.epochs:  # resumed after the last of them
+            trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        if trainer.current_epoch + 1 >= self.epochs:
+            trainer.should_stop = True
+
+
+def fit_without_validation(
+    model: LightningModule,
+    data: LightningDataModule,
+    *,
+    epochs: int,
+    folder: Path,
+    seed: int,
+    keywords: dict[str, Any],
+    log: EpochLog,
+) -> str:
+    """Trains ``model`` on all of ``data``, going on from ``folder/last.ckpt`` if it is there; leaves that checkpoint.
+
+    Args:
+        model: Need not log anything.
+        data: Training loaders.
+        epochs: How many epochs to train.
+        folder: The run's folder.
+        seed: Every epoch's random numbers come from it and the epoch's number.
+        keywords: Further keyword arguments of the Trainer.
+        log: Takes the epochs' metrics.
+
+    Returns:
+        The device: ``cpu``, ``cuda:0``, ...
+    """
+    training.quiet()
+    seed_everything(seed, workers=True, verbose=False)
+    keep_last = ModelCheckpoint(
+        dirpath=folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
+    trainer = training._trainer(
+        {**keywords, "limit_val_batches": 0}, folder, [SeedEpochs(seed), StopAfter(epochs), log, keep_last]
+    )
+    last = folder / LAST
+    trainer.fit(model, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
+    return str(trainer.strategy.root_device)

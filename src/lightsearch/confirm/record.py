@@ -1,0 +1,82 @@
+"""What is kept of the final model: ``final.json``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lightsearch.confirm.runs import Run
+from lightsearch.evaluation import Evaluation
+
+CHECKPOINT, PROGRAM, FACTS = "model.ckpt", "model.pt2", "final.json"
+ALL_FILES = (CHECKPOINT, FACTS, "README.md")
+
+
+class ClassFigures(BaseModel):
+    """One class in the test. A figure without a denominator is None."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    images: int
+    """Test images of it."""
+    recall: float | None
+    """Of its images, the share that was taken for it."""
+    precision: float | None
+    """Of the images taken for it, the share that is of it."""
+
+
+class Program(BaseModel):
+    """The ``torch.export`` archive."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str | None
+    """None: the model cannot be exported."""
+    largest_difference: float | None = None
+    """Largest difference between its logits and the model's, over batches of several sizes."""
+    reason: str | None = None
+    """Why the model cannot be exported."""
+
+
+class Final(BaseModel):
+    """Everything known of the model handed over: ``final.json``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    study: str
+    run: Run
+    """How it was trained."""
+    epochs: int
+    """Epochs that it was trained for."""
+    seconds: float
+    device: str
+    threads: int
+    sha256: str
+    """The digest of the run's checkpoint, whose weights these are."""
+    evaluation: Evaluation
+    """Its one use of the test set: accuracy with a 95% interval, loss."""
+    confusion: list[list[int]] | None
+    """Test images by class (row) and by what they were taken for (column)."""
+    classes: list[ClassFigures]
+    program: Program
+    versions: dict[str, str]
+    split_hash: str | None
+    study_seed: int
+
+
+def read_final(folder: Path) -> Final | None:
+    """The ``final.json`` of a folder that is complete; None if it is not."""
+    if not all((folder / name).is_file() for name in ALL_FILES):
+        return None
+    try:
+        return Final.model_validate(json.loads((folder / FACTS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, ValidationError):
+        return None
+
+
+def is_foreign(folder: Path) -> bool:
+    """Whether a folder holds something, and that is no model handed over: it must not be replaced."""
+    return folder.exists() and any(folder.iterdir()) and not (folder / FACTS).is_file()

@@ -1,0 +1,177 @@
+"""The chosen model handed over: files that load, a program that says the same, one test evaluation."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import torch
+
+from lightsearch import Classifier
+from lightsearch.confirm import card, final, record
+from lightsearch.data import ImageData
+from tests.conftest import command, enter
+
+QUICK = ("--set", "trainer.max_epochs=3", "--set", "pruner={name='NopPruner'}")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a search of three trials, and its best configuration retrained with two seeds."""
+    with pytest.MonkeyPatch.context() as patch:
+        place = enter(tmp_path_factory.mktemp("final"), patch)
+    for name, *arguments in (("run", "--n-trials", 3, *QUICK), ("retrain", "--top", 1, "--seeds", 2)):
+        ended = command(name, *arguments, cwd=place)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    (place / "output.txt").write_text(ended.stdout)
+    return place
+
+
+@pytest.fixture(scope="module")
+def handed_over(place: Path) -> Path:
+    return place / "reports" / "digits" / "final"
+
+
+@pytest.fixture(scope="module")
+def facts(handed_over: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((handed_over / "final.json").read_text())
+    return content
+
+
+def evaluations(place: Path) -> list[dict[str, Any]]:
+    study = optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="digits")
+    found: list[dict[str, Any]] = study.user_attrs["test_evaluations"]
+    return found
+
+
+def test_the_files(handed_over: Path) -> None:
+    assert {file.name for file in handed_over.iterdir()} == {
+        "README.md",
+        "confusion.svg",
+        "final.json",
+        "model.ckpt",
+        "model.pt2",
+    }
+
+
+def test_the_program_reproduces_the_models_logits(handed_over: Path) -> None:
+    model = Classifier.load_from_checkpoint(handed_over / "model.ckpt", weights_only=True, map_location="cpu").eval()
+    program = torch.export.load(handed_over / "model.pt2").module()
+    for size in (1, 2, 7, 300):
+        images = torch.rand(size, 1, 8, 8)
+        torch.testing.assert_close(program(images), model(images))
+
+
+def test_the_checkpoint_holds_no_training_state(handed_over: Path) -> None:
+    assert not {"optimizer_states", "callbacks", "loops"} & set(torch.load(handed_over / "model.ckpt"))
+
+
+def test_what_is_known_of_it_agrees(place: Path, facts: dict[str, Any]) -> None:
+    evaluation, confusion = facts["evaluation"], torch.tensor(facts["confusion"])
+    assert evaluation["n_test"] == confusion.sum() == 359
+    accuracy = evaluation["metrics"]["test_acc"]
+    assert accuracy == pytest.approx(confusion.diag().sum() / 359)
+    assert evaluation["interval"][0] < accuracy < evaluation["interval"][1]
+    assert evaluation["value"] is None
+    assert facts["run"]["on"] == "train+val"
+    assert facts["epochs"] == facts["run"]["epochs"]
+    assert [one["name"] for one in facts["classes"]] == [str(digit) for digit in range(10)]
+    assert sum(one["images"] for one in facts["classes"]) == 359
+    assert {"python", "torch", "lightsearch"} <= facts["versions"].keys()
+    assert facts["program"] == {"file": "model.pt2", "largest_difference": pytest.approx(0, abs=1e-5), "reason": None}
+    assert evaluations(place)[0] == evaluation
+
+
+def test_it_was_trained_on_all_images_but_those_of_the_test(place: Path, facts: dict[str, Any]) -> None:
+    data = ImageData(split_seed=42)
+    assert len(data.train_dataloader().labels) == 1150
+    data.join_val()
+    assert len(data.train_dataloader().labels) == 1438
+    folder = place / "studies" / "digits" / Path(facts["evaluation"]["checkpoint"]).parent
+    header, *rows = (folder / "epochs.csv").read_text().splitlines()
+    assert "val_" not in header
+    assert len(rows) == facts["epochs"]
+
+
+def test_the_same_command_again_does_not_use_the_test_set(place: Path) -> None:
+    before = evaluations(place)
+    ended = command("retrain", "--top", 1, "--seeds", 2, cwd=place)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "the test set is not used again" in ended.stdout
+    assert evaluations(place) == before
+
+
+def test_another_retraining_and_an_evaluation_are_counted(place: Path) -> None:
+    ordinal = len(evaluations(place)) + 1
+    ended = command("retrain", "--n-trial", 0, "--seeds", 1, "--on", "train", "--output", "other", cwd=place)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f"This is evaluation number {ordinal} of this study's test set" in ended.stdout
+    last = evaluations(place)[-1]
+    assert (last["ordinal"], last["why"], last["trial"]) == (ordinal, "retrain: trial 0 on train", 0)
+    assert last["value"] is not None
+    assert f"use number {ordinal} of the study's test set" in (place / "other" / "final" / "README.md").read_text()
+    ended = command("evaluate", cwd=place)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert [one["ordinal"] for one in evaluations(place)] == list(range(1, ordinal + 2))
+    kept = json.loads((place / "studies" / "digits" / "test_evaluations.json").read_text())
+    assert kept == evaluations(place)
+
+
+def test_the_dashboard_has_the_card(place: Path) -> None:
+    study = optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="digits")
+    names = {artifact.filename for artifact in optuna.artifacts.get_all_artifact_meta(study)}
+    assert names == {"README.md", "confusion.svg"}
+
+
+def test_the_card(handed_over: Path, facts: dict[str, Any]) -> None:
+    text = (handed_over / "README.md").read_text()
+    assert f"**Test accuracy {facts['evaluation']['metrics']['test_acc']:.2%}**" in text
+    assert "from lightsearch import Classifier" in text
+    assert "This was the first use of the study's test set." in text
+
+
+def test_a_damaged_final_checkpoint_is_trained_again(place: Path, facts: dict[str, Any]) -> None:
+    checkpoint = place / "studies" / "digits" / facts["evaluation"]["checkpoint"]
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: len(whole) // 2])
+    ended = command("retrain", "--top", 1, "--seeds", 2, cwd=place)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert json.loads((place / "reports" / "digits" / "final" / "final.json").read_text())["epochs"] == facts["epochs"]
+    assert len(checkpoint.read_bytes()) > len(whole) // 2
+
+
+def test_the_picture_escapes_names() -> None:
+    names = ["<script>", 'a&b"', "a class with a long name"]
+    picture = card.confusion_svg([[5, 1, 0], [0, 4, 0], [2, 0, 3]], names)
+    ElementTree.fromstring(picture)
+    assert "<script>" not in picture
+
+
+def test_figures_of_a_class() -> None:
+    first, second = final.class_figures([[8, 2], [0, 0]], ["cat", "dog"])
+    assert (first.images, first.recall, first.precision) == (10, 0.8, 1.0)
+    assert (second.images, second.recall, second.precision) == (0, None, 0.0)
+
+
+def test_a_folder_of_something_else_is_not_replaced(tmp_path: Path) -> None:
+    assert not record.is_foreign(tmp_path / "final")
+    (tmp_path / "final").mkdir()
+    assert not record.is_foreign(tmp_path / "final")
+    (tmp_path / "final" / "thesis.tex").touch()
+    assert record.is_foreign(tmp_path / "final")
+
+
+class Branching(torch.nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images if float(images.sum()) > 0 else -images
+
+
+def test_a_model_that_cannot_be_exported_is_handed_over_without(tmp_path: Path) -> None:
+    program = final._export(Branching(), torch.rand(4, 3), tmp_path / "model.pt2")  # type: ignore[arg-type]
+    assert program.file is None
+    assert program.reason
+    assert not (tmp_path / "model.pt2").exists()

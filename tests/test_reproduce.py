@@ -1,0 +1,90 @@
+"""A trial run again, and what is said where its curve differs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightsearch.confirm.reproduce import compare, read_curve
+from tests.conftest import command, enter
+
+
+def test_equal_curves() -> None:
+    found = compare(3, {"val_acc": [0.1, 0.2]}, {"val_acc": [0.1, 0.2], "val_loss": [1.0, 2.0]}, [], [])
+    assert found.same
+    assert found.lines() == ["trial 3 is reproduced to the bit: val_acc in all 2 epochs"]
+
+
+def test_curves_that_differ() -> None:
+    now = {"val_acc": [0.1, 0.25], "val_loss": [1.0, 0.5]}
+    found = compare(3, {"val_acc": [0.1, 0.2], "val_loss": [1.0, 0.5]}, now, ["versions.torch: 1 then, 2 now"], [])
+    assert not found.same
+    assert found.first_difference == 1
+    assert found.largest == {"val_acc": pytest.approx(0.05), "val_loss": 0.0}
+    assert found.lines()[-1] == "changed since: versions.torch: 1 then, 2 now"
+
+
+def test_another_number_of_epochs() -> None:
+    found = compare(3, {"val_acc": [0.1, 0.2]}, {"val_acc": [0.1]}, [], ["the trial's CPU threads"])
+    assert not found.same
+    assert found.first_difference is None
+    assert found.lines()[0] == "trial 3 is not reproduced to the bit: 2 epochs then, 1 now"
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study that has pruned trials."""
+    with pytest.MonkeyPatch.context() as patch:
+        place = enter(tmp_path_factory.mktemp("reproduce"), patch)
+    words = ("--set", "trainer.max_epochs=5", "--set", "pruner={name='ThresholdPruner', init_args={lower=0.8}}")
+    ended = command("run", "--n-trials", 5, *words, cwd=place)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return place
+
+
+def numbers(place: Path, kind: str) -> list[int]:
+    files = sorted((place / "studies" / "digits").glob("trial-*/result.json"))
+    outcomes: list[dict[str, Any]] = [json.loads(file.read_text()) for file in files]
+    return [outcome["number"] for outcome in outcomes if outcome["kind"] == kind]
+
+
+@pytest.mark.parametrize("kind", ["complete", "pruned"])
+def test_a_trial_is_reproduced_to_the_bit(searched: Path, kind: str) -> None:
+    number = numbers(searched, kind)[0]
+    ended = command("retrain", "--reproduce", number, cwd=searched)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f"trial {number} is reproduced to the bit: " in ended.stdout
+
+
+def test_another_curve_is_told_with_exit_status_1(searched: Path) -> None:
+    number = numbers(searched, "complete")[0]
+    path = searched / "studies" / "digits" / f"trial-{number:04d}" / "epochs.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows[2]["val_loss"] = str(float(rows[2]["val_loss"]) + 1e-7)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    ended = command("retrain", "--reproduce", number, cwd=searched)
+    assert ended.returncode == 1
+    assert "is not reproduced to the bit" in ended.stdout
+    assert "the first difference is in epoch 2" in ended.stdout
+    path.unlink()  # the storage has the study's metric
+    ended = command("retrain", "--reproduce", number, cwd=searched)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f"trial {number} is reproduced to the bit: val_acc in all" in ended.stdout
+
+
+def test_a_trial_that_is_not_there(searched: Path) -> None:
+    ended = command("retrain", "--reproduce", 77, cwd=searched)
+    assert ended.returncode == 2
+    assert ended.stderr == "--reproduce = 77: no such trial; its trials are 0 to 4\n"
+
+
+def test_no_curve(tmp_path: Path) -> None:
+    assert read_curve(tmp_path / "epochs.csv") == {}
