@@ -1,6 +1,9 @@
+import math
+from pathlib import Path
+
 import pytest
 import torch
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, Trainer
 from torch import nn
 
 from lightsearch import Classifier
@@ -63,4 +66,29 @@ def test_a_nan_is_not_left_out_of_the_validation_loss() -> None:
 
 def test_hyperparameters_are_plain_types() -> None:
     model = Classifier(in_features=64, num_classes=10, hidden_size=32, learning_rate=0.01)
-    assert dict(model.hparams) == {"in_features": 64, "num_classes": 10, "hidden_size": 32, "learning_rate": 0.01}
+    assert dict(model.hparams) == {
+        "in_features": 64,
+        "num_classes": 10,
+        "hidden_size": 32,
+        "learning_rate": 0.01,
+        "lr_schedule": "constant",
+    }
+
+
+def test_the_step_size_falls_along_a_cosine(tmp_path: Path) -> None:
+    data = ImageData("digits", batch_size=128)
+    model = Classifier(**data.model_arguments, learning_rate=0.01, lr_schedule="cosine")
+    trainer = Trainer(
+        max_epochs=4, logger=False, enable_checkpointing=False, enable_progress_bar=False, default_root_dir=tmp_path
+    )
+    seen: list[float] = []
+
+    class Watch(Callback):
+        def on_train_epoch_end(self, trainer: Trainer, pl_module: object) -> None:
+            seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    trainer.callbacks.append(Watch())
+    trainer.fit(model, datamodule=data)
+    assert seen == pytest.approx([0.01 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in (1, 2, 3, 4)], abs=1e-6)
+    with pytest.raises(ValueError, match="lr_schedule must be"):
+        Classifier(in_features=4, num_classes=2, lr_schedule="linear")

@@ -75,7 +75,7 @@ def fit(
     quiet()
     seed_everything(seed, workers=True, verbose=False)
     stopping = EarlyStopping(metric, mode=mode, patience=patience or 2**31, min_delta=min_delta, check_finite=False)
-    trainer = _trainer(
+    trainer = make_trainer(
         keywords,
         folder,
         # In this order: a checkpoint holds the log's rows up to and with its own epoch.
@@ -96,7 +96,7 @@ def test(model: LightningModule, loader: Any, *, folder: Path, keywords: dict[st
         keywords: Keyword arguments of the Trainer (precision and devices matter here).
     """
     quiet()
-    trainer = _trainer({**keywords, "max_epochs": 1}, folder, [])
+    trainer = make_trainer({**keywords, "max_epochs": 1}, folder, [])
     metrics = trainer.test(model, dataloaders=loader, verbose=False)[0]
     return {name: float(value) for name, value in metrics.items()}
 
@@ -173,7 +173,14 @@ def quiet() -> None:
         warnings.filterwarnings("ignore", message)
 
 
-def _trainer(keywords: dict[str, Any], folder: Path, callbacks: list[Any]) -> Trainer:
+def make_trainer(keywords: dict[str, Any], folder: Path, callbacks: list[Any]) -> Trainer:
+    """A Trainer that prints nothing, logs nowhere and checkpoints only what ``callbacks`` say.
+
+    Args:
+        keywords: Keyword arguments of the Trainer; they come before the defaults made here.
+        folder: Its root folder.
+        callbacks: Its callbacks; without any it writes no checkpoints.
+    """
     defaults: dict[str, Any] = {
         "accelerator": "auto",
         "devices": 1,

@@ -62,7 +62,7 @@ def fit_without_validation(
     keep_last = ModelCheckpoint(
         dirpath=folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
     )
-    trainer = training._trainer(
+    trainer = training.make_trainer(
         {**keywords, "limit_val_batches": 0}, folder, [SeedEpochs(seed), StopAfter(epochs), log, keep_last]
     )
     last = folder / LAST
