@@ -155,7 +155,9 @@ def test_a_signal_leaves_checkpoints_and_nothing_running(
 
 def test_a_signal_while_it_loads(place: Path, started: Callable[..., subprocess.Popen[str]]) -> None:
     process = started("--n-trials", 3)
-    time.sleep(1.5)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("loading PyTorch")
+    time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output

@@ -27,8 +27,9 @@ class ForkServer:
 
     def __init__(self) -> None:
         _context.set_forkserver_preload(["lightsearch.launchers.preload"])
-        from multiprocessing import forkserver
+        from multiprocessing import forkserver, resource_tracker
 
+        resource_tracker.ensure_running()  # the server needs it, and its own start would unblock the signals again
         with _no_main_module(), _deaf_to_interrupts():
             forkserver.ensure_running()
 
@@ -200,15 +201,15 @@ def _answer(sender: Connection, function: Callable[..., Any], args: tuple[Any, .
 
 @contextlib.contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """What is started meanwhile ignores Ctrl-C from its first moment: the server, while it imports, has no handler."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set handlers
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """What is started meanwhile never sees Ctrl-C: the server, while it imports, would print a traceback.
+
+    A blocked signal is inherited as such; here it is delivered as soon as it is unblocked, so that none is lost.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
