@@ -242,9 +242,9 @@ def test_a_killed_worker_is_started_again(searched: Path) -> None:
     deadline = time.monotonic() + 60
     while not (folder / "log.txt").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    # The newest process of the tree is the one that trains: the others were there before its log.
     tree = psutil.Process(process.pid).children(recursive=True)
-    max(tree, key=lambda one: one.create_time()).kill()
+    (training,) = [one for one in tree if any(Path(file.path) == folder / "log.txt" for file in one.open_files())]
+    training.kill()
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     assert "its process died; going on from its last checkpoint" in output
