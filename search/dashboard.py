@@ -22,15 +22,15 @@ def main(
 
     screen = console()
     opened = open_storage(storage_url(storage), create=False)
-    with make_dashboard(opened, host=host, port=port) as server:
+    # Entered before the address is told: whoever has read it may press Ctrl-C.
+    with make_dashboard(opened, host=host, port=port) as server, contextlib.suppress(KeyboardInterrupt):
         screen.print(f"dashboard {address(server, host)}    Ctrl-C ends it", soft_wrap=True)
         if not is_loopback(host):
             screen.print(
                 "WARNING: it has no login: whoever reaches this address can read, change and delete every study.",
                 soft_wrap=True,
             )
-        with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+        server.serve_forever()
 
 
 if __name__ == "__main__":

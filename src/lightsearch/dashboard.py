@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -27,6 +28,11 @@ class Server(ThreadingMixIn, WSGIServer):
     """A thread a request; the threads end with the process."""
 
     daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A browser that leaves a page closes its connections in mid-answer: nothing to tell.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def make_dashboard(storage: BaseStorage, *, host: str, port: int) -> Server:
