@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -218,14 +217,14 @@ class Hangs(Classifier):
 
 def test_a_hanging_trial_is_killed_at_its_time_limit(place: Path) -> None:
     (place / "odd.py").write_text(HANGS)
-    began = time.monotonic()
     done = command(
         "run", "--set", "model.class_path=odd.Hangs", "--n-trials", 3, "--workers", 3, "--trial-timeout", 1, cwd=place
     )
     assert done.returncode == 1
     assert "killed after 1 s" in done.stdout
-    assert {trial.user_attrs["kind"] for trial in load(place).trials} == {"timeout"}
-    assert time.monotonic() - began < 200
+    failed = [trial for trial in load(place).trials if trial.state is optuna.trial.TrialState.FAIL]
+    assert len(failed) >= 3
+    assert {trial.user_attrs["kind"] for trial in failed} == {"timeout"}
 
 
 FAILS = """
