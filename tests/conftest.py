@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -58,7 +59,13 @@ def start(name: str, *arguments: object, cwd: Path | None = None) -> subprocess.
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        preexec_fn=_hear_interrupts,
     )
+
+
+def _hear_interrupts() -> None:
+    """A shell's background job is started deaf to Ctrl-C, and so would be what the tests start in it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def digits(*overrides: str) -> StudyFile:
