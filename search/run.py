@@ -35,6 +35,7 @@ def main(
     data: DataDir = None,
 ) -> None:
     """Search, or go on with a search: the same command finishes what is missing, and then does nothing."""
+    from lightsearch.outcome import EXIT_OF_SIGNAL
     from lightsearch.progress import LiveDisplay, PlainDisplay
     from lightsearch.search import search
     from lightsearch.storage import storage_url
@@ -64,7 +65,7 @@ def main(
         )
     _print_end(screen, result, url, storage)
     if result.signal is not None:
-        sys.exit(128 + result.signal)
+        sys.exit(EXIT_OF_SIGNAL + result.signal)
     sys.exit(1 if result.failure is not None else 0)
 
 
