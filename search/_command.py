@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from lightsearch.errors import Mistake, UserError
+from lightsearch.errors import Mistake, UserError, blocked
 
 STUDY_HELP = "The study's name, or its file (studies/NAME.toml)."
 Storage = Annotated[
@@ -37,6 +37,12 @@ def run(command: Callable[..., Any], name: str) -> None:
     except BrokenPipeError:  # `... | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except Exception as error:
+        reason = blocked(error)
+        if reason is None:
+            raise
+        print(reason, file=sys.stderr)
+        sys.exit(1)
 
 
 def console() -> Console:

@@ -66,7 +66,7 @@ def main(
     _print_end(screen, result, url, storage)
     if result.signal is not None:
         sys.exit(EXIT_OF_SIGNAL + result.signal)
-    sys.exit(1 if result.failure is not None else 0)
+    sys.exit(1 if result.failure or result.blocked else 0)
 
 
 def _number(workers: str) -> int:
@@ -90,6 +90,7 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
         Ending.TIMEOUT: "stopped at --timeout; the same command goes on",
         Ending.STOPPED: "stopped; the same command goes on",
         Ending.FAILING: "stopped: the same failure again and again",
+        Ending.BLOCKED: f"stopped: {result.blocked}",
     }[result.ending]
     screen.print(f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all")
     saved = epochs["at_most"] - epochs["trained"]

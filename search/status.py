@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -40,23 +40,24 @@ def _print_studies(screen: Console, storage: object) -> None:
     screen.print(table)
 
 
-def _print_study(screen: Console, storage: object, name: str) -> None:
+def _print_study(screen: Console, storage: Any, name: str) -> None:
     import time
 
     from optuna.trial import TrialState
 
     from lightsearch.ownership import abandoned
     from lightsearch.progress import describe_outcome, describe_params, duration, latest
+    from lightsearch.storage import storage_time
     from lightsearch.study import declaration_of, find_study, leaders
 
-    found = find_study(storage, name)  # type: ignore[arg-type]
+    found = find_study(storage, name)
     declared, trials = declaration_of(found), found.get_trials(deepcopy=False)
     states = Counter(trial.state.name.lower() for trial in trials)
     kinds = Counter(str(trial.user_attrs["kind"]) for trial in trials if "kind" in trial.user_attrs)
     screen.print(f"{name}: {declared.direction} {declared.metric}, {len(trials)} trials", markup=False)
     screen.print("by state  " + (", ".join(f"{n} {state}" for state, n in states.items()) or "none"))
     screen.print("by kind   " + (", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "none"))
-    best = leaders(trials, declared.direction, 1)
+    best, now = leaders(trials, declared.direction, 1), storage_time(storage)
     screen.print(
         f"best      {describe_outcome(best[0])}" if best else "best      none yet", markup=False, soft_wrap=True
     )
@@ -66,7 +67,7 @@ def _print_study(screen: Console, storage: object, name: str) -> None:
             since = ""
             if trial.datetime_start is not None:
                 since = f", started {duration(time.time() - trial.datetime_start.timestamp())} ago"
-            gone = "; its coordinator is gone, the next run takes it over" if abandoned(trial.user_attrs) else ""
+            gone = "; its coordinator is gone, the next run takes it over" if abandoned(trial.user_attrs, now) else ""
             line = f"running   trial {trial.number}: epoch {epoch}, {declared.metric} {value}{since}{gone}"
             screen.print(f"{line} | {describe_params(trial.params)}", markup=False, soft_wrap=True)
         elif trial.state is TrialState.WAITING:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from lightsearch.study import Ledger
 from lightsearch.study_file import StudyFile, read_declaration, validate
+from tests import postgresql
 
 ROOT = Path(__file__).parents[1]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -33,6 +34,16 @@ def enter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("LIGHTSEARCH_STORAGE", raising=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgresql.Server]:
+    """A PostgreSQL server for the whole session."""
+    if postgresql.program("initdb") is None:
+        pytest.skip("PostgreSQL is not installed")
+    running = postgresql.Server()
+    yield running
+    running.close()
 
 
 def environment() -> dict[str, str]:

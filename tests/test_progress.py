@@ -44,8 +44,8 @@ def test_the_live_display_shows_counts_the_best_and_what_runs(tmp_path: Path) ->
     done, running = ledger.ask(5), ledger.ask(5)
     assert isinstance(done, Assigned)
     assert isinstance(running, Assigned)
-    ledger.tell(done.trial._trial_id, Outcome(number=0, kind=Kind.COMPLETE, value=0.75))
-    running.trial.report(0.625, step=3)
+    ledger.tell(done, Outcome(number=0, kind=Kind.COMPLETE, value=0.75))
+    ledger.storage.set_trial_intermediate_value(running.trial_id, 3, 0.625)
     screen = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
     display = LiveDisplay(screen, name="[red]x", metric="val_acc", direction="maximize", n_trials=5)
     with display:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+"""Errors of a file system that no program can do anything about."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,34 @@ class UserError(Exception):
     def __init__(self, *mistakes: Mistake | str) -> None:
         self.mistakes = mistakes
         super().__init__("\n".join(str(mistake) for mistake in mistakes))
+
+
+class Blocked(Exception):
+    """The machine does not let the work go on: the disk is full, a folder is read-only, the storage is gone.
+
+    Neither the user's code nor the trial is to blame, so no trial fails of it: it waits to be continued.
+
+    Args:
+        reason: What happened to what, in one line.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason}; mend that, and the same command goes on")
+
+
+def blocked(error: BaseException) -> Blocked | None:
+    """The exception as a ``Blocked``, if that is what it is."""
+    if isinstance(error, Blocked):
+        return error
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return Blocked(str(error))
+    # By name, so that commands need not import what raises them: Optuna's, and the database's own below it.
+    if type(error).__name__ in ("StorageInternalError", "OperationalError", "InterfaceError"):
+        inner = error if hasattr(error, "orig") else error.__cause__
+        cause = getattr(inner, "orig", None) or inner or error
+        return Blocked(f"the storage: {(str(cause).strip().splitlines() or [type(cause).__name__])[0]}")
+    return None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

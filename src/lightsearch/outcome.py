@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from optuna.trial import TrialState
 from pydantic import BaseModel, ConfigDict
 
+from lightsearch.errors import blocked
+
 EXIT_OF_SIGNAL = 128
 """A process ended by signal n is said to exit with 128 + n, as in a shell."""
 
@@ -29,7 +31,7 @@ class Kind(StrEnum):
     CRASHED = "crashed"
     """Its process died, as often as it was started."""
     INTERRUPTED = "interrupted"
-    """Stopped with the search; the next run continues it."""
+    """Stopped with the search, or by a machine that did not let it go on; the next run continues it."""
     USER_ERROR = "user_error"
     """The model, the data or the study file raised an exception."""
 
@@ -130,7 +132,7 @@ def kind_of(error: BaseException) -> Kind:
         return Kind.OUT_OF_MEMORY
     if isinstance(error, Diverged):
         return Kind.DIVERGED
-    if isinstance(error, Interrupted | KeyboardInterrupt):
+    if isinstance(error, Interrupted | KeyboardInterrupt) or blocked(error) is not None:
         return Kind.INTERRUPTED
     return Kind.USER_ERROR
 

@@ -16,12 +16,12 @@ class MissingMetric(Exception):
 
 
 class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  # optuna-integration has no types
-    """optuna-integration's callback, with three differences.
+    """optuna-integration's callback, with four differences.
 
     A missing metric is an error: the original warns, and then never prunes. NaN and infinity are errors: Optuna
     takes an infinite value for the best one. A pruned trial leaves the fit as an early-stopped one does, at the end
     of its epoch: raised in the middle of validation, the exception would cost the epoch's training loss and its
-    checkpoint.
+    checkpoint. And it remembers, in the checkpoint, that it pruned.
 
     Args:
         trial: The running trial.
@@ -32,6 +32,10 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         super().__init__(trial, monitor)
         self.pruned_epoch: int | None = None
         """The epoch in which the trial was pruned."""
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        if self.pruned_epoch is not None:  # and its process died before it could say so
+            trainer.should_stop = True
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         if trainer.sanity_checking:
@@ -47,3 +51,9 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         except optuna.TrialPruned:
             self.pruned_epoch = trainer.current_epoch
             trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"pruned_epoch": self.pruned_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.pruned_epoch = state_dict["pruned_epoch"]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from optuna.trial import Trial
-
+from lightsearch.errors import Blocked, blocked
 from lightsearch.folders import trial_folder
-from lightsearch.launchers import Ended, Job, Launcher
+from lightsearch.launchers import CANNOT_WRITE, Ended, Job, Launcher
 from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.ownership import RENEWAL_SECONDS
 from lightsearch.progress import Display
@@ -25,8 +28,10 @@ RESULTS_SECONDS = 5.0
 """How often ``results.json`` is written while the search runs, at most."""
 STOP_SECONDS = 15.0
 """How long a worker may take to stop when asked; it is killed then."""
+LAST_WORDS_SECONDS = 2.0
+"""How long a storage that does not answer is waited for once the search is being ended by an error."""
 MAX_CRASHES = 2
-"""How often a trial whose process died is started again."""
+"""How often a trial whose process died is started again without having got on in between."""
 EQUAL_FAILURES = 3
 """As many equal failures in a row stop the search: the next trial would fail too."""
 
@@ -44,16 +49,21 @@ class Ending(StrEnum):
     """By a signal; interrupted trials wait to be continued."""
     FAILING = "failing"
     """The same failure several times in a row."""
+    BLOCKED = "blocked"
+    """The machine does not let it go on; interrupted trials wait to be continued."""
 
 
 @dataclass
 class _Running:
-    trial: Trial
-    attempt: int
+    assigned: Assigned
     began: float = field(default_factory=time.monotonic)
-    renewed: float = field(default_factory=time.monotonic)
+    checkpoint: int = 0
+    """When its last checkpoint had been written, as it was launched."""
     crashes: int = 0
+    """How often its process died since its last new checkpoint."""
     timed_out: bool = False
+    lost: bool = False
+    """Another coordinator has taken it over."""
     stop_asked: float | None = None
     """When it was asked to stop."""
 
@@ -93,6 +103,8 @@ class Coordinator:
         """Whether a signal asked for the search to stop."""
         self.failure: TrialError | None = None
         """The failure that stopped the search."""
+        self.blocked: Blocked | None = None
+        """What does not let the search go on."""
         self._running: dict[int, _Running] = {}
         self._with_checkpoints: set[int] = set()
         self._equal_failures = 0
@@ -105,7 +117,7 @@ class Coordinator:
         self._with_checkpoints = self._finished_before()
         ending: Ending | None = None
         try:
-            with self.stop:
+            with self.stop, self._keeping_leases():
                 while ending is None:
                     ending = self._stops(began) or self._fill()
                     for ended in self.launcher.wait(TICK_SECONDS if ending is None else 0):
@@ -116,19 +128,37 @@ class Coordinator:
                         write_results(self.ledger)
                         results_written = time.monotonic()
                 self._stop_running()
+        except BaseException as error:
+            self.ledger.storage.patience = LAST_WORDS_SECONDS  # whoever waits for the end waits no longer for a storage
+            if (reason := blocked(error)) is not None:
+                raise reason from error
+            raise
         finally:
             self.launcher.close()
+            self._last_words(started_at, time.monotonic() - began, ending)
+        return ending
+
+    def _last_words(self, started_at: float, seconds: float, ending: Ending | None) -> None:
+        """Leaves nothing running, as far as the storage and the disk let it: the next run does the rest."""
+        try:
             for number in list(self._running):
                 self._tell(number, Outcome(number=number, kind=Kind.INTERRUPTED))
-            self._record_run(started_at, time.monotonic() - began, ending)
+            self._record_run(started_at, seconds, ending)
             write_results(self.ledger)
-        return ending
+        except Exception as error:
+            if blocked(error) is None:
+                raise
+            if ending is not None:
+                raise blocked(error) from error  # type: ignore[misc]
+            # Otherwise an error is on its way already, most likely this one.
 
     def _stops(self, began: float) -> Ending | None:
         if self.stop:
             return Ending.STOPPED
         if self.failure is not None:
             return Ending.FAILING
+        if self.blocked is not None:
+            return Ending.BLOCKED
         if self.timeout is not None and time.monotonic() - began > self.timeout:
             return Ending.TIMEOUT
         return None
@@ -138,8 +168,8 @@ class Coordinator:
         while len(self._running) < self.launcher.slots and not self.stop:
             due = self.ledger.ask(self.n_trials)
             if isinstance(due, Assigned):
-                self._running[due.trial.number] = _Running(due.trial, due.attempt)
-                self._launch(due.trial.number)
+                self._running[due.number] = _Running(due)
+                self._launch(due.number)
             elif due is Due.LATER or self._running:
                 return None
             else:
@@ -150,24 +180,43 @@ class Coordinator:
         running = self._running[number]
         folder = trial_folder(self.ledger.folder, number)
         folder.mkdir(parents=True, exist_ok=True)
+        running.checkpoint = _last_checkpoint(folder)
         arguments = {
             "study_file": self.ledger.study_file,
             "storage_url": self.ledger.url,
-            "trial_id": running.trial._trial_id,
+            "trial_id": running.assigned.trial_id,
             "folder": folder,
             "data_dir": self.data_dir,
-            "attempt": running.attempt,
+            "attempt": running.assigned.attempt,
         }
         self.launcher.launch(Job(number, folder, _run_trial, arguments))
 
+    @contextlib.contextmanager
+    def _keeping_leases(self) -> Iterator[None]:
+        """Renews the leases of what runs, on a thread of its own: asking or a trial in this process may take long."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(RENEWAL_SECONDS):
+                for running in list(self._running.values()):
+                    # One that fails is no loss: the next is not far, and what fails is seen in the main thread too.
+                    with contextlib.suppress(Exception):
+                        running.lost = not self.ledger.renew(running.assigned)
+
+        thread = threading.Thread(target=renew, name="leases", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+
     def _watch(self) -> None:
-        """Renews leases, and ends what is over its time."""
+        """Ends what is over its time, and what belongs to another by now."""
         now = time.monotonic()
         for number, running in self._running.items():
-            if now - running.renewed > RENEWAL_SECONDS:
-                self.ledger.renew(running.trial._trial_id)
-                running.renewed = now
-            if running.stop_asked is not None:
+            if running.lost:
+                self.launcher.stop(number, kill=True)
+            elif running.stop_asked is not None:
                 if now - running.stop_asked > STOP_SECONDS:
                     self.launcher.stop(number, kill=True)
             elif self.trial_timeout is not None and now - running.began > self.trial_timeout:
@@ -176,48 +225,72 @@ class Coordinator:
 
     def _finish(self, ended: Ended) -> None:
         """Works out what became of a job, and tells it or starts it again."""
-        running = self._running[ended.number]
-        outcome = read_outcome(trial_folder(self.ledger.folder, ended.number), running.attempt)
-        if outcome is None:
-            if running.stop_asked is not None:
-                outcome = Outcome(number=ended.number, kind=Kind.INTERRUPTED)
-            elif running.crashes < MAX_CRASHES:
-                running.crashes += 1
-                running.attempt += 1
-                running.trial.set_user_attr("attempt", running.attempt)
-                self.display.message(
-                    f"trial {ended.number}: its process died ({_exit(ended.exit_code)}); going on from its last "
-                    f"checkpoint, attempt {running.attempt}"
-                )
-                self._launch(ended.number)
+        running, number = self._running[ended.number], ended.number
+        outcome = read_outcome(trial_folder(self.ledger.folder, number), running.assigned.attempt)
+        if outcome is None and running.stop_asked is None and not running.lost:
+            outcome = self._died(ended)
+            if outcome is None:
                 return
-            else:
-                outcome = self._failed(ended.number, Kind.CRASHED, f"the process died: {_exit(ended.exit_code)}")
+        outcome = outcome or Outcome(number=number, kind=Kind.INTERRUPTED)
         if running.timed_out and outcome.kind is Kind.INTERRUPTED:
-            outcome = self._failed(ended.number, Kind.TIMEOUT, f"killed after {self.trial_timeout:g} s")
+            outcome = self._failed(number, Kind.TIMEOUT, f"killed after {self.trial_timeout:g} s")
         elif outcome.kind is Kind.INTERRUPTED and running.stop_asked is None and not self.stop:
-            # Somebody else asked the worker to stop; it goes on, once it is asked for again.
-            self.display.message(f"trial {ended.number}: its process was asked to stop from outside")
-        self._tell(ended.number, outcome)
+            self._interrupted(outcome)
+        self._tell(number, outcome)
         self._count_failures(outcome)
+
+    def _died(self, ended: Ended) -> Outcome | None:
+        """What became of a job that left no word; None if it is started again."""
+        running, number = self._running[ended.number], ended.number
+        folder = trial_folder(self.ledger.folder, number)
+        if ended.exit_code == CANNOT_WRITE:
+            error = TrialError(type="Blocked", message=_last_line(folder / "log.txt"), traceback="")
+            return Outcome(number=number, kind=Kind.INTERRUPTED, error=error)
+        if ended.out_of_memory:
+            return self._failed(number, Kind.OUT_OF_MEMORY, "the kernel killed its process: the memory was full")
+        if _last_checkpoint(folder) != running.checkpoint:
+            running.crashes = 0  # it got on: only deaths at the same place are counted
+        if running.crashes >= MAX_CRASHES:
+            return self._failed(number, Kind.CRASHED, f"the process died: {_exit(ended.exit_code)}")
+        again = self.ledger.start_again(running.assigned)
+        if again is None:
+            return Outcome(number=number, kind=Kind.INTERRUPTED)
+        running.assigned, running.crashes = again, running.crashes + 1
+        self.display.message(
+            f"trial {number}: its process died ({_exit(ended.exit_code)}); going on from its last checkpoint, "
+            f"attempt {again.attempt}"
+        )
+        self._launch(number)
+        return None
+
+    def _interrupted(self, outcome: Outcome) -> None:
+        """A trial that stopped although this search did not ask it to."""
+        if outcome.error is not None and outcome.error.type not in ("Interrupted", "KeyboardInterrupt"):
+            self.blocked = Blocked(f"trial {outcome.number}: {outcome.error.message}")
+        elif not self._running[outcome.number].lost:
+            # Somebody else asked the worker to stop; it goes on, once it is asked for again.
+            self.display.message(f"trial {outcome.number}: its process was asked to stop from outside")
 
     def _failed(self, number: int, kind: Kind, message: str) -> Outcome:
         running = self._running[number]
         error = TrialError(type=kind.name.title(), message=message, traceback=message)
         seconds = round(time.monotonic() - running.began, 3)
         return Outcome(
-            number=number, kind=kind, attempt=running.attempt, stop_reason=kind, seconds=seconds, error=error
+            number=number, kind=kind, attempt=running.assigned.attempt, stop_reason=kind, seconds=seconds, error=error
         )
 
     def _tell(self, number: int, outcome: Outcome) -> None:
-        running = self._running.pop(number)
-        self.ledger.tell(running.trial._trial_id, outcome)
-        if outcome.kind is Kind.INTERRUPTED:
+        assigned = self._running[number].assigned
+        told = self.ledger.tell(assigned, outcome)
+        del self._running[number]  # not before: what could not be told is still to be told
+        if not told:
+            self.display.message(f"trial {number}: another coordinator took it over while this one stood still")
+        if not told or outcome.kind is Kind.INTERRUPTED:
             return
         trials = self.ledger.study.get_trials(deepcopy=False)
         self._with_checkpoints.add(number)
         drop_checkpoints(self.ledger, trials, self._with_checkpoints)
-        self.display.finished(outcome.model_copy(update={"params": running.trial.params}), trials)
+        self.display.finished(outcome.model_copy(update={"params": assigned.params}), trials)
 
     def _count_failures(self, outcome: Outcome) -> None:
         if not outcome.policy.stops_search:
@@ -259,6 +332,23 @@ class Coordinator:
 
 def _exit(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def _last_checkpoint(folder: Path) -> int:
+    """When a trial's last checkpoint was written, in nanoseconds; 0: there is none."""
+    try:
+        return (folder / "last.ckpt").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _last_line(log: Path) -> str:
+    """The last thing that a process had to say."""
+    with contextlib.suppress(OSError):
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        if lines:
+            return lines[-1].partition("; mend that")[0][:300]
+    return f"{log.parent} cannot be written to; is the disk full?"
 
 
 def _run_trial(**arguments: Any) -> object:

@@ -10,7 +10,7 @@ import optuna
 from joblib import cpu_count
 
 from lightsearch import samplers
-from lightsearch.errors import UserError
+from lightsearch.errors import Blocked, UserError
 from lightsearch.folders import check_writable, study_folder
 from lightsearch.launchers import Launcher
 from lightsearch.launchers.inline import InlineLauncher
@@ -37,6 +37,8 @@ class SearchResult:
     """The study's folder."""
     failure: TrialError | None
     """What stopped the search, if it was the same failure again and again."""
+    blocked: Blocked | None
+    """What did not let the search go on."""
     signal: int | None
     """The signal that stopped the search."""
 
@@ -97,6 +99,7 @@ def search(
         study=ledger.study,
         folder=ledger.folder,
         failure=coordinator.failure,
+        blocked=coordinator.blocked,
         signal=coordinator.stop.number,
     )
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +19,114 @@ import sqlalchemy
 from filelock import FileLock
 from optuna.storages import RDBStorage
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from lightsearch.errors import Mistake, UserError
 
 DEFAULT_URL = "sqlite:///studies/studies.db"
 URL_VARIABLE = "LIGHTSEARCH_STORAGE"
-BUSY_SECONDS = 120
-"""How long a writer waits for another program that holds the SQLite lock."""
+PATIENCE_SECONDS = 120.0
+"""How long a storage that does not answer is waited for: locked by another program, or restarted."""
+BUSY_SECONDS = 1.0
+"""How long SQLite itself waits for a lock, deaf to signals; then it is tried again."""
+OPEN_SECONDS = 5.0
+"""How long a server that is not there is waited for at first: most likely its name is wrong."""
+CONNECT_SECONDS = 10
+"""How long a server may take to answer a connection."""
+
+
+class LockLost(Exception):
+    """The server that kept a lock has let it go: it was restarted."""
+
+
+class PatientStorage(RDBStorage):
+    """Optuna's storage, which does what it is asked again while the database is locked, or its server away.
+
+    Whatever is asked is safe to be asked twice: the one thing that adds up, a new trial, is found by its owner.
+    """
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.patience = PATIENCE_SECONDS
+        """Seconds after which to give up."""
+        self._asked = threading.local()
+        super().__init__(url, **options)
+
+
+def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def ask(self: PatientStorage, *args: Any, **options: Any) -> Any:
+        if getattr(self._asked, "inside", False):  # by another method of the storage, which will try again itself
+            return method(self, *args, **options)
+        self._asked.inside = True
+        try:
+            return _try_again(lambda: method(self, *args, **options), lambda: self.patience)
+        finally:
+            self._asked.inside = False
+
+    return ask
+
+
+def _try_again(call: Callable[[], Any], patience: Callable[[], float]) -> Any:
+    began, pause = time.monotonic(), 0.02
+    while True:
+        try:
+            return call()
+        except (optuna.exceptions.StorageInternalError, DBAPIError) as error:
+            cause = error if isinstance(error, DBAPIError) else error.__cause__
+            if not _passes(cause) or time.monotonic() - began > patience():
+                raise
+        time.sleep(pause)
+        pause = min(pause * 1.5, 1.0)
+
+
+def _passes(error: BaseException | None) -> bool:
+    """Whether the same request may succeed a little later."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the upper bits say more than that it is locked
+        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+
+
+for _name, _method in vars(RDBStorage).items():
+    if inspect.isfunction(_method) and not _name.startswith("__") and _name != "remove_session":
+        setattr(PatientStorage, _name, _patient(_method))
 
 
 def storage_url(option: str | None) -> str:
-    """The storage's URL: the option, else the environment's, else the embedded SQLite file."""
+    """The storage's URL: the option, else the environment's, else the embedded SQLite file.
+
+    Raises:
+        UserError: if the option holds a password.
+    """
+    if option is not None and redact(option) != _rendered(option):
+        mend = f"a command's words can be read by everybody on its machine; put the URL into {URL_VARIABLE}, or the "
+        raise UserError(Mistake("--storage", redact(option), mend + "password into ~/.pgpass"))
     return option or os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
 def redact(url: str) -> str:
-    """The URL without its password, for people's eyes."""
-    return make_url(url).render_as_string(hide_password=True)
+    """The URL without its passwords, for people's eyes."""
+    return _rendered(url, hide_password=True)
+
+
+def _rendered(url: str, *, hide_password: bool = False) -> str:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return "..."  # it may hold a password, wherever that is
+    if hide_password:
+        secret = {name: "***" for name in parsed.query if "password" in name.lower()}
+        parsed = parsed.update_query_dict(secret)
+    return parsed.render_as_string(hide_password=hide_password)
 
 
 def check_url(url: str) -> list[Mistake]:
@@ -70,7 +164,7 @@ def sqlite_file(url: URL | str) -> Path | None:
     return Path(str(url.database)).absolute()
 
 
-def open_storage(url: str, *, create: bool = True) -> RDBStorage:
+def open_storage(url: str, *, create: bool = True) -> PatientStorage:
     """Opens the storage, creating it if it is not there.
 
     Args:
@@ -86,27 +180,30 @@ def open_storage(url: str, *, create: bool = True) -> RDBStorage:
             Mistake("--storage", redact(url), "no such file; run a search first, or name the right storage")
         )
     try:
-        with storage_lock(url, "schema"):
-            if file is not None:
-                with contextlib.closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection:
-                    # Readers (a dashboard) and a writer do not block each other. The file keeps the mode.
-                    connection.execute("PRAGMA journal_mode=WAL")
-            return _connect(url)
+        with storage_lock(url, "schema", patience=OPEN_SECONDS):
+            if file is None:
+                return _connect(url)
+            with contextlib.closing(sqlite3.connect(file, timeout=PATIENCE_SECONDS)) as connection:
+                # Readers (a dashboard) and a writer do not block each other. The file keeps the mode.
+                connection.execute("PRAGMA journal_mode=WAL")
+            opened: PatientStorage = _try_again(lambda: _connect(url), lambda: PATIENCE_SECONDS)
+            return opened
     except (SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise UserError(Mistake("--storage", redact(url), f"cannot be opened: {reason}")) from error
 
 
-def attach_storage(url: str) -> RDBStorage:
+def attach_storage(url: str) -> PatientStorage:
     """Opens a storage that is known to be there and in order: what a worker does, in milliseconds."""
     return _connect(url, skip_compatibility_check=True, skip_table_creation=True)
 
 
-def _connect(url: str, **options: Any) -> RDBStorage:
+def _connect(url: str, **options: Any) -> PatientStorage:
     file = sqlite_file(url)
     if file is None:
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True}, **options)
-    storage = RDBStorage(f"sqlite:///{file}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}}, **options)
+        engine = {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
+        return PatientStorage(url.replace("{", "{{").replace("}", "}}"), engine_kwargs=engine, **options)
+    storage = PatientStorage(f"sqlite:///{file}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}}, **options)
 
     @sqlalchemy.event.listens_for(storage.engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
@@ -120,7 +217,7 @@ def _connect(url: str, **options: Any) -> RDBStorage:
 
 
 @contextlib.contextmanager
-def storage_lock(url: str, purpose: str) -> Iterator[None]:
+def storage_lock(url: str, purpose: str, *, patience: float = PATIENCE_SECONDS) -> Iterator[Callable[[], None]]:
     """Held by one process at a time among all that use this storage.
 
     A file beside the SQLite file, or an advisory lock of the PostgreSQL server; both are free again when a holder dies.
@@ -128,18 +225,57 @@ def storage_lock(url: str, purpose: str) -> Iterator[None]:
     Args:
         url: The storage.
         purpose: Locks for different purposes do not exclude each other.
+        patience: Seconds to wait for a server that does not answer; who holds the lock is waited for without end.
+
+    Yields:
+        What raises ``LockLost`` if the lock is no longer held: a server that is restarted forgets it.
     """
     file = sqlite_file(url)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f".{file.name}.{purpose}.lock")):
-            yield
+            yield lambda: None
         return
-    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
-    with engine.connect() as connection:
-        key = sqlalchemy.func.hashtextextended(f"lightsearch:{purpose}", 0)
-        connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_lock(key)))
-        yield
+    key = sqlalchemy.func.hashtextextended(f"lightsearch:{purpose}", 0)
+
+    def acquire() -> sqlalchemy.Connection:
+        connection = _lock_engine(url).connect()
+        connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(key)))
+        return connection
+
+    connection: sqlalchemy.Connection = _try_again(acquire, lambda: patience)
+    try:
+
+        def check() -> None:
+            try:
+                connection.execute(sqlalchemy.select(1))
+            except DBAPIError as error:
+                raise LockLost from error
+
+        yield check
+    finally:
+        with contextlib.suppress(DBAPIError):  # a server that is gone has let it go already
+            connection.close()
+
+
+@functools.cache
+def _lock_engine(url: str) -> sqlalchemy.Engine:
+    """Connections that hold locks; apart from the storage's own, which come and go with what is asked."""
+    options = {"connect_timeout": CONNECT_SECONDS}
+    return sqlalchemy.create_engine(url, pool_size=2, pool_pre_ping=True, connect_args=options)
+
+
+def storage_time(storage: PatientStorage) -> float:
+    """Seconds since 1970, by the server's clock where there is one: leases of several machines need one clock."""
+    if storage.engine.dialect.name == "sqlite":
+        return time.time()
+    question = sqlalchemy.select(sqlalchemy.extract("epoch", sqlalchemy.func.clock_timestamp()))
+
+    def ask() -> float:
+        with storage.engine.connect() as connection:
+            return float(connection.execute(question).scalar_one())
+
+    return float(_try_again(ask, lambda: storage.patience))
 
 
 def preload() -> None:

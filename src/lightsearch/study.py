@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
-from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lightsearch import ownership, samplers
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import trial_folder
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.storage import attach_storage, storage_lock
+from lightsearch.storage import LockLost, PatientStorage, attach_storage, storage_lock, storage_time
 from lightsearch.study_file import StudyFile
 
 ENUMERATING = {"GridSampler", "BruteForceSampler"}
@@ -35,10 +37,13 @@ class Due(Enum):
 class Assigned(NamedTuple):
     """A trial to run, owned by this process from now on."""
 
-    trial: Trial
-    """Its parameters are sampled."""
+    number: int
+    trial_id: int
+    """The trial's id in the storage."""
     attempt: int
     """Which start of the trial this is, from 1."""
+    params: dict[str, Any]
+    """Its sampled parameters."""
 
 
 class Ledger:
@@ -53,12 +58,15 @@ class Ledger:
         folder: The study's folder.
     """
 
-    def __init__(self, study_file: StudyFile, storage: BaseStorage, url: str, folder: Path) -> None:
+    def __init__(self, study_file: StudyFile, storage: PatientStorage, url: str, folder: Path) -> None:
         self.study_file = study_file
         self.storage = storage
         self.url = url
         self.folder = folder
         self.study: optuna.Study
+        self._owner = ownership.this_process().model_copy(update={"token": uuid.uuid4().hex}).model_dump()
+        self._held: set[int] = set()
+        """Ids of the trials that were handed out and not yet told."""
 
     def open(self, facts: dict[str, Any]) -> list[str]:
         """Opens the study, or creates it.
@@ -116,32 +124,74 @@ class Ledger:
         Returns:
             The trial, or why none is due.
         """
+        while True:
+            with self._lock() as check_lock:
+                try:
+                    return self._ask(n_trials, check_lock)
+                except LockLost:
+                    continue  # another may have asked meanwhile: everything is read again
+
+    def renew(self, assigned: Assigned) -> bool:
+        """Renews this process's lease of a running trial.
+
+        Returns:
+            Whether the trial is still this process's; it is not if the lease had ended and another took it over.
+        """
         with self._lock():
-            trials = self._recover(self.study.get_trials(deepcopy=False))
-            states = Counter(trial.state for trial in trials)
-            finished, running = states[TrialState.COMPLETE] + states[TrialState.PRUNED], states[TrialState.RUNNING]
-            if finished >= n_trials:
-                return Due.NONE
-            if finished + running >= n_trials:
-                return Due.LATER
-            if not states[TrialState.WAITING] and self._exhausted(trials):
-                return Due.EXHAUSTED
-            trial = self.study.ask()
-            # Looked up in what was read before: a trial's own attributes cost a query each time.
-            before = trials[trial.number].user_attrs if trial.number < len(trials) else {}
-            attempt = int(before.get("attempt", 0)) + 1
-            trial.set_user_attr("owner", ownership.this_process().model_dump())
-            trial.set_user_attr("attempt", attempt)
-            self.renew(trial._trial_id)
-            self.study_file.space.suggest(trial)
-            return Assigned(trial, attempt)
+            if not self._is_ours(assigned):
+                return False
+            self.storage.set_trial_user_attr(assigned.trial_id, "lease", self._lease())
+            return True
 
-    def renew(self, trial_id: int) -> None:
-        """Renews this process's lease of a running trial."""
-        self.storage.set_trial_user_attr(trial_id, "lease", round(time.time() + ownership.LEASE_SECONDS, 1))
+    def start_again(self, assigned: Assigned) -> Assigned | None:
+        """The same trial for one more attempt; None if it is no longer this process's."""
+        with self._lock():
+            if not self._is_ours(assigned):
+                return None
+            again = assigned._replace(attempt=assigned.attempt + 1)
+            self.storage.set_trial_user_attr(assigned.trial_id, "attempt", again.attempt)
+            return again
 
-    def tell(self, trial_id: int, outcome: Outcome) -> None:
-        """Records what became of a trial; an interrupted one waits to be continued."""
+    def tell(self, assigned: Assigned, outcome: Outcome) -> bool:
+        """Records what became of a trial; an interrupted one waits to be continued.
+
+        Returns:
+            Whether it was recorded; it is not if the trial is no longer this process's.
+        """
+        with self._lock():
+            self._held.discard(assigned.trial_id)
+            if not self._is_ours(assigned):
+                return False
+            self._tell(assigned.trial_id, outcome)
+            return True
+
+    def _ask(self, n_trials: int, check_lock: Callable[[], None]) -> Assigned | Due:
+        trials = self._recover(self.study.get_trials(deepcopy=False))
+        states = Counter(trial.state for trial in trials)
+        finished = states[TrialState.COMPLETE] + states[TrialState.PRUNED]
+        # Another program's running trials may never end; they are not waited for.
+        running = sum(trial.state is TrialState.RUNNING and "owner" in trial.user_attrs for trial in trials)
+        if finished >= n_trials:
+            return Due.NONE
+        if finished + running >= n_trials:
+            return Due.LATER
+        waiting = next((trial for trial in trials if trial.state is TrialState.WAITING), None)
+        if waiting is None and self._exhausted(trials):
+            return Due.EXHAUSTED
+        # Before the trial runs, so that it is never RUNNING without an owner, wherever this process is killed.
+        attempt = 1 if waiting is None else int(waiting.user_attrs.get("attempt", 0)) + 1
+        attrs = {"owner": self._owner, "attempt": attempt, "lease": self._lease()}
+        check_lock()
+        if waiting is None:
+            self.study.add_trial(create_trial(state=TrialState.WAITING, user_attrs=attrs))
+        else:
+            for key, value in attrs.items():
+                self.storage.set_trial_user_attr(waiting._trial_id, key, value)
+        trial = self.study.ask()  # the first that waits
+        self._held.add(trial._trial_id)
+        return Assigned(trial.number, trial._trial_id, attempt, self.study_file.space.suggest(trial))
+
+    def _tell(self, trial_id: int, outcome: Outcome) -> None:
         state = outcome.policy.state
         if state is TrialState.WAITING:
             self.storage.set_trial_state_values(trial_id, state)
@@ -150,19 +200,44 @@ class Ledger:
         self.storage.set_trial_user_attr(
             trial_id, "result", outcome.model_dump(mode="json", exclude={"params", "kind"})
         )
-        self.study.tell(outcome.number, outcome.value if state is TrialState.COMPLETE else None, state)
+        try:
+            self.study.tell(outcome.number, outcome.value if state is TrialState.COMPLETE else None, state)
+        except UpdateFinishedTrialError:
+            # The connection broke after the storage had recorded it, and it was asked to once more.
+            if self.storage.get_trial(trial_id).state is not state:
+                raise
 
     def _recover(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """Takes over the trials whose coordinator is gone: those that had ended are told, the others wait again."""
         running = [trial for trial in trials if trial.state is TrialState.RUNNING]
-        abandoned = [trial for trial in running if ownership.abandoned(trial.user_attrs)]
+        now = storage_time(self.storage) if running else 0.0
+        abandoned = [
+            trial
+            for trial in running
+            if trial._trial_id not in self._held
+            and (ownership.abandoned(trial.user_attrs, now) or self._mislaid(trial))
+        ]
         for trial in abandoned:
             outcome = read_outcome(trial_folder(self.folder, trial.number), int(trial.user_attrs["attempt"]))
-            self.tell(trial._trial_id, outcome or Outcome(number=trial.number, kind=Kind.INTERRUPTED))
+            self._tell(trial._trial_id, outcome or Outcome(number=trial.number, kind=Kind.INTERRUPTED))
         return self.study.get_trials(deepcopy=False) if abandoned else trials
 
-    def _lock(self) -> Any:
-        return storage_lock(self.url, f"study-{self.study_file.name}")
+    def _mislaid(self, trial: FrozenTrial) -> bool:
+        """Whether a running trial that is not held is this ledger's: the answer to its own question was cut off."""
+        return bool(trial.user_attrs.get("owner") == self._owner)
+
+    def _is_ours(self, assigned: Assigned) -> bool:
+        trial = self.storage.get_trial(assigned.trial_id)
+        mine = trial.user_attrs.get("owner") == self._owner
+        return mine and trial.state is TrialState.RUNNING and trial.user_attrs["attempt"] == assigned.attempt
+
+    def _lease(self) -> float:
+        return round(storage_time(self.storage) + ownership.LEASE_SECONDS, 1)
+
+    @contextmanager
+    def _lock(self) -> Iterator[Callable[[], None]]:
+        with storage_lock(self.url, f"study-{self.study_file.name}") as check:
+            yield check
 
     def _exhausted(self, trials: list[FrozenTrial]) -> bool:
         grid = self.study_file.space.grid()
@@ -197,15 +272,25 @@ class Ledger:
         return allowed
 
 
-def attach_trial(study_file: StudyFile, url: str, trial_id: int) -> Trial:
-    """A running trial as a worker sees it: its parameters are sampled, and it can report and be pruned."""
+class Attached(NamedTuple):
+    """A running trial as a worker sees it."""
+
+    trial: Trial
+    """Its parameters are sampled; it can report and be pruned."""
+    newest_attempt: Callable[[], int]
+    """Asks the storage for the trial's newest start: if it is not the worker's own, another one has taken over."""
+
+
+def attach_trial(study_file: StudyFile, url: str, trial_id: int) -> Attached:
+    """Opens the storage in a worker."""
+    storage = attach_storage(url)
     study = optuna.load_study(
         study_name=study_file.name,
-        storage=attach_storage(url),
+        storage=storage,
         sampler=optuna.samplers.RandomSampler(seed=0),  # never asked: the coordinator has sampled
         pruner=samplers.pruner(study_file),
     )
-    return Trial(study, trial_id)
+    return Attached(Trial(study, trial_id), lambda: int(storage.get_trial_user_attrs(trial_id)["attempt"]))
 
 
 def read_outcome(folder: Path, attempt: int) -> Outcome | None:
@@ -254,7 +339,7 @@ def leaders(trials: list[FrozenTrial], direction: str, limit: int | None = None)
     return [outcome for trial in complete[:limit] if (outcome := outcome_of(trial))]
 
 
-def find_study(storage: BaseStorage, name: str) -> optuna.Study:
+def find_study(storage: PatientStorage, name: str) -> optuna.Study:
     """A study that is there.
 
     Raises:

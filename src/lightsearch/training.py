@@ -19,9 +19,9 @@ from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, ModelCheckpoi
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from pytorch_lightning.profilers import Profiler
 
+from lightsearch.checkpoints import PREVIOUS, SafeCheckpoints, resume_point
 from lightsearch.outcome import Diverged
 
-BEST, LAST = "best.ckpt", "last.ckpt"
 EPOCHS = "epochs.csv"
 
 
@@ -51,7 +51,7 @@ def fit(
     log: EpochLog,
     callbacks: Sequence[Any] = (),
 ) -> Fit:
-    """Trains ``model`` on ``data``, going on from ``folder/last.ckpt`` if it is there.
+    """Trains ``model`` on ``data``, going on from the folder's last whole checkpoint if there is one.
 
     Leaves ``best.ckpt`` and ``last.ckpt`` in the folder, and every epoch's metrics in ``log``.
 
@@ -74,15 +74,15 @@ def fit(
     """
     quiet()
     seed_everything(seed, workers=True, verbose=False)
-    stopping = EarlyStopping(metric, mode=mode, patience=patience or 2**31, min_delta=min_delta, check_finite=False)
+    stopping = _EarlyStopping(metric, mode=mode, patience=patience or 2**31, min_delta=min_delta, check_finite=False)
     trainer = make_trainer(
         keywords,
         folder,
         # In this order: a checkpoint holds the log's rows up to and with its own epoch.
         [*callbacks, SeedEpochs(seed), stopping, log, *_checkpoints(folder, metric, mode, save_top_k)],
     )
-    last = folder / LAST
-    trainer.fit(model, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
+    trainer.fit(model, datamodule=data, ckpt_path=resume_point(folder), weights_only=True)
+    (folder / PREVIOUS).unlink(missing_ok=True)
     return Fit(_stop_reason(trainer, stopping), str(trainer.strategy.root_device), torch.get_num_threads())
 
 
@@ -191,12 +191,22 @@ def make_trainer(keywords: dict[str, Any], folder: Path, callbacks: list[Any]) -
         "default_root_dir": folder,
         "enable_checkpointing": bool(callbacks),
         "profiler": _NoProfiler(),
+        "plugins": [SafeCheckpoints()],
     }
     trainer = Trainer(**{**defaults, **keywords}, callbacks=callbacks)
     if trainer.strategy.root_device.type == "cpu":
         # Lightning has torch.cuda.is_available() ask the driver's library, which an optimizer then loads in every step.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     return trainer
+
+
+class _EarlyStopping(EarlyStopping):
+    """Lightning's, which forgets that it had ended the fit when it goes on from that epoch's checkpoint."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+            self.stopping_reason = EarlyStoppingReason.PATIENCE_EXHAUSTED
 
 
 class _NoProfiler(Profiler):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from optuna.trial import Trial
-from pytorch_lightning import seed_everything
+from pytorch_lightning import Callback, seed_everything
 
 from lightsearch import components
+from lightsearch.checkpoints import BEST
+from lightsearch.fencing import Fence, sole_worker
 from lightsearch.folders import file_digest, write_json
 from lightsearch.outcome import Interrupted, Kind, Outcome, describe, kind_of
 from lightsearch.pruning import PruningCallback
 from lightsearch.samplers import trial_seed
 from lightsearch.study import attach_trial
 from lightsearch.study_file import StudyFile
-from lightsearch.training import BEST, EPOCHS, EpochLog, fit
+from lightsearch.training import EPOCHS, EpochLog, fit
 
 
 def run_trial(
@@ -35,7 +37,7 @@ def run_trial(
         The outcome, whatever happened: an exception becomes a kind. Only a request to stop is raised again.
     """
     began = time.perf_counter()
-    trial = attach_trial(study_file, storage_url, trial_id)
+    trial, newest_attempt = attach_trial(study_file, storage_url, trial_id)
     log = EpochLog(folder / EPOCHS)
     outcome = Outcome(
         number=trial.number,
@@ -44,19 +46,26 @@ def run_trial(
         params=study_file.space.suggest(trial),
         seed=trial_seed(study_file.seed, trial.number),
     )
-    try:
-        ending = _train(study_file, trial, outcome, folder, data_dir, log)
-    except BaseException as error:  # the one boundary: whatever happened to the trial is recorded here
-        ending = {"kind": kind_of(error), "stop_reason": type(error).__name__, "error": describe(error)}
-        if isinstance(error, Interrupted | KeyboardInterrupt):
-            raise
-    finally:
-        outcome = _write(folder, outcome, ending, study_file, log, began)
+    callbacks: list[Callback] = [Fence(attempt, newest_attempt), PruningCallback(trial, study_file.metric)]
+    with sole_worker(folder):
+        try:
+            ending = _train(study_file, outcome, folder, data_dir, log, callbacks)
+        except BaseException as error:  # the one boundary: whatever happened to the trial is recorded here
+            ending = {"kind": kind_of(error), "stop_reason": type(error).__name__, "error": describe(error)}
+            if isinstance(error, Interrupted | KeyboardInterrupt):
+                raise
+        finally:
+            outcome = _write(folder, outcome, ending, study_file, log, began)
     return outcome
 
 
 def _train(
-    study_file: StudyFile, trial: Trial, outcome: Outcome, folder: Path, data_dir: str | None, log: EpochLog
+    study_file: StudyFile,
+    outcome: Outcome,
+    folder: Path,
+    data_dir: str | None,
+    log: EpochLog,
+    callbacks: Sequence[Callback],
 ) -> dict[str, object]:
     """Builds data and model from the sampled parameters and fits; says how that ended."""
     sampled = study_file.space.split(outcome.params)
@@ -64,7 +73,6 @@ def _train(
     seed_everything(outcome.seed, workers=True, verbose=False)
     data = components.build_data(study_file, sampled["data"], data_dir)
     model = components.build_model(study_file, sampled["model"], data)
-    pruning = PruningCallback(trial, study_file.metric)
     fitted = fit(
         model,
         data,
@@ -77,9 +85,9 @@ def _train(
         save_top_k=study_file.trainer.save_top_k,
         keywords={**study_file.trainer.keywords, **sampled["trainer"]},
         log=log,
-        callbacks=[pruning],
+        callbacks=callbacks,
     )
-    pruned = pruning.pruned_epoch is not None
+    pruned = any(isinstance(callback, PruningCallback) and callback.pruned_epoch is not None for callback in callbacks)
     return {
         "kind": Kind.PRUNED if pruned else Kind.COMPLETE,
         "stop_reason": "pruned" if pruned else fitted.stop_reason,

@@ -9,7 +9,8 @@ from pytorch_lightning import Callback, LightningDataModule, LightningModule, Tr
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from lightsearch import training
-from lightsearch.training import LAST, EpochLog, SeedEpochs
+from lightsearch.checkpoints import PREVIOUS, resume_point
+from lightsearch.training import EpochLog, SeedEpochs
 
 
 class StopAfter(Callback):
@@ -43,7 +44,7 @@ def fit_without_validation(
     keywords: dict[str, Any],
     log: EpochLog,
 ) -> str:
-    """Trains ``model`` on all of ``data``, going on from ``folder/last.ckpt`` if it is there; leaves that checkpoint.
+    """Trains ``model`` on all of ``data``, going on from the folder's last whole checkpoint; leaves ``last.ckpt``.
 
     Args:
         model: Need not log anything.
@@ -65,6 +66,6 @@ def fit_without_validation(
     trainer = training.make_trainer(
         {**keywords, "limit_val_batches": 0}, folder, [SeedEpochs(seed), StopAfter(epochs), log, keep_last]
     )
-    last = folder / LAST
-    trainer.fit(model, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
+    trainer.fit(model, datamodule=data, ckpt_path=resume_point(folder), weights_only=True)
+    (folder / PREVIOUS).unlink(missing_ok=True)
     return str(trainer.strategy.root_device)

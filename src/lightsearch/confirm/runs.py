@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 import shutil
 import time
 from pathlib import Path
@@ -160,7 +159,6 @@ def _train(study_file: StudyFile, run: Run, folder: Path, data_dir: str | None, 
     sampled = study_file.space.split(run.params)
     keywords = {**study_file.trainer.keywords, **sampled["trainer"]}
     seed_everything(run.seed, workers=True, verbose=False)  # as in a trial: the weights are drawn from it
-    _drop_damaged(folder / training.LAST)
     data: Any = components.build_data(study_file, sampled["data"], data_dir)
     model = components.build_model(study_file, sampled["model"], data)
     common: dict[str, Any] = {"folder": folder, "seed": run.seed, "keywords": keywords, "log": log}
@@ -186,24 +184,12 @@ def _train(study_file: StudyFile, run: Run, folder: Path, data_dir: str | None, 
     return {"kind": Kind.COMPLETE, "stop_reason": fitted.stop_reason, "device": fitted.device}
 
 
-def _drop_damaged(checkpoint: Path) -> None:
-    """Deletes a checkpoint that was cut short: the run starts anew then."""
-    import torch
-
-    try:
-        if checkpoint.exists():
-            torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError):
-        print(f"{checkpoint} is damaged; starting anew")
-        checkpoint.unlink()
-
-
 def _write(
     study_file: StudyFile, run: Run, folder: Path, log: EpochLog, ending: dict[str, object], seconds: float
 ) -> RunOutcome:
     import torch
 
-    from lightsearch.training import BEST, LAST
+    from lightsearch.checkpoints import BEST, LAST
 
     best = log.best(study_file.metric, study_file.mode)
     checkpoint = folder / (BEST if run.on == "train" else LAST)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+CANNOT_WRITE = os.EX_IOERR
+"""Exit status of a job that could not even write what became of it."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Ended:
     number: int
     exit_code: int
     """0: it ran to its end; -n: killed by signal n."""
+    out_of_memory: bool = False
+    """The kernel killed it, because the memory was full."""
 
 
 class Launcher(Protocol):

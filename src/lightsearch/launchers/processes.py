@@ -14,7 +14,9 @@ from multiprocessing.context import ForkServerProcess
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from lightsearch.launchers import Ended, Job
+from lightsearch.errors import blocked
+from lightsearch.launchers import CANNOT_WRITE, Ended, Job
+from lightsearch.launchers.memory import kernel_kills, volunteer
 
 GRACE_SECONDS = 10.0
 """How long a worker whose coordinator is gone may take to write its checkpoints."""
@@ -84,6 +86,7 @@ class ProcessLauncher:
         self._processes: dict[int, ForkServerProcess] = {}
         self._places: dict[int, int] = {}
         self._standby: _Worker | None = None
+        self._kernel_kills = kernel_kills()
 
     def launch(self, job: Job) -> None:
         place = min(set(range(self.slots)) - set(self._places.values()))
@@ -103,7 +106,8 @@ class ProcessLauncher:
         for number, process in list(self._processes.items()):
             if process.sentinel in ready:
                 process.join()
-                ended.append(Ended(number, process.exitcode if process.exitcode is not None else 1))
+                code = process.exitcode if process.exitcode is not None else 1
+                ended.append(Ended(number, code, code == -signal.SIGKILL and self._killed_by_kernel()))
                 process.close()
                 del self._processes[number], self._places[number]
         return ended
@@ -125,6 +129,11 @@ class ProcessLauncher:
         self._processes.clear()
         self._standby = None
 
+    def _killed_by_kernel(self) -> bool:
+        """Whether the kernel has killed one more process for want of memory since the last that it did."""
+        before, self._kernel_kills = self._kernel_kills, kernel_kills()
+        return self._kernel_kills > before
+
     def _start_worker(self) -> _Worker:
         receiver, sender = _context.Pipe(duplex=False)
         process = self._server.process(_work, receiver, self._threads)
@@ -139,8 +148,9 @@ def _work(receiver: Connection, threads: int) -> None:
     from lightsearch.outcome import Interrupted
 
     torch.set_num_threads(threads)
+    volunteer()
     # An interrupted job has written what there is to keep; without a job there is nothing.
-    with contextlib.suppress(Interrupted, EOFError):
+    with contextlib.suppress(Interrupted, EOFError), _told_by_exit_status():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the coordinator decides
         signal.signal(signal.SIGTERM, _interrupt)
         _end_with_parent()
@@ -149,6 +159,19 @@ def _work(receiver: Connection, threads: int) -> None:
         if device is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = _visible(device)
         job.function(**job.arguments)
+
+
+@contextlib.contextmanager
+def _told_by_exit_status() -> Iterator[None]:
+    """A full disk leaves no other way to say that it is full."""
+    try:
+        yield
+    except Exception as error:
+        if blocked(error) is None:
+            raise
+        with contextlib.suppress(OSError):
+            print(blocked(error), file=sys.stderr)  # to its log, if there is room for a line
+        os._exit(CANNOT_WRITE)  # what else would be written on the way out cannot be
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

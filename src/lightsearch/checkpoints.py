@@ -1,0 +1,118 @@
+"""Checkpoint files: written whole and safe from a power cut, and looked at before one is gone on from."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from lightsearch.errors import Blocked
+
+BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
+
+
+class SafeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint to a temporary file, forces it to the disk, and renames it: there is the old or the new one.
+
+    Of ``last.ckpt`` the one before is kept as ``previous.ckpt``, should the newer one be damaged later.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:  # noqa: ARG002
+        """Writes ``checkpoint``.
+
+        Raises:
+            Blocked: if it cannot be written; whatever was there before is untouched.
+        """
+        file = Path(path)
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _write(checkpoint, temporary)
+            if file.name == LAST and file.exists():
+                _keep(file, file.with_name(PREVIOUS))
+            temporary.replace(file)
+            _sync_folder(file.parent)
+        except OSError as error:
+            raise Blocked(f"{file} cannot be written: {error.strerror or error}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def resume_point(folder: Path) -> Path | None:
+    """The checkpoint to go on from: the last one, or the one before it if the last is damaged.
+
+    Without a whole ``best.ckpt`` the trial starts anew, since its best epoch would be lost. What is damaged is deleted.
+
+    Args:
+        folder: The trial's folder.
+    """
+    for name in (LAST, PREVIOUS):
+        file = folder / name
+        if not file.exists():
+            continue
+        best = folder / BEST
+        if is_whole(file) and (not best.exists() or is_whole(best)):
+            return file
+        broken = file if not is_whole(file) else best
+        print(f"{broken} is damaged; going back to what is whole", flush=True)
+        broken.unlink()
+        if broken == best:
+            break
+    for file in folder.glob("*.ckpt"):
+        file.unlink()
+    return None
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a checkpoint can be loaded and every part of it has the checksum that was written with it.
+
+    torch writes a zip archive, which keeps a CRC-32 of each tensor and of the rest; loading itself compares none.
+    Nothing in the file is executed.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if archive.testzip() is not None:
+                return False
+        torch.load(file, map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+        return False
+    return True
+
+
+def _write(checkpoint: dict[str, Any], file: Path) -> None:
+    with file.open("wb") as stream:
+        try:
+            torch.save(checkpoint, stream)
+        except RuntimeError as error:
+            # torch turns a failed write into an error of its own, raised while the writer closes.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _keep(file: Path, name: Path) -> None:
+    """Gives ``file`` a second name; at no moment is there no file of the first."""
+    link = name.with_name(f".{name.name}.{os.getpid()}")
+    link.unlink(missing_ok=True)
+    try:
+        link.hardlink_to(file)
+    except OSError:  # a file system without links
+        return
+    link.replace(name)
+    link.unlink(missing_ok=True)  # of two names of one file, renaming would leave both
+
+
+def _sync_folder(folder: Path) -> None:
+    """Forces a rename to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,86 @@
+"""One worker a trial: a late one, stopped while its trial was given to another, ends and overwrites nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+from pytorch_lightning import Callback
+
+from lightsearch.errors import Blocked
+from lightsearch.folders import write_text
+from lightsearch.outcome import Interrupted
+from lightsearch.ownership import Owner, this_process
+
+END_SECONDS = 10.0
+"""How long a late worker may take to end when asked; it is killed then."""
+ELSEWHERE_SECONDS = 60.0
+"""How long to wait for one on another machine, which cannot be asked."""
+
+
+@contextlib.contextmanager
+def sole_worker(folder: Path) -> Iterator[None]:
+    """Held while a process works in a trial's folder; whoever worked there before is ended first.
+
+    The lock is the operating system's, so it is free as soon as its holder is gone, however that died. One that is
+    there is late: its coordinator lost the trial, or died a moment ago.
+
+    Args:
+        folder: The trial's folder.
+
+    Raises:
+        Blocked: if another machine's worker does not leave.
+    """
+    lock, card = FileLock(folder / ".worker.lock"), folder / ".worker.json"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _end_holder(lock, card, folder)
+    try:
+        write_text(card, this_process().model_dump_json())
+        yield
+    finally:
+        lock.release()
+
+
+def _end_holder(lock: FileLock, card: Path, folder: Path) -> None:
+    try:
+        holder = Owner.model_validate_json(card.read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        holder = None  # it has only just come
+    process = holder.process() if holder is not None else None
+    steps: list[tuple[Callable[[], Any], float]] = [(lambda: None, ELSEWHERE_SECONDS)]
+    if process is not None:
+        print(f"process {process.pid} still works in {folder}; ending it", flush=True)
+        steps = [(process.terminate, END_SECONDS), (process.kill, END_SECONDS)]
+    for end, seconds in steps:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            end()
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=seconds)
+            return
+    where = f"process {holder.pid} on {holder.host}" if holder is not None else "another process"
+    raise Blocked(f"{where} works in {folder} and does not leave it")
+
+
+class Fence(Callback):
+    """Ends a fit at the end of an epoch, before anything is written, if the trial was given to another worker.
+
+    Args:
+        attempt: Which start of the trial this is.
+        current: The trial's newest start, by the storage.
+    """
+
+    def __init__(self, attempt: int, current: Callable[[], int]) -> None:
+        self.attempt = attempt
+        self.current = current
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        newest = self.current()
+        if newest != self.attempt:
+            raise Interrupted(f"attempt {newest} of this trial has begun elsewhere; this is attempt {self.attempt}")

@@ -1,0 +1,226 @@
+"""What a study needs of its storage, on every storage that there is: the same tests on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from lightsearch import study as study_module
+from lightsearch.outcome import Kind, Outcome, TrialError
+from lightsearch.storage import open_storage, storage_lock, storage_time
+from lightsearch.study import Assigned, Due, Ledger, attach_trial, leaders
+from tests import postgresql
+from tests.conftest import digits, open_ledger
+from tests.test_study import ask, complete
+
+
+def _work(url: str, folder: Path, barrier: Any, n_trials: int) -> None:
+    """A process that opens the storage together with others, and works on one study with them."""
+    barrier.wait()
+    ledger = open_ledger(digits(), folder, url)
+    while (due := ledger.ask(n_trials)) is not Due.NONE:
+        if isinstance(due, Assigned):
+            time.sleep(0.1)  # it trains; meanwhile the others ask
+            complete(ledger, due, 0.1)
+
+
+class StorageContract:
+    url: str
+    folder: Path
+
+    def ledger(self, *overrides: str) -> Ledger:
+        """A coordinator's view of the study, as one more process would have it."""
+        return open_ledger(digits(*overrides), self.folder, self.url)
+
+    def test_the_budget_is_the_studys_total(self) -> None:
+        ledger = self.ledger()
+        first, second = ask(ledger, 2), ask(ledger, 2)
+        assert ledger.ask(2) is Due.LATER
+        complete(ledger, first, 0.5)
+        assert ledger.ask(2) is Due.LATER
+        error = TrialError(type="E", message="m", traceback="t")
+        ledger.tell(second, Outcome(number=1, kind=Kind.DIVERGED, error=error))
+        third = ask(ledger, 2)  # the failed trial does not count
+        ledger.tell(third, Outcome(number=2, kind=Kind.PRUNED, value=0.4))
+        assert ledger.ask(2) is Due.NONE
+        assert isinstance(ledger.ask(3), Assigned)
+        states = [trial.state for trial in ledger.study.trials]
+        assert states == [TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED, TrialState.RUNNING]
+
+    def test_an_interrupted_trial_comes_back_under_its_number_with_its_parameters(self) -> None:
+        ledger = self.ledger()
+        trial = ask(ledger, 5)
+        ledger.tell(trial, Outcome(number=0, kind=Kind.INTERRUPTED))
+        assert ledger.study.trials[0].state is TrialState.WAITING
+        again = ask(self.ledger(), 5)
+        assert (again.number, again.params, again.attempt) == (0, trial.params, 2)
+
+    def test_enqueued_configurations_run_first(self) -> None:
+        ledger = self.ledger("enqueue=[{hidden_size=33, learning_rate=0.01, batch_size=64}]")
+        assert ask(ledger, 5).params == {"hidden_size": 33, "learning_rate": 0.01, "batch_size": 64}
+        assert ask(ledger, 5).params["hidden_size"] != 33
+
+    def test_trials_of_a_dead_coordinator_are_taken_over(self) -> None:
+        ledger = self.ledger()
+        for _ in range(2):
+            trial = ask(ledger, 5)
+            owner = ledger.study.trials[trial.number].user_attrs["owner"]
+            ledger.storage.set_trial_user_attr(trial.trial_id, "owner", {**owner, "started": 1.0})  # this pid, long ago
+        folder = ledger.folder / "trial-0001"
+        folder.mkdir(parents=True)
+        result = Outcome(number=1, kind=Kind.COMPLETE, value=0.75)
+        (folder / "result.json").write_text(result.model_dump_json())
+        other = self.ledger()
+        assert ask(other, 5).number == 0  # taken over, and first to go on
+        states = [trial.state for trial in other.study.trials]
+        assert states == [TrialState.RUNNING, TrialState.COMPLETE]
+        assert other.study.trials[1].value == 0.75
+
+    def test_a_living_owner_keeps_its_trial_until_its_lease_ends(self) -> None:
+        late, other = self.ledger(), self.ledger()
+        trial = ask(late, 5)
+        assert late.renew(trial)
+        assert ask(other, 5).number == 1
+        late.storage.set_trial_user_attr(trial.trial_id, "lease", storage_time(late.storage) - 1)
+        taken = ask(other, 5)
+        assert (taken.number, taken.attempt) == (0, 2)
+        # The late one comes back, and finds that the trial is another's.
+        assert not late.renew(trial)
+        assert late.start_again(trial) is None
+        assert not late.tell(trial, Outcome(number=0, kind=Kind.COMPLETE, value=0.1))
+        complete(other, taken, 0.9)
+        assert not late.tell(trial, Outcome(number=0, kind=Kind.COMPLETE, value=0.1))
+        assert other.study.trials[0].value == 0.9
+
+    def test_a_worker_sees_that_its_trial_was_taken_over(self) -> None:
+        late, other = self.ledger(), self.ledger()
+        trial = ask(late, 5)
+        _, newest_attempt = attach_trial(digits(), self.url, trial.trial_id)
+        assert newest_attempt() == 1
+        late.storage.set_trial_user_attr(trial.trial_id, "lease", 0)
+        ask(other, 5)
+        assert newest_attempt() == 2
+
+    def test_a_trial_whose_answer_was_cut_off_is_found_again(self) -> None:
+        ledger = self.ledger()
+        trial = ask(ledger, 5)
+        ledger._held.clear()  # as if asking had failed after the storage had done it
+        again = ask(ledger, 5)
+        assert (again.number, again.attempt) == (trial.number, 2)
+
+    def test_killed_between_two_writes_a_coordinator_leaves_nothing_running_for_ever(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ledger = self.ledger()
+
+        def cut_off(*_: object) -> None:
+            raise ConnectionError
+
+        monkeypatch.setattr(ledger.study, "ask", cut_off)
+        with pytest.raises(ConnectionError):
+            ledger.ask(1)
+        assert [trial.state for trial in ledger.study.trials] == [TrialState.WAITING]
+        assert ask(self.ledger(), 1).number == 0
+
+    def test_trials_of_other_programs_are_left_alone_and_not_waited_for(self) -> None:
+        ledger = self.ledger()
+        foreign = ledger.study.ask()
+        ledger.study.tell(ledger.study.ask(), 0.99)
+        mine = ask(ledger, 2)
+        assert mine.number == 2
+        complete(ledger, mine, 0.5)
+        assert ledger.ask(2) is Due.NONE
+        assert ledger.study.trials[foreign.number].state is TrialState.RUNNING
+        assert [outcome.number for outcome in leaders(ledger.study.trials, "maximize")] == [2]
+
+    def test_eight_processes_open_a_fresh_storage_together_and_share_a_study(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        barrier = context.Barrier(8)
+        arguments = (self.url, self.folder, barrier, 24)
+        processes = [context.Process(target=_work, args=arguments) for _ in range(8)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0] * 8
+        trials = optuna.load_study(storage=open_storage(self.url), study_name="digits").trials
+        assert [trial.number for trial in trials] == list(range(24))
+        assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+        assert len({trial.user_attrs["owner"]["pid"] for trial in trials}) > 1
+
+    def test_one_at_a_time_holds_the_lock(self) -> None:
+        open_storage(self.url)
+        held: list[str] = []
+
+        def hold() -> None:
+            with storage_lock(self.url, "x"):
+                held.append("in")
+                threading.Event().wait(0.05)
+                held.append("out")
+
+        threads = [threading.Thread(target=hold) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert held == ["in", "out"] * 4
+
+    def test_the_password_is_in_no_trial(self) -> None:
+        ledger = self.ledger()
+        complete(ledger, ask(ledger, 1), 0.5)
+        kept = repr((ledger.study.user_attrs, ledger.study.trials))
+        assert postgresql.PASSWORD not in kept
+
+
+class TestSQLite(StorageContract):
+    @pytest.fixture(autouse=True)
+    def _place(self, tmp_path: Path) -> None:
+        self.folder, self.url = tmp_path, f"sqlite:///{tmp_path}/studies.db"
+
+
+class TestPostgreSQL(StorageContract):
+    @pytest.fixture(autouse=True)
+    def _place(self, tmp_path: Path, server: postgresql.Server) -> None:
+        self.folder, self.url = tmp_path, server.database(f"test-{uuid.uuid4().hex}")
+
+    def test_leases_go_by_the_servers_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        late, other = self.ledger(), self.ledger()
+        ask(late, 5)
+        # A machine whose clock is an hour ahead takes nothing over.
+        monkeypatch.setattr(study_module.time, "time", lambda: 4e9)
+        assert ask(other, 5).number == 1
+
+    def test_a_lock_is_free_again_when_the_server_was_restarted_and_its_holder_knows(
+        self, server: postgresql.Server
+    ) -> None:
+        open_storage(self.url)
+        with storage_lock(self.url, "x") as check:
+            check()
+            server.kill()
+            server.start()
+            with pytest.raises(study_module.LockLost):
+                check()
+            with storage_lock(self.url, "x"):
+                pass
+
+    def test_what_is_asked_of_a_server_that_was_restarted_is_done(self, server: postgresql.Server) -> None:
+        ledger = self.ledger()
+        trial = ask(ledger, 2)
+        server.kill()
+        restart = threading.Timer(2.0, server.start)
+        restart.start()
+        complete(ledger, trial, 0.5)
+        restart.join()
+        server.kill()
+        server.start()
+        complete(ledger, ask(ledger, 2), 0.6)
+        assert [trial.value for trial in ledger.study.trials] == [0.5, 0.6]
+        assert ledger.ask(2) is Due.NONE
