@@ -1,5 +1,6 @@
 """Imported by the fork server: whatever a trial imports, so that its process need not."""
 
+import atexit
 import gc
 
 import sklearn.datasets  # noqa: F401
@@ -13,3 +14,4 @@ from lightsearch.storage import preload
 preload()
 # Moved out of the collector's sight: a collection in a child would touch, and so copy, every page.
 gc.freeze()
+atexit.register(gc.unfreeze)  # or extension modules complain, on the way out, of what nobody has tidied up
