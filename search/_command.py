@@ -13,6 +13,7 @@ from rich.console import Console
 
 from lightsearch.errors import Mistake, UserError, blocked
 
+MEND = "mend that, and give the same command again"
 STUDY_HELP = "The study's name, or its file (studies/NAME.toml)."
 Storage = Annotated[
     str | None,
@@ -41,7 +42,7 @@ def run(command: Callable[..., Any], name: str) -> None:
         reason = blocked(error)
         if reason is None:
             raise
-        print(reason, file=sys.stderr)
+        print(f"{reason}; {MEND}", file=sys.stderr)
         sys.exit(1)
 
 

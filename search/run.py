@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from search._command import DataDir, Storage, console, data_dir, print_findings, run, study_path
+from search._command import MEND, DataDir, Storage, console, data_dir, print_findings, run, study_path
 
 
 def main(
@@ -90,9 +90,9 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
         Ending.TIMEOUT: "stopped at --timeout; the same command goes on",
         Ending.STOPPED: "stopped; the same command goes on",
         Ending.FAILING: "stopped: the same failure again and again",
-        Ending.BLOCKED: f"stopped: {result.blocked}",
+        Ending.BLOCKED: f"stopped: {result.blocked}; {MEND}",
     }[result.ending]
-    screen.print(f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all")
+    screen.print(f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all", soft_wrap=True)
     saved = epochs["at_most"] - epochs["trained"]
     if epochs["at_most"]:
         screen.print(

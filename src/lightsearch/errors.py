@@ -40,13 +40,8 @@ class Blocked(Exception):
 
     Neither the user's code nor the trial is to blame, so no trial fails of it: it waits to be continued.
 
-    Args:
-        reason: What happened to what, in one line.
+    Says what happened to what, in one line.
     """
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"{reason}; mend that, and the same command goes on")
 
 
 def blocked(error: BaseException) -> Blocked | None:

@@ -34,13 +34,15 @@ def sole_worker(folder: Path) -> Iterator[None]:
         folder: The trial's folder.
 
     Raises:
-        Blocked: if another machine's worker does not leave.
+        Blocked: if another machine's worker does not leave, or the folder cannot be written to.
     """
     lock, card = FileLock(folder / ".worker.lock"), folder / ".worker.json"
     try:
         lock.acquire(timeout=0)
     except Timeout:
         _end_holder(lock, card, folder)
+    except OSError as error:
+        raise Blocked(f"{folder} cannot be written to: {error.strerror or error}") from error
     try:
         write_text(card, this_process().model_dump_json())
         yield
@@ -57,7 +59,9 @@ def _end_holder(lock: FileLock, card: Path, folder: Path) -> None:
     steps: list[tuple[Callable[[], Any], float]] = [(lambda: None, ELSEWHERE_SECONDS)]
     if process is not None:
         print(f"process {process.pid} still works in {folder}; ending it", flush=True)
-        steps = [(process.terminate, END_SECONDS), (process.kill, END_SECONDS)]
+        steps = [(process.kill, END_SECONDS)]
+        if process.status() != psutil.STATUS_STOPPED:  # one that stands still hears nothing
+            steps.insert(0, (process.terminate, END_SECONDS))
     for end, seconds in steps:
         with contextlib.suppress(psutil.NoSuchProcess):
             end()

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from lightsearch.errors import Mistake
+from lightsearch.errors import Blocked, Mistake
 
 STUDIES = Path("studies")
 """Studies live below the folder that the command is started in."""
@@ -30,14 +30,32 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes ``text`` so that a reader sees the old file or the new one, never a part of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes ``text`` so that a reader sees the old file or the new one, never a part of one.
+
+    Raises:
+        Blocked: if it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    make_folder(path.parent)
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
+    except OSError as error:
+        raise Blocked(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and those above it, if they are not there.
+
+    Raises:
+        Blocked: if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Blocked(f"{path} cannot be made: {error.strerror or error}") from error
 
 
 def check_writable(folder: Path) -> list[Mistake]:

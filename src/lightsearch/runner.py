@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lightsearch.errors import Blocked, blocked
-from lightsearch.folders import trial_folder
+from lightsearch.folders import make_folder, trial_folder
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job, Launcher
 from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.ownership import RENEWAL_SECONDS
@@ -179,7 +179,7 @@ class Coordinator:
     def _launch(self, number: int) -> None:
         running = self._running[number]
         folder = trial_folder(self.ledger.folder, number)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         running.checkpoint = _last_checkpoint(folder)
         arguments = {
             "study_file": self.ledger.study_file,
@@ -347,7 +347,7 @@ def _last_line(log: Path) -> str:
     with contextlib.suppress(OSError):
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         if lines:
-            return lines[-1].partition("; mend that")[0][:300]
+            return lines[-1][:300]
     return f"{log.parent} cannot be written to; is the disk full?"
 
 

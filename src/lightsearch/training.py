@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import logging
 import math
 import os
@@ -20,6 +21,7 @@ from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from pytorch_lightning.profilers import Profiler
 
 from lightsearch.checkpoints import PREVIOUS, SafeCheckpoints, resume_point
+from lightsearch.folders import write_text
 from lightsearch.outcome import Diverged
 
 EPOCHS = "epochs.csv"
@@ -143,10 +145,11 @@ class EpochLog(Checkpoint):
 
     def _write(self) -> None:
         columns = list(dict.fromkeys(name for row in self.history for name in row))
-        with self.path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(self.history)
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        write_text(self.path, table.getvalue())
 
 
 class SeedEpochs(Callback):

@@ -13,12 +13,14 @@ from lightsearch.study import attach_trial
 def trivial_trial(**arguments: Any) -> None:
     """Reports two epochs, and ends as a trial does."""
     began = time.perf_counter()
-    trial = attach_trial(arguments["study_file"], arguments["storage_url"], arguments["trial_id"])
+    trial, newest_attempt = attach_trial(arguments["study_file"], arguments["storage_url"], arguments["trial_id"])
+    value = float(trial.number * 37 % 101) / 101
     for epoch in range(2):
-        trial.report(0.5, epoch)
+        newest_attempt()
+        trial.report(value, epoch)
         trial.should_prune()
     seconds = time.perf_counter() - began
     outcome = Outcome(
-        number=trial.number, kind=Kind.COMPLETE, value=0.5, attempt=arguments["attempt"], epochs=2, seconds=seconds
+        number=trial.number, kind=Kind.COMPLETE, value=value, attempt=arguments["attempt"], epochs=2, seconds=seconds
     )
     write_json(arguments["folder"] / "result.json", outcome.model_dump(mode="json"))

@@ -4,89 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
-import psutil
 import pytest
 
-from tests.conftest import command, start
-
-# About 0.1 s an epoch and 30 epochs a trial: long enough to be hit in mid-trial, short enough to be finished.
-SLOW = (
-    *("--set", "trainer.max_epochs=30", "--set", "trainer.patience=0", "--set", "pruner={name='NopPruner'}"),
-    *("--set", "space.data={batch_size={choice=[32]}}"),
-)
+from tests.conftest import command
+from tests.faults.helpers import SLOW, Started, check_whole, epochs_reported, load, wait_for, workers
 
 
-@pytest.fixture
-def started(place: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts searches, and ends what is left of them."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def start_search(*options: object) -> subprocess.Popen[str]:
-        processes.append(start("run", *options, *SLOW, cwd=place))
-        return processes[-1]
-
-    yield start_search
-    for process in processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def load(place: Path) -> optuna.Study:
-    return optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="digits")
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if condition():
-                return
-        except (KeyError, optuna.exceptions.StorageInternalError, psutil.Error):
-            pass  # not there yet
-        time.sleep(0.1)
-    raise AssertionError("it did not come to that")
-
-
-def epochs_reported(place: Path, at_least: int) -> bool:
-    return any((trial.last_step or 0) >= at_least for trial in load(place).trials)
-
-
-def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The processes that run trials: those with a trial's log open."""
-    found = []
-    for child in psutil.Process(process.pid).children(recursive=True):
-        try:
-            if any(re.search(r"trial-\d+/log\.txt$", file.path) for file in child.open_files()):
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
-
-
-def check_whole(place: Path, n_trials: int) -> None:
-    """The study has exactly so many finished trials, each with every epoch reported once, in order."""
-    trials = load(place).trials
-    assert [trial.number for trial in trials] == list(range(n_trials))
-    assert {trial.state.name for trial in trials} == {"COMPLETE"}
-    for trial in trials:
-        assert list(trial.intermediate_values) == list(range(30))
-        rows = (place / "studies" / "digits" / f"trial-{trial.number:04d}" / "epochs.csv").read_text().splitlines()
-        assert len(rows) == 31
-        assert trial.user_attrs["result"]["epochs"] == 30
-
-
-def test_a_killed_worker_goes_on_from_its_checkpoint(
-    place: Path, started: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_a_killed_worker_goes_on_from_its_checkpoint(place: Path, started: Started) -> None:
     whole = command("run", "--name", "whole", "--n-trials", 2, *SLOW, cwd=place)
     assert whole.returncode == 0, whole.stderr
     process = started("--n-trials", 2)
@@ -117,9 +46,7 @@ def test_a_worker_that_dies_again_and_again_fails_as_crashed(place: Path) -> Non
     assert "SIGSEGV" in done.stdout
 
 
-def test_a_killed_coordinator_takes_its_workers_along_and_is_continued(
-    place: Path, started: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_a_killed_coordinator_takes_its_workers_along_and_is_continued(place: Path, started: Started) -> None:
     process = started("--n-trials", 3)
     wait_for(lambda: epochs_reported(place, 6))
     running = workers(process)
@@ -136,24 +63,7 @@ def test_a_killed_coordinator_takes_its_workers_along_and_is_continued(
     assert results["counts"]["states"] == {"complete": 3}
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_leaves_checkpoints_and_nothing_running(
-    place: Path, started: Callable[..., subprocess.Popen[str]], number: int, status: int
-) -> None:
-    process = started("--n-trials", 3)
-    wait_for(lambda: epochs_reported(place, 5))
-    os.killpg(process.pid, number)  # as a terminal does: to every process
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == status, output
-    assert "Traceback" not in output
-    assert {trial.state.name for trial in load(place).trials} == {"WAITING"}
-    assert len(list((place / "studies" / "digits").glob("*/last.ckpt"))) == 2
-    done = command("run", "--n-trials", 3, *SLOW, cwd=place)
-    assert done.returncode == 0, done.stdout + done.stderr
-    check_whole(place, 3)
-
-
-def test_a_signal_while_it_loads(place: Path, started: Callable[..., subprocess.Popen[str]]) -> None:
+def test_a_signal_while_it_loads(place: Path, started: Started) -> None:
     process = started("--n-trials", 3)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("loading PyTorch")
@@ -164,7 +74,7 @@ def test_a_signal_while_it_loads(place: Path, started: Callable[..., subprocess.
     assert "Traceback" not in output
 
 
-def test_a_second_signal_ends_it_at_once(place: Path, started: Callable[..., subprocess.Popen[str]]) -> None:
+def test_a_second_signal_ends_it_at_once(place: Path, started: Started) -> None:
     (place / "odd.py").write_text(
         "import time\nfrom lightsearch import Classifier\n\n"
         "class Deaf(Classifier):\n    def on_train_epoch_end(self):\n        super().on_train_epoch_end()\n"
@@ -185,7 +95,7 @@ def test_a_second_signal_ends_it_at_once(place: Path, started: Callable[..., sub
     assert "RUNNING" not in {trial.state.name for trial in load(place).trials}
 
 
-def test_two_coordinators_on_one_study(place: Path, started: Callable[..., subprocess.Popen[str]]) -> None:
+def test_two_coordinators_on_one_study(place: Path, started: Started) -> None:
     processes = [started("--n-trials", 5, "--workers", 2) for _ in range(2)]
     for process in processes:
         output, _ = process.communicate(timeout=300)
@@ -193,3 +103,59 @@ def test_two_coordinators_on_one_study(place: Path, started: Callable[..., subpr
     check_whole(place, 5)
     owners = {trial.user_attrs["owner"]["pid"] for trial in load(place).trials}
     assert len(owners) == 2
+
+
+@pytest.mark.parametrize(
+    ("hook", "number"),
+    [
+        ("on_train_batch_start", signal.SIGTERM),
+        ("on_validation_epoch_start", signal.SIGINT),
+        ("on_save_checkpoint", signal.SIGTERM),
+    ],
+)
+def test_a_signal_in_the_middle_of(place: Path, started: Started, hook: str, number: int) -> None:
+    (place / "odd.py").write_text(
+        "import time\nfrom pathlib import Path\nfrom lightsearch import Classifier\n\n"
+        f"class Slow(Classifier):\n    def {hook}(self, *_):\n"
+        "        if self.current_epoch == 3 and not Path('gone-on').exists():\n"
+        "            Path('there').touch()\n            time.sleep(30)\n"
+    )
+    slow = ("--set", "model.class_path=odd.Slow")
+    process = started("--n-trials", 2, *slow)
+    wait_for((place / "there").exists)
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, output
+    assert "Traceback" not in output
+    assert {trial.state.name for trial in load(place).trials} == {"WAITING"}
+    assert len(list((place / "studies" / "digits").glob("*/last.ckpt"))) == 2
+    (place / "gone-on").touch()
+    done = command("run", "--n-trials", 2, *SLOW, *slow, cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_whole(place, 2)
+
+
+@pytest.mark.parametrize("ending", ["early_stopping", "pruned"])
+def test_a_trial_killed_between_its_last_epoch_and_its_result_trains_no_more(place: Path, ending: str) -> None:
+    # The first process dies as the fit has ended; the second finds everything in the checkpoint.
+    (place / "odd.py").write_text(
+        "import os, signal\nfrom pathlib import Path\nfrom lightsearch import Classifier\n\n"
+        "class Dies(Classifier):\n    def on_train_epoch_start(self):\n"
+        "        with open('epochs.log', 'a') as log:\n            log.write(f'{self.current_epoch}\\n')\n"
+        "    def on_fit_end(self):\n"
+        "        if not Path('died').exists():\n            Path('died').touch()\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    options = ["--set", "model.class_path=odd.Dies", "--n-trials", 1, "--workers", 1, "--set", "trainer.max_epochs=30"]
+    if ending == "early_stopping":
+        options += ["--set", "trainer.patience=2", "--set", "pruner={name='NopPruner'}"]
+    else:
+        options += ["--set", "pruner={name='ThresholdPruner', init_args={upper=0.0, n_warmup_steps=3}}"]
+    done = command("run", *options, cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "attempt 2" in done.stdout
+    begun = [int(line) for line in (place / "epochs.log").read_text().split()]
+    assert begun == list(range(len(begun)))
+    result = load(place).trials[0].user_attrs["result"]
+    assert result["stop_reason"] == ending
+    assert result["epochs"] == len(begun)

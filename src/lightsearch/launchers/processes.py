@@ -14,7 +14,7 @@ from multiprocessing.context import ForkServerProcess
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from lightsearch.errors import blocked
+from lightsearch.errors import Blocked, blocked
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.memory import kernel_kills, volunteer
 
@@ -197,7 +197,10 @@ def _end_with_parent() -> None:
 
 def _log_to(job: Job) -> None:
     """What the trial prints goes to its folder, not to the screen."""
-    log = os.open(job.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        log = os.open(job.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        raise Blocked(f"{job.folder} cannot be written to: {error.strerror or error}") from error
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(log, 1)

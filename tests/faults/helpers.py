@@ -1,0 +1,70 @@
+"""What the fault tests share: searches as real processes, and what a study must look like after any fault."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import psutil
+
+Started = Callable[..., "subprocess.Popen[str]"]
+
+# About 0.1 s an epoch and 30 epochs a trial: long enough to be hit in mid-trial, short enough to be finished.
+SLOW = (
+    *("--set", "trainer.max_epochs=30", "--set", "trainer.patience=0", "--set", "pruner={name='NopPruner'}"),
+    *("--set", "space.data={batch_size={choice=[32]}}"),
+)
+
+
+def load(place: Path, url: str | None = None) -> optuna.Study:
+    return optuna.load_study(storage=url or f"sqlite:///{place}/studies/studies.db", study_name="digits")
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if condition():
+                return
+        except (KeyError, optuna.exceptions.StorageInternalError, psutil.Error):
+            pass  # not there yet
+        time.sleep(0.1)
+    raise AssertionError("it did not come to that")
+
+
+def epochs_reported(place: Path, at_least: int, url: str | None = None) -> bool:
+    return any((trial.last_step or 0) >= at_least for trial in load(place, url).trials)
+
+
+def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that run trials: those with a trial's log open."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        try:
+            if any(re.search(r"trial-\d+/log\.txt$", file.path) for file in child.open_files()):
+                found.append(child)
+        except psutil.Error:
+            continue
+    return found
+
+
+def search_processes(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """A search with everything that it has started."""
+    coordinator = psutil.Process(process.pid)
+    return [coordinator, *coordinator.children(recursive=True)]
+
+
+def check_whole(place: Path, n_trials: int, url: str | None = None) -> None:
+    """The study has exactly so many finished trials, each with every epoch reported once, in order."""
+    trials = load(place, url).trials
+    assert [trial.number for trial in trials] == list(range(n_trials))
+    assert {trial.state.name for trial in trials} == {"COMPLETE"}
+    for trial in trials:
+        assert list(trial.intermediate_values) == list(range(30))
+        rows = (place / "studies" / "digits" / f"trial-{trial.number:04d}" / "epochs.csv").read_text().splitlines()
+        assert len(rows) == 31
+        assert trial.user_attrs["result"]["epochs"] == 30

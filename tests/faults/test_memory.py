@@ -1,0 +1,75 @@
+"""A trial that wants more memory than there is: it alone fails, and leaves none of it behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import command, environment
+from tests.faults.helpers import load
+
+MODEL = """
+from pathlib import Path
+import torch
+from lightsearch import Classifier
+
+class Greedy(Classifier):
+    def on_train_start(self):
+        if Path(self.trainer.default_root_dir).name == "trial-0000":
+            {eat}
+"""
+OPTIONS = ("--set", "model.class_path=greedy.Greedy", "--set", "trainer.max_epochs=2", "--n-trials", 3)
+GROUPS = (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup"))
+
+
+def kinds(place: Path) -> list[str]:
+    return [trial.user_attrs["kind"] for trial in load(place).trials]
+
+
+@pytest.mark.parametrize("eat", ["torch.empty(10**15)", "bytearray(10**15)"])
+def test_an_allocation_that_fails(place: Path, eat: str) -> None:
+    (place / "greedy.py").write_text(MODEL.format(eat=eat))
+    done = command("run", *OPTIONS, "--set", "pruner={name='NopPruner'}", cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert kinds(place) == ["out_of_memory", "complete", "complete", "complete"]
+
+
+@pytest.fixture
+def small_group() -> Iterator[Path]:
+    """A control group of processes with two gigabytes of memory; the kernel kills what wants more."""
+    for parent in GROUPS:
+        group = parent / f"lightsearch-{os.getpid()}"
+        limit = "memory.limit_in_bytes" if parent.name == "memory" else "memory.max"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            (group / limit).write_text(str(2 * 2**30))
+            yield group
+            return
+        except OSError:
+            continue
+        finally:
+            group.rmdir()
+    pytest.skip("no control group with a limit of memory can be made here")
+
+
+def test_a_worker_that_the_kernel_kills(place: Path, small_group: Path) -> None:
+    (place / "greedy.py").write_text(MODEL.format(eat="self.eaten = [torch.ones(2**24) for _ in range(200)]"))
+    words = [sys.executable, "-m", "search.run", *map(str, OPTIONS), "--set", "pruner={name='NopPruner'}"]
+
+    def enter() -> None:
+        (small_group / "cgroup.procs").write_text(str(os.getpid()))
+
+    done = subprocess.run(
+        words, cwd=place, env=environment(), text=True, capture_output=True, check=False, preexec_fn=enter
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert kinds(place) == ["out_of_memory", "complete", "complete", "complete"]
+    assert "the kernel killed its process: the memory was full" in done.stdout
