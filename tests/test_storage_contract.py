@@ -109,6 +109,25 @@ class StorageContract:
         ask(other, 5)
         assert newest_attempt() == 2
 
+    def test_a_worker_that_is_given_the_history_sees_what_one_sees_that_reads_it(self) -> None:
+        ledger = self.ledger()
+        for value in (0.1, 0.2):
+            complete(ledger, ask(ledger, 9), value)
+        running, mine = ask(ledger, 9), ask(ledger, 9)
+        history = ledger.history()
+        assert history is not None
+        complete(ledger, running, 0.3)  # ended, and asked for, after the history was taken
+        ask(ledger, 9)
+        given, _ = attach_trial(digits(), self.url, mine.trial_id, history)
+        read, _ = attach_trial(digits(), self.url, mine.trial_id)
+        for _ in range(2):
+            seen, known = read.study.get_trials(), given.study.get_trials()
+            assert [(trial.number, trial.state, trial.values) for trial in known] == [
+                (trial.number, trial.state, trial.values) for trial in seen
+            ]
+            assert [trial.intermediate_values for trial in known] == [trial.intermediate_values for trial in seen]
+            assert [trial.state.name for trial in seen] == ["COMPLETE"] * 3 + ["RUNNING"] * 2
+
     def test_a_trial_whose_answer_was_cut_off_is_found_again(self) -> None:
         ledger = self.ledger()
         trial = ask(ledger, 5)

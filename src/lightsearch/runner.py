@@ -188,6 +188,7 @@ class Coordinator:
             "folder": folder,
             "data_dir": self.data_dir,
             "attempt": running.assigned.attempt,
+            "history": self.ledger.history(),
         }
         self.launcher.launch(Job(number, folder, _run_trial, arguments))
 

@@ -6,18 +6,20 @@ import contextlib
 import functools
 import inspect
 import os
+import pickle
 import sqlite3
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import optuna
 import sqlalchemy
 from filelock import FileLock
 from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -40,6 +42,9 @@ OPEN_SECONDS = 5.0
 """How long a server that is not there is waited for at first: most likely its name is wrong."""
 CONNECT_SECONDS = 10
 """How long a server may take to answer a connection."""
+
+
+Storage = TypeVar("Storage", bound="PatientStorage")
 
 
 class LockLost(Exception):
@@ -182,28 +187,30 @@ def open_storage(url: str, *, create: bool = True) -> PatientStorage:
     try:
         with storage_lock(url, "schema", patience=OPEN_SECONDS):
             if file is None:
-                return _connect(url)
+                return _connect(url, PatientStorage)
             with contextlib.closing(sqlite3.connect(file, timeout=PATIENCE_SECONDS)) as connection:
                 # Readers (a dashboard) and a writer do not block each other. The file keeps the mode.
                 connection.execute("PRAGMA journal_mode=WAL")
-            opened: PatientStorage = _try_again(lambda: _connect(url), lambda: PATIENCE_SECONDS)
+            opened: PatientStorage = _try_again(lambda: _connect(url, PatientStorage), lambda: PATIENCE_SECONDS)
             return opened
     except (SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise UserError(Mistake("--storage", redact(url), f"cannot be opened: {reason}")) from error
 
 
-def attach_storage(url: str) -> PatientStorage:
+def attach_storage(url: str, history: History | None = None) -> WorkerStorage:
     """Opens a storage that is known to be there and in order: what a worker does, in milliseconds."""
-    return _connect(url, skip_compatibility_check=True, skip_table_creation=True)
+    storage = _connect(url, WorkerStorage, skip_compatibility_check=True, skip_table_creation=True)
+    storage.history = history
+    return storage
 
 
-def _connect(url: str, **options: Any) -> PatientStorage:
+def _connect(url: str, kind: type[Storage], **options: Any) -> Storage:
     file = sqlite_file(url)
     if file is None:
         engine = {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
-        return PatientStorage(url.replace("{", "{{").replace("}", "}}"), engine_kwargs=engine, **options)
-    storage = PatientStorage(f"sqlite:///{file}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}}, **options)
+        return kind(url.replace("{", "{{").replace("}", "}}"), engine_kwargs=engine, **options)
+    storage = kind(f"sqlite:///{file}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}}, **options)
 
     @sqlalchemy.event.listens_for(storage.engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
@@ -214,6 +221,34 @@ def _connect(url: str, **options: Any) -> PatientStorage:
     storage.remove_session()
     storage.engine.dispose()
     return storage
+
+
+class History(NamedTuple):
+    """A study's finished trials, as far as pruners look at them, for workers: reading a long study takes seconds."""
+
+    finished: list[bytes]
+    """A pickled FrozenTrial each, without parameters and user attributes."""
+    unfinished: set[int]
+    """Ids of the trials that had not ended."""
+    last_id: int
+    """The highest trial id; whatever is above it is to be read."""
+
+
+class WorkerStorage(PatientStorage):
+    """Starts from a history that its coordinator had at hand, and reads only what came after it."""
+
+    history: History | None = None
+
+    def _get_trials(
+        self, study_id: int, states: Any, included_trial_ids: set[int], trial_id_greater_than: int
+    ) -> list[FrozenTrial]:
+        history = self.history
+        if history is None or states is not None or trial_id_greater_than > -1:
+            read: list[FrozenTrial] = super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
+            return read
+        late = super()._get_trials(study_id, None, history.unfinished, history.last_id)
+        known = [pickle.loads(trial) for trial in history.finished]  # from the coordinator, through its pipe
+        return sorted([*known, *late], key=lambda trial: trial._trial_id)
 
 
 @contextlib.contextmanager

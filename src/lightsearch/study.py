@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import time
 import uuid
 from collections import Counter
@@ -19,7 +21,7 @@ from lightsearch import ownership, samplers
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import trial_folder
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.storage import LockLost, PatientStorage, attach_storage, storage_lock, storage_time
+from lightsearch.storage import History, LockLost, PatientStorage, attach_storage, storage_lock, storage_time
 from lightsearch.study_file import StudyFile
 
 ENUMERATING = {"GridSampler", "BruteForceSampler"}
@@ -67,6 +69,8 @@ class Ledger:
         self._owner = ownership.this_process().model_copy(update={"token": uuid.uuid4().hex}).model_dump()
         self._held: set[int] = set()
         """Ids of the trials that were handed out and not yet told."""
+        self._pickled: dict[int, bytes] = {}
+        """The finished trials by their ids, for workers."""
 
     def open(self, facts: dict[str, Any]) -> list[str]:
         """Opens the study, or creates it.
@@ -164,6 +168,19 @@ class Ledger:
                 return False
             self._tell(assigned.trial_id, outcome)
             return True
+
+    def history(self) -> History | None:
+        """What a worker's pruner looks at; None if it looks at nothing."""
+        if self.study_file.pruner.name == "NopPruner":
+            return None
+        trials = self.study.get_trials(deepcopy=False)
+        for trial in trials:
+            if trial.state.is_finished() and trial._trial_id not in self._pickled:
+                known = copy.copy(trial)
+                known.params, known.distributions, known.user_attrs = {}, {}, {}
+                self._pickled[trial._trial_id] = pickle.dumps(known)
+        unfinished = {trial._trial_id for trial in trials if not trial.state.is_finished()}
+        return History(list(self._pickled.values()), unfinished, max((trial._trial_id for trial in trials), default=-1))
 
     def _ask(self, n_trials: int, check_lock: Callable[[], None]) -> Assigned | Due:
         trials = self._recover(self.study.get_trials(deepcopy=False))
@@ -281,9 +298,9 @@ class Attached(NamedTuple):
     """Asks the storage for the trial's newest start: if it is not the worker's own, another one has taken over."""
 
 
-def attach_trial(study_file: StudyFile, url: str, trial_id: int) -> Attached:
+def attach_trial(study_file: StudyFile, url: str, trial_id: int, history: History | None = None) -> Attached:
     """Opens the storage in a worker."""
-    storage = attach_storage(url)
+    storage = attach_storage(url, history)
     study = optuna.load_study(
         study_name=study_file.name,
         storage=storage,

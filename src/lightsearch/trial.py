@@ -15,13 +15,21 @@ from lightsearch.folders import file_digest, write_json
 from lightsearch.outcome import Interrupted, Kind, Outcome, describe, kind_of
 from lightsearch.pruning import PruningCallback
 from lightsearch.samplers import trial_seed
+from lightsearch.storage import History
 from lightsearch.study import attach_trial
 from lightsearch.study_file import StudyFile
 from lightsearch.training import EPOCHS, EpochLog, fit
 
 
 def run_trial(
-    study_file: StudyFile, storage_url: str, trial_id: int, *, folder: Path, data_dir: str | None, attempt: int
+    study_file: StudyFile,
+    storage_url: str,
+    trial_id: int,
+    *,
+    folder: Path,
+    data_dir: str | None,
+    attempt: int,
+    history: History | None = None,
 ) -> Outcome:
     """Trains one trial, or goes on with it from its last checkpoint, and writes what became of it.
 
@@ -32,12 +40,13 @@ def run_trial(
         folder: The trial's folder, which gets ``best.ckpt``, ``last.ckpt``, ``epochs.csv`` and ``result.json``.
         data_dir: Folder of the data files.
         attempt: Which start of the trial this is, from 1.
+        history: What the pruner looks at, so that it need not be read; None: it is read.
 
     Returns:
         The outcome, whatever happened: an exception becomes a kind. Only a request to stop is raised again.
     """
     began = time.perf_counter()
-    trial, newest_attempt = attach_trial(study_file, storage_url, trial_id)
+    trial, newest_attempt = attach_trial(study_file, storage_url, trial_id, history)
     log = EpochLog(folder / EPOCHS)
     outcome = Outcome(
         number=trial.number,

@@ -1,7 +1,7 @@
 """How a long study grows: ``python -m tests.benchmarks.long_study [--trials 2000]``
 
-Real coordinator, real storage, real processes; a trial reports two epochs and ends. Every tenth of the study a line: the
-time of an ask, the coordinator's memory and open files. Then the commands that read the study.
+Real coordinator, real storage, real processes; a trial reports two epochs and ends. Every tenth of the study a line:
+the time of an ask, the coordinator's memory and open files. Then the commands that read the study.
 """
 
 from __future__ import annotations

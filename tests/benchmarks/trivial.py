@@ -13,7 +13,9 @@ from lightsearch.study import attach_trial
 def trivial_trial(**arguments: Any) -> None:
     """Reports two epochs, and ends as a trial does."""
     began = time.perf_counter()
-    trial, newest_attempt = attach_trial(arguments["study_file"], arguments["storage_url"], arguments["trial_id"])
+    trial, newest_attempt = attach_trial(
+        arguments["study_file"], arguments["storage_url"], arguments["trial_id"], arguments["history"]
+    )
     value = float(trial.number * 37 % 101) / 101
     for epoch in range(2):
         newest_attempt()
