@@ -10,8 +10,11 @@ from lightsearch import training, trial
 
 
 def reckless_trial(**arguments: Any) -> None:
-    """``run_trial`` without what makes it survive: it keeps the best checkpoint alone, forces nothing to the disk, locks
-    nothing, and never asks whether the trial is still its own."""
+    """``run_trial`` without what makes it survive.
+
+    It keeps the best checkpoint alone, forces nothing to the disk, locks nothing, and never asks whether the trial is
+    still its own.
+    """
     whole = training._checkpoints
     training._checkpoints = lambda *given: list(whole(*given))[:1]  # type: ignore[assignment,return-value]
     trial.sole_worker = lambda _: contextlib.nullcontext()  # type: ignore[assignment,return-value]
