@@ -9,7 +9,11 @@ from typing import Any
 import pytorch_lightning as pl
 
 from lightsearch.errors import Mistake, UserError, did_you_mean
+from lightsearch.flavours import is_lightning
 from lightsearch.study_file import ClassSpec, StudyFile
+
+KINDS = {"data": "LightningDataModule", "model": "LightningModule"}
+"""What the class of each section has to be."""
 
 
 def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> pl.LightningDataModule:
@@ -48,6 +52,9 @@ def find_class(spec: ClassSpec, field: str) -> type:
         known = [*classes, *getattr(module, "__all__", [])]
         mend = f"{module_name} has no class {name}; {did_you_mean(name, known)}"
         raise UserError(Mistake(f"{field}.class_path", spec.class_path, mend))
+    kind = KINDS[field]
+    if not is_lightning(cls, kind):  # whatever else it is, it is not run
+        raise UserError(Mistake(f"{field}.class_path", spec.class_path, f"is no {kind}; name a class that is one"))
     return cls
 
 
