@@ -75,6 +75,35 @@ def test_a_resumed_fit_equals_an_uninterrupted_one_to_the_bit(tmp_path: Path) ->
     assert resumed.seconds_before > 0
 
 
+def test_a_module_of_either_copy_of_lightning_trains_the_same(tmp_path: Path) -> None:
+    import lightning.pytorch
+
+    class Other(lightning.pytorch.LightningModule):
+        """The classifier, deriving from lightning.pytorch; its data derive from pytorch_lightning."""
+
+    for name, value in vars(Classifier).items():
+        if name not in ("__dict__", "__weakref__", "__doc__", "__init__"):
+            setattr(Other, name, value)
+    Other.__init__ = _init_other  # type: ignore[method-assign,assignment]
+    torch.manual_seed(1)
+    _, ours = train(tmp_path / "ours", model=Classifier(in_features=64, num_classes=10, hidden_size=16))
+    torch.manual_seed(1)
+    with pytest.raises(KeyError):
+        train(tmp_path / "other", StopAfter(2), model=Other())
+    fitted, other = train(tmp_path / "other", model=Other())
+    assert curve(other) == curve(ours)
+    assert fitted.stop_reason == "max_epochs"
+
+
+def _init_other(self: Any) -> None:
+    super(type(self), self).__init__()
+    built = Classifier(in_features=64, num_classes=10, hidden_size=16)
+    for name, module in built.named_children():
+        self.add_module(name, module)
+    self.learning_rate, self.lr_schedule = built.learning_rate, built.lr_schedule
+    self.train_loss_sum, self.train_count = torch.zeros(()), 0
+
+
 def test_the_best_checkpoint_is_that_of_the_best_epoch(tmp_path: Path) -> None:
     _, log = train(tmp_path, keywords={"max_epochs": 8}, model=model(3))
     best = log.best("val_acc", "max")

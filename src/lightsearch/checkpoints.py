@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from lightsearch.errors import Blocked
 
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 
 
-class SafeCheckpoints(TorchCheckpointIO):
+class SafeCheckpoints:
     """Writes a checkpoint to a temporary file, forces it to the disk, and renames it: there is the old or the new one.
 
     Of ``last.ckpt`` the one before is kept as ``previous.ckpt``, should the newer one be damaged later.
+    Goes on top of Lightning's ``TorchCheckpointIO``, which loads them.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:  # noqa: ARG002

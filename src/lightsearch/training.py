@@ -12,15 +12,14 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import torch
-from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
-from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
-from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
-from pytorch_lightning.profilers import Profiler
+from pytorch_lightning import Callback, seed_everything
 
 from lightsearch.checkpoints import PREVIOUS, SafeCheckpoints, resume_point
+from lightsearch.flavours import based_on, data_for, of_model
 from lightsearch.folders import write_text
 from lightsearch.outcome import Diverged
 
@@ -39,8 +38,8 @@ class Fit(NamedTuple):
 
 
 def fit(
-    model: LightningModule,
-    data: LightningDataModule,
+    model: Any,
+    data: Any,
     *,
     folder: Path,
     seed: int,
@@ -58,8 +57,8 @@ def fit(
     Leaves ``best.ckpt`` and ``last.ckpt`` in the folder, and every epoch's metrics in ``log``.
 
     Args:
-        model: Logs ``metric`` in validation.
-        data: Training and validation loaders.
+        model: A LightningModule that logs ``metric`` in validation.
+        data: A LightningDataModule with training and validation loaders.
         folder: The trial's folder.
         seed: Every epoch's random numbers come from it and the epoch's number.
         metric: The logged metric that decides which epoch is the best, and early stopping.
@@ -76,37 +75,49 @@ def fit(
     """
     quiet()
     seed_everything(seed, workers=True, verbose=False)
-    stopping = _EarlyStopping(metric, mode=mode, patience=patience or 2**31, min_delta=min_delta, check_finite=False)
+    flavour = of_model(model)
+    stopping = based_on(flavour.callbacks.EarlyStopping, _EarlyStopping)(
+        metric, mode=mode, patience=patience or 2**31, min_delta=min_delta, check_finite=False
+    )
     trainer = make_trainer(
+        flavour,
         keywords,
         folder,
         # In this order: a checkpoint holds the log's rows up to and with its own epoch.
-        [*callbacks, SeedEpochs(seed), stopping, log, *_checkpoints(folder, metric, mode, save_top_k)],
+        [
+            *callbacks,
+            SeedEpochs(seed),
+            stopping,
+            log_callback(flavour, log),
+            *_checkpoints(flavour, folder, metric, mode, save_top_k),
+        ],
     )
+    data = data_for(flavour, data)
     trainer.fit(model, datamodule=data, ckpt_path=resume_point(folder), weights_only=True)
     (folder / PREVIOUS).unlink(missing_ok=True)
     return Fit(_stop_reason(trainer, stopping), str(trainer.strategy.root_device), torch.get_num_threads())
 
 
-def test(model: LightningModule, loader: Any, *, folder: Path, keywords: dict[str, Any]) -> dict[str, float]:
+def test(model: Any, loader: Any, *, folder: Path, keywords: dict[str, Any]) -> dict[str, float]:
     """The metrics that ``model`` logs on a test loader.
 
     Args:
-        model: In the state to be tested.
+        model: A LightningModule in the state to be tested.
         loader: The test batches.
         folder: Lightning's root folder; nothing is written to it.
         keywords: Keyword arguments of the Trainer (precision and devices matter here).
     """
     quiet()
-    trainer = make_trainer({**keywords, "max_epochs": 1}, folder, [])
+    trainer = make_trainer(of_model(model), {**keywords, "max_epochs": 1}, folder, [])
     metrics = trainer.test(model, dataloaders=loader, verbose=False)[0]
     return {name: float(value) for name, value in metrics.items()}
 
 
-class EpochLog(Checkpoint):
-    """Keeps every epoch's metrics, in memory and in a CSV file, and stops at a loss that is no number.
+class EpochLog:
+    """Every epoch's metrics, in memory and in a CSV file.
 
-    A ``Checkpoint`` by type, since Lightning calls those after the module's ``on_train_epoch_end``, which logs too.
+    Args:
+        path: The CSV file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -115,7 +126,6 @@ class EpochLog(Checkpoint):
         """One row an epoch: ``epoch`` (from 0), every metric logged, ``seconds``."""
         self.seconds_before = 0.0
         """Seconds trained before a resume."""
-        self._began = time.perf_counter()
 
     def best(self, metric: str, mode: Literal["max", "min"]) -> dict[str, float] | None:
         """The row of the best epoch, the first of equals; None if no epoch has ended with the metric."""
@@ -123,27 +133,9 @@ class EpochLog(Checkpoint):
         choose = max if mode == "max" else min
         return choose(rows, key=lambda row: row[metric]) if rows else None
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        self._began = time.perf_counter()
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        now = time.perf_counter()
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        for name, value in metrics.items():
-            if "loss" in name and not math.isfinite(value):
-                raise Diverged(f"{name} is {value} in epoch {trainer.current_epoch}")
-        self.history.append({"epoch": trainer.current_epoch, **metrics, "seconds": round(now - self._began, 4)})
-        self._began = now
-        self._write()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"history": self.history}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.history = state_dict["history"]
-        self.seconds_before = sum(row["seconds"] for row in self.history)
-
-    def _write(self) -> None:
+    def add(self, row: dict[str, float]) -> None:
+        """Adds an epoch, and writes the file anew."""
+        self.history.append(row)
         columns = list(dict.fromkeys(name for row in self.history for name in row))
         table = io.StringIO(newline="")
         writer = csv.DictWriter(table, columns, lineterminator="\n")
@@ -152,13 +144,49 @@ class EpochLog(Checkpoint):
         write_text(self.path, table.getvalue())
 
 
+def log_callback(flavour: ModuleType, log: EpochLog) -> Any:
+    """The callback that fills the log.
+
+    A ``Checkpoint`` by type, since Lightning calls those after the module's ``on_train_epoch_end``, which logs too.
+    """
+    return based_on(flavour.callbacks.Checkpoint, _LogEpochs)(log)
+
+
+class _LogEpochs:
+    """Fills the log, and stops at a loss that is no number."""
+
+    def __init__(self, log: EpochLog) -> None:
+        super().__init__()
+        self._log = log
+        self._began = time.perf_counter()
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        self._began = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        now = time.perf_counter()
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        for name, value in metrics.items():
+            if "loss" in name and not math.isfinite(value):
+                raise Diverged(f"{name} is {value} in epoch {trainer.current_epoch}")
+        self._log.add({"epoch": trainer.current_epoch, **metrics, "seconds": round(now - self._began, 4)})
+        self._began = now
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": self._log.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._log.history = state_dict["history"]
+        self._log.seconds_before = sum(row["seconds"] for row in self._log.history)
+
+
 class SeedEpochs(Callback):
     """Seeds every epoch from (seed, epoch): a resumed fit goes on as if it had never stopped."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         torch.manual_seed((self.seed << 16) + trainer.current_epoch)
 
 
@@ -176,10 +204,11 @@ def quiet() -> None:
         warnings.filterwarnings("ignore", message)
 
 
-def make_trainer(keywords: dict[str, Any], folder: Path, callbacks: list[Any]) -> Trainer:
+def make_trainer(flavour: ModuleType, keywords: dict[str, Any], folder: Path, callbacks: list[Any]) -> Any:
     """A Trainer that prints nothing, logs nowhere and checkpoints only what ``callbacks`` say.
 
     Args:
+        flavour: The copy of Lightning that the model is of.
         keywords: Keyword arguments of the Trainer; they come before the defaults made here.
         folder: Its root folder.
         callbacks: Its callbacks; without any it writes no checkpoints.
@@ -193,27 +222,31 @@ def make_trainer(keywords: dict[str, Any], folder: Path, callbacks: list[Any]) -
         "num_sanity_val_steps": 0,
         "default_root_dir": folder,
         "enable_checkpointing": bool(callbacks),
-        "profiler": _NoProfiler(),
-        "plugins": [SafeCheckpoints()],
+        "profiler": based_on(flavour.profilers.Profiler, _NoProfiler)(),
+        "plugins": [based_on(flavour.plugins.io.TorchCheckpointIO, SafeCheckpoints)()],
     }
-    trainer = Trainer(**{**defaults, **keywords}, callbacks=callbacks)
+    trainer = flavour.Trainer(**{**defaults, **keywords}, callbacks=callbacks)
     if trainer.strategy.root_device.type == "cpu":
         # Lightning has torch.cuda.is_available() ask the driver's library, which an optimizer then loads in every step.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     return trainer
 
 
-class _EarlyStopping(EarlyStopping):
-    """Lightning's, which forgets that it had ended the fit when it goes on from that epoch's checkpoint."""
+class _EarlyStopping:
+    """On top of Lightning's, which forgets that it had ended the fit when it goes on from that epoch's checkpoint."""
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    wait_count: int
+    patience: int
+    stopping_reason: Any
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if self.wait_count >= self.patience:
             trainer.should_stop = True
-            self.stopping_reason = EarlyStoppingReason.PATIENCE_EXHAUSTED
+            self.stopping_reason = type(self.stopping_reason).PATIENCE_EXHAUSTED
 
 
-class _NoProfiler(Profiler):
-    """Lightning's own is entered fifty times a step, which costs a tenth of a small model's step."""
+class _NoProfiler:
+    """On top of Lightning's, which is entered fifty times a step, which costs a tenth of a small model's step."""
 
     _nothing = contextlib.nullcontext()
 
@@ -227,11 +260,12 @@ class _NoProfiler(Profiler):
         return self._nothing
 
 
-def _checkpoints(folder: Path, metric: str, mode: str, save_top_k: int) -> Iterator[ModelCheckpoint]:
+def _checkpoints(flavour: ModuleType, folder: Path, metric: str, mode: str, save_top_k: int) -> Iterator[Any]:
     common: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False, "save_on_train_epoch_end": True}
-    yield ModelCheckpoint(filename="best", monitor=metric, mode=mode, save_top_k=1, **common)
+    checkpoint = flavour.callbacks.ModelCheckpoint
+    yield checkpoint(filename="best", monitor=metric, mode=mode, save_top_k=1, **common)
     if save_top_k > 1:
-        yield _TopK(
+        yield based_on(checkpoint, _TopK)(
             filename="epoch-{epoch:03d}",
             auto_insert_metric_name=False,
             monitor=metric,
@@ -240,17 +274,21 @@ def _checkpoints(folder: Path, metric: str, mode: str, save_top_k: int) -> Itera
             **common,
         )
     # Written last, so that it holds what the others know. (save_last would skip epochs that are no better.)
-    yield ModelCheckpoint(filename="last", **common)
+    yield checkpoint(filename="last", **common)
 
 
-class _TopK(ModelCheckpoint):
+class _TopK:
+    """On top of Lightning's checkpoint."""
+
+    save_top_k: int
+
     @property
     def state_key(self) -> str:
         # Lightning's own key leaves out save_top_k, so that this one and the best's would collide.
-        return f"{super().state_key}-top{self.save_top_k}"
+        return f"{super().state_key}-top{self.save_top_k}"  # type: ignore[misc]
 
 
-def _stop_reason(trainer: Trainer, stopping: EarlyStopping) -> str:
-    if stopping.stopping_reason is not EarlyStoppingReason.NOT_STOPPED:
+def _stop_reason(trainer: Any, stopping: Any) -> str:
+    if stopping.stopping_reason.name != "NOT_STOPPED":
         return "early_stopping"
     return "max_epochs" if trainer.current_epoch == trainer.max_epochs else "stopped"

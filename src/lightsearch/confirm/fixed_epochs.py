@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning import Callback, seed_everything
 
 from lightsearch import training
 from lightsearch.checkpoints import PREVIOUS, resume_point
+from lightsearch.flavours import data_for, of_model
 from lightsearch.training import EpochLog, SeedEpochs
 
 
@@ -25,18 +25,18 @@ class StopAfter(Callback):
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if trainer.current_epoch >= self.epochs:  # resumed after the last of them
             trainer.should_stop = True
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if trainer.current_epoch + 1 >= self.epochs:
             trainer.should_stop = True
 
 
 def fit_without_validation(
-    model: LightningModule,
-    data: LightningDataModule,
+    model: Any,
+    data: Any,
     *,
     epochs: int,
     folder: Path,
@@ -60,12 +60,12 @@ def fit_without_validation(
     """
     training.quiet()
     seed_everything(seed, workers=True, verbose=False)
-    keep_last = ModelCheckpoint(
+    flavour = of_model(model)
+    keep_last = flavour.callbacks.ModelCheckpoint(
         dirpath=folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
     )
-    trainer = training.make_trainer(
-        {**keywords, "limit_val_batches": 0}, folder, [SeedEpochs(seed), StopAfter(epochs), log, keep_last]
-    )
-    trainer.fit(model, datamodule=data, ckpt_path=resume_point(folder), weights_only=True)
+    callbacks = [SeedEpochs(seed), StopAfter(epochs), training.log_callback(flavour, log), keep_last]
+    trainer = training.make_trainer(flavour, {**keywords, "limit_val_batches": 0}, folder, callbacks)
+    trainer.fit(model, datamodule=data_for(flavour, data), ckpt_path=resume_point(folder), weights_only=True)
     (folder / PREVIOUS).unlink(missing_ok=True)
     return str(trainer.strategy.root_device)
