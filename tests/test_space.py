@@ -3,7 +3,9 @@ import pytest
 from optuna.trial import FixedTrial
 from pydantic import ValidationError
 
+from lightsearch.samplers import seeded_sampler
 from lightsearch.space import FloatParameter, IntParameter, Space
+from tests.conftest import digits
 
 
 def test_values_reach_the_section_that_takes_them() -> None:
@@ -48,7 +50,10 @@ def test_samples_stay_within_the_bounds(declared: dict[str, object], low: float,
         ({"choice": [1, 1]}, "twice"),
         ({"choise": [1]}, "choice"),
         ({"int": [1, 2], "float": [1, 2]}, "write"),
-        (3, "write"),
+        ({"list": {"int": [1, 2]}, "length": [3, 1]}, "write a number, or"),
+        ({"list": {"int": [2, 1]}, "length": 3}, "above the upper bound"),
+        ({"inner": {"int": [1, 2]}}, "in quotes"),
+        ({"int": [1, 2], "when": {"y": 1}}, "no parameter before it"),
     ],
 )
 def test_a_bad_range_is_refused(declared: object, reason: str) -> None:
@@ -64,3 +69,65 @@ def test_grid() -> None:
     assert IntParameter.model_validate({"int": [1, 7], "step": 3}).grid() == [1, 4, 7]
     assert FloatParameter.model_validate({"float": [0, 0.3], "step": 0.1}).grid() == pytest.approx([0, 0.1, 0.2, 0.3])
     assert Space.model_validate({"model": {"x": {"choice": ["a"]}, "y": {"float": [0, 1]}}}).grid() is None
+
+
+def expressive() -> Space:
+    return Space.model_validate(
+        {
+            "model": {
+                "optimizer": {"choice": ["adam", "sgd"]},
+                "momentum": {"float": [0.0, 0.9], "when": {"optimizer": "sgd"}},
+                "widths": {"list": {"int": [8, 64], "log": True}, "length": [1, 3]},
+                "kernel": {"list": {"choice": [3, 5]}, "length": 2, "when": {"optimizer": ["adam", "rmsprop"][:1]}},
+                "dropout": 0.1,
+                "betas": [0.9, 0.99],
+                "encoder.depth": {"int": [1, 4]},
+            }
+        }
+    )
+
+
+def test_an_expressive_space_makes_arguments() -> None:
+    space = expressive()
+    sgd = {"optimizer": "sgd", "momentum": 0.5, "widths.length": 2, "widths.0": 8, "widths.1": 16, "encoder.depth": 3}
+    assert space.suggest(FixedTrial(sgd)) == sgd
+    assert space.split(sgd)["model"] == {
+        **{"optimizer": "sgd", "momentum": 0.5, "widths": [8, 16], "dropout": 0.1, "betas": [0.9, 0.99]},
+        "encoder": {"depth": 3},
+    }
+    adam = {"optimizer": "adam", "widths.length": 1, "widths.0": 64, "kernel.0": 3, "kernel.1": 5, "encoder.depth": 1}
+    assert space.suggest(FixedTrial({**adam, "momentum": 0.5})) == adam  # not sampled for adam
+    assert "momentum" not in space.split(adam)["model"]
+    assert space.split(adam)["model"]["kernel"] == [3, 5]
+    for params in (sgd, adam):
+        assert space.join(space.split(params)) == params
+
+
+def test_what_cannot_be_sampled_is_no_configuration() -> None:
+    space = Space.model_validate({"model": {"x": {"int": [1, 4]}, "y": {"choice": ["a"]}}})
+    with pytest.raises(ValueError, match="x = 9 is outside the space"):
+        space.join({"model": {"x": 9, "y": "a"}, "data": {}, "trainer": {}})
+    with pytest.raises(ValueError, match="y has no value"):
+        space.join({"model": {"x": 1}, "data": {}, "trainer": {}})
+
+
+def test_a_condition_that_is_never_met_is_refused() -> None:
+    model = {"optimizer": {"choice": ["adam"]}, "momentum": {"float": [0, 1], "when": {"optimizer": "sgd"}}}
+    with pytest.raises(ValidationError, match="optimizer = 'sgd', which is never sampled"):
+        Space.model_validate({"model": model})
+
+
+def test_names_that_can_be_enqueued() -> None:
+    space = expressive()
+    assert all(space.knows(name) for name in ("optimizer", "widths.length", "widths.7", "encoder.depth", "kernel.0"))
+    assert not any(space.knows(name) for name in ("widths", "dropout", "optimizer.0", "depth"))
+
+
+def test_tpe_samples_parameters_of_some_trials_together() -> None:
+    study_file = digits(
+        "space.model={hidden_size={int=[16, 64]}, learning_rate={float=[1e-3, 1e-1], when={hidden_size=[16, 17]}}}"
+    )
+    assert study_file.space.conditional
+    assert not digits().space.conditional
+    assert seeded_sampler(study_file)._make(0)._group  # type: ignore[attr-defined]
+    assert not seeded_sampler(digits())._make(0)._group  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 
 from lightsearch.errors import Mistake, UserError, did_you_mean
 from lightsearch.flavours import is_lightning
+from lightsearch.space import Section
 from lightsearch.study_file import ClassSpec, StudyFile
 
 KINDS = {"data": "LightningDataModule", "model": "LightningModule"}
@@ -20,7 +21,7 @@ def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | N
     """The study's data with a trial's sampled arguments."""
     cls = find_class(study_file.data, "data")
     data: pl.LightningDataModule = build(
-        cls, {**study_file.data.init_args, **sampled}, data_context(study_file.seed, data_dir)
+        cls, merged(study_file.data.init_args, sampled), data_context(study_file.seed, data_dir)
     )
     return data
 
@@ -28,7 +29,7 @@ def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | N
 def build_model(study_file: StudyFile, sampled: dict[str, Any], data: object) -> pl.LightningModule:
     """The study's model with a trial's sampled arguments; what it must know of the data comes from there."""
     cls = find_class(study_file.model, "model")
-    model: pl.LightningModule = build(cls, {**study_file.model.init_args, **sampled}, model_context(data))
+    model: pl.LightningModule = build(cls, merged(study_file.model.init_args, sampled), model_context(data))
     return model
 
 
@@ -67,6 +68,41 @@ def arguments(cls: type, given: dict[str, Any], context: dict[str, Any]) -> dict
     """The arguments given, and those of the context that ``cls`` takes and that are not given."""
     accepted = inspect.signature(cls).parameters
     return {**{name: value for name, value in context.items() if name in accepted}, **given}
+
+
+def merged(init_args: dict[str, Any], sampled: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of the file with the sampled ones in their places, within tables too."""
+    result = dict(init_args)
+    for name, value in sampled.items():
+        inner = result.get(name)
+        result[name] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return result
+
+
+def defaults(study_file: StudyFile) -> dict[str, Any]:
+    """The parameters that the classes' own defaults make.
+
+    Raises:
+        ValueError: if a sampled argument has no default, or one outside the space.
+    """
+    classes: dict[Section, Any] = {
+        "model": find_class(study_file.model, "model"),
+        "data": find_class(study_file.data, "data"),
+        "trainer": pl.Trainer,
+    }
+    given: dict[Section, dict[str, Any]] = {
+        "model": study_file.model.init_args,
+        "data": study_file.data.init_args,
+        "trainer": study_file.trainer.keywords,
+    }
+    arguments = {}
+    for section, cls in classes.items():
+        parameters = inspect.signature(cls).parameters.values()
+        own = {
+            parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty
+        }
+        arguments[section] = merged(own, given[section])
+    return study_file.space.join(arguments)
 
 
 def data_context(seed: object, data_dir: str | None) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def test_once(
     sampled = declared.space.split(tested.params)
     data_class = components.find_class(declared.data, "data")
     context = components.data_context(declared.seed, data_dir)
-    arguments = components.arguments(data_class, {**declared.data.init_args, **sampled["data"]}, context)
+    arguments = components.arguments(data_class, components.merged(declared.data.init_args, sampled["data"]), context)
 
     with storage_lock(url, f"study-{study.study_name}"):
         before = study.user_attrs.get("test_evaluations", [])

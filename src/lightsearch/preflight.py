@@ -7,12 +7,13 @@ import inspect
 import platform
 import subprocess
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from lightsearch.errors import Mistake, UserError, did_you_mean
-from lightsearch.study_file import ClassSpec, StudyFile, TrainerSpec
+from lightsearch.space import Parameter
+from lightsearch.study_file import ClassSpec, StudyFile, TrainerSpec, validate
 
 PACKAGES = ("lightsearch", "torch", "torchvision", "pytorch-lightning", "optuna")
 
@@ -28,6 +29,8 @@ class Preflight(BaseModel):
     """``cpu``, or the accelerator's name."""
     accelerators: int = 0
     """How many of them there are."""
+    baseline: dict[str, Any] | None = None
+    """The parameters that the classes' own defaults make, if the study begins with them."""
     versions: dict[str, str] = {}
     """Versions of Python and of the packages that results depend on."""
     commit: str | None = None
@@ -46,7 +49,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     """
     import torch
 
-    from lightsearch.components import build, data_context, find_class, model_context
+    from lightsearch.components import build, data_context, defaults, find_class, model_context
     from lightsearch.training import quiet
 
     quiet()
@@ -76,10 +79,19 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     except UserError as error:
         mistakes.extend(error.mistakes)
     mistakes.extend(_check_trainer(declared, sampled["trainer"]))
+    baseline = None
+    if not mistakes and declared.get("baseline") is True:
+        study_file, wrong = validate(declared)
+        try:
+            baseline = defaults(study_file) if study_file is not None and not wrong else None
+        except ValueError as error:
+            mend = f"the defaults are no configuration of the space: {error}; widen it, or name one with enqueue"
+            mistakes.append(Mistake("baseline", True, mend))
     cuda = torch.cuda.is_available()
     return Preflight(
         mistakes=[str(mistake) for mistake in mistakes],
         data=facts,
+        baseline=baseline,
         device=torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
         accelerators=torch.cuda.device_count() if cuda else 0,
         commit=_commit(),
@@ -102,9 +114,13 @@ def _check_arguments(
     mistakes = []
     for place, given in ((f"{field}.init_args", spec.init_args), (f"space.{field}", sampled)):
         for name, value in given.items():
-            if name not in parameters and not takes_any:
-                mend = f"{cls.__name__} has no argument {name}; {did_you_mean(name, parameters)}"
+            argument = name.partition(".")[0]
+            if argument not in parameters and not takes_any:
+                mend = f"{cls.__name__} has no argument {argument}; {did_you_mean(argument, parameters)}"
                 mistakes.append(Mistake(f"{place}.{name}", value, mend))
+            elif name in parameters:
+                examples = [value] if place.endswith("init_args") else _examples(value)
+                mistakes += _check_type(cls, name, examples, Mistake(f"{place}.{name}", value, ""))
     for name in spec.init_args.keys() & sampled.keys():
         mistakes.append(Mistake(f"{field}.init_args.{name}", spec.init_args[name], "is sampled as well; keep one"))
     for name, parameter in parameters.items():
@@ -112,10 +128,41 @@ def _check_arguments(
             parameter.POSITIONAL_OR_KEYWORD,
             parameter.KEYWORD_ONLY,
         )
-        if complete and needed and name not in {**spec.init_args, **sampled, **context}:
+        named = {argument.partition(".")[0] for argument in sampled}
+        if complete and needed and name not in {*spec.init_args, *named, *context}:
             mistakes.append(Mistake(f"{field}.init_args.{name}", None, f"{cls.__name__} needs it; add it"))
     if mistakes:
         raise UserError(*mistakes)
+
+
+def _examples(declared: Any) -> list[Any]:
+    """Some arguments that a parameter of the space makes; none if its form is wrong, which is reported elsewhere."""
+    try:
+        parameter: Any = TypeAdapter(Parameter).validate_python(declared)
+    except ValidationError:
+        return []
+    found: list[Any] = parameter.examples()
+    return found
+
+
+def _check_type(cls: type, name: str, examples: list[Any], at: Mistake) -> list[Mistake]:
+    """Compares arguments with the type that the signature asks for; what has none, or an odd one, is let through."""
+    try:
+        hint = get_type_hints(cls.__init__)[name]  # type: ignore[misc]
+        taken = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+    except Exception:  # hints can be anything, names that exist for a type checker alone included
+        return []
+    for example in examples:
+        try:
+            # What pydantic would have to make something else of is not what the class asks for.
+            converted = taken.validate_python(example)
+            fits = (list(converted) if isinstance(example, list) else converted) == example
+        except Exception:
+            fits = False
+        if not fits or (isinstance(example, bool) and hint in (int, float)):
+            words = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
+            return [Mistake(at.field, at.value, f"{cls.__name__} takes {words} for {name}, not {example!r}")]
+    return []
 
 
 def _check_trainer(declared: dict[str, Any], sampled: dict[str, Any]) -> list[Mistake]:

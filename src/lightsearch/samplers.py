@@ -143,6 +143,9 @@ def _build(module: ModuleType, spec: OptunaSpec, space: Space, seed: int) -> Any
         if name not in accepted:
             raise _SpecError(f"init_args.{name}", spec.init_args[name], did_you_mean(name, accepted))
     arguments = {name: _argument(module, value, space, seed) for name, value in spec.init_args.items()}
+    if spec.name == "TPESampler" and space.conditional:
+        # Otherwise parameters that only some trials have are sampled one by one, at random.
+        arguments = {"multivariate": True, "group": True, **arguments}
     if "seed" in accepted:
         arguments.setdefault("seed", seed)
     if "search_space" in accepted and "search_space" not in arguments:

@@ -80,7 +80,7 @@ def search(
         raise UserError(*mistakes, *known.mistakes)
 
     ledger = Ledger(study_file, open_storage(url), url, study_folder(study_file.name))
-    for change in ledger.open(known.model_dump(include={"data", "device", "versions", "commit"})):
+    for change in ledger.open(known.model_dump(include={"data", "device", "versions", "commit"}), known.baseline):
         display.message(f"changed since the last run: {change}")
     coordinator = Coordinator(
         ledger,

@@ -18,6 +18,47 @@ list_as_tuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, 
 class _Parameter(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    when: dict[str, Value | Annotated[tuple[Value, ...], list_as_tuple]] | None = None
+    """Sampled only where other parameters have these values: ``when = { optimizer = "sgd" }``, or one of a list."""
+
+    def applies(self, params: dict[str, Any]) -> bool:
+        """Whether it is sampled, beside these values of the parameters before it."""
+        for name, value in (self.when or {}).items():
+            values = value if isinstance(value, tuple) else (value,)
+            if name not in params or params[name] not in values:
+                return False
+        return True
+
+    def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:
+        """Samples it; returns the values by their names in the study."""
+        raise NotImplementedError
+
+    def argument(self, params: dict[str, Any], name: str) -> Any:
+        """The argument that sampled values make."""
+        return params[name]
+
+    def read(self, argument: Any, name: str) -> dict[str, Value]:
+        """The values that make an argument: the inverse of ``argument``.
+
+        Raises:
+            ValueError: if it cannot be sampled.
+        """
+        if not isinstance(argument, bool | int | float | str) or not self.contains(argument):
+            raise ValueError(f"{name} = {argument!r} is outside the space")
+        return {name: argument}
+
+    def contains(self, value: Value) -> bool:
+        """Whether a value can be sampled."""
+        raise NotImplementedError
+
+    def examples(self) -> list[Any]:
+        """Arguments that it makes, the outermost ones, to see whether somebody takes them."""
+        raise NotImplementedError
+
+    def grid(self) -> list[Value] | None:
+        """All values; None if they cannot be counted."""
+        return None
+
 
 class IntParameter(_Parameter):
     """Whole numbers in [low, high], both included: ``{ int = [16, 512], log = true }``."""
@@ -34,9 +75,15 @@ class IntParameter(_Parameter):
         _check_range(*self.bounds, log=self.log, step=self.step)
         return self
 
-    def suggest(self, trial: BaseTrial, name: str) -> Value:
+    def examples(self) -> list[Any]:
+        return list(self.bounds)
+
+    def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:
         low, high = self.bounds
-        return trial.suggest_int(name, low, high, step=self.step or 1, log=self.log)
+        return {name: trial.suggest_int(name, low, high, step=self.step or 1, log=self.log)}
+
+    def contains(self, value: Value) -> bool:
+        return type(value) is int and self.bounds[0] <= value <= self.bounds[1]
 
     def grid(self) -> list[Value] | None:
         low, high = self.bounds
@@ -58,9 +105,15 @@ class FloatParameter(_Parameter):
         _check_range(*self.bounds, log=self.log, step=self.step)
         return self
 
-    def suggest(self, trial: BaseTrial, name: str) -> Value:
+    def examples(self) -> list[Any]:
+        return list(self.bounds)
+
+    def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:
         low, high = self.bounds
-        return trial.suggest_float(name, low, high, step=self.step, log=self.log)
+        return {name: trial.suggest_float(name, low, high, step=self.step, log=self.log)}
+
+    def contains(self, value: Value) -> bool:
+        return type(value) in (int, float) and self.bounds[0] <= float(value) <= self.bounds[1]
 
     def grid(self) -> list[Value] | None:
         low, high = self.bounds
@@ -82,24 +135,38 @@ class ChoiceParameter(_Parameter):
             raise ValueError("a value stands there twice; list each once")
         return choice
 
-    def suggest(self, trial: BaseTrial, name: str) -> Value:
+    def examples(self) -> list[Any]:
+        return list(self.choice)
+
+    def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:
         value = trial.suggest_categorical(name, self.choice)
         assert value is not None  # None is no choice in TOML
-        return value
+        return {name: value}
+
+    def contains(self, value: Value) -> bool:
+        return value in self.choice
 
     def grid(self) -> list[Value] | None:
         return list(self.choice)
+
+
+KINDS = ("int", "float", "choice", "list", "fixed")
 
 
 def _kind(declared: object) -> str | None:
     """Picks the kind of parameter by its key, so that a mistake is reported against that kind alone."""
     if isinstance(declared, _Parameter):
         return f"<{type(declared).__name__.removesuffix('Parameter').lower()}>"
-    kinds = {"int", "float", "choice"} & declared.keys() if isinstance(declared, dict) else set()
+    kinds = set(KINDS) & declared.keys() if isinstance(declared, dict) else set()
     return f"<{kinds.pop()}>" if len(kinds) == 1 else None
 
 
-Parameter = Annotated[
+def _fixed(declared: object) -> object:
+    """A value that stands alone is the same in every trial."""
+    return declared if isinstance(declared, dict | _Parameter) else {"fixed": declared}
+
+
+Scalar = Annotated[
     Annotated[IntParameter, Tag("<int>")]
     | Annotated[FloatParameter, Tag("<float>")]
     | Annotated[ChoiceParameter, Tag("<choice>")],
@@ -111,6 +178,86 @@ Parameter = Annotated[
 ]
 
 
+class FixedParameter(_Parameter):
+    """The same value in every trial: ``dropout = 0.1``."""
+
+    fixed: Value | Annotated[tuple[Value, ...], list_as_tuple]
+    """The value, or a list of values."""
+
+    def examples(self) -> list[Any]:
+        return [self.argument({}, "")]
+
+    def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:  # noqa: ARG002
+        return {}
+
+    def argument(self, params: dict[str, Any], name: str) -> Any:  # noqa: ARG002
+        return list(self.fixed) if isinstance(self.fixed, tuple) else self.fixed
+
+    def read(self, argument: Any, name: str) -> dict[str, Value]:  # noqa: ARG002
+        return {}
+
+
+class ListParameter(_Parameter):
+    """A list: ``{ list = { int = [16, 256] }, length = [1, 4] }`` samples how long it is, and each of its items.
+
+    In the study they are ``NAME.length``, ``NAME.0``, ``NAME.1``, ...
+    """
+
+    item: Scalar = Field(alias="list")
+    """What each item is."""
+    length: Annotated[int | tuple[int, int], list_as_tuple]
+    """How many items: a number, or the least and the most."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ListParameter:
+        low, high = self.length if isinstance(self.length, tuple) else (self.length, self.length)
+        if not 0 <= low <= high:
+            raise ValueError(f"length = {self.length}: write a number, or [least, most]")
+        return self
+
+    def examples(self) -> list[Any]:
+        return [[example] for example in self.item.examples()]
+
+    def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:
+        sampled: dict[str, Value] = {}
+        if isinstance(self.length, tuple):
+            sampled[f"{name}.length"] = trial.suggest_int(f"{name}.length", *self.length)
+        for position in range(self._count(sampled, name)):
+            sampled |= self.item.suggest(trial, f"{name}.{position}")
+        return sampled
+
+    def argument(self, params: dict[str, Any], name: str) -> Any:
+        return [params[f"{name}.{position}"] for position in range(self._count(params, name))]
+
+    def read(self, argument: Any, name: str) -> dict[str, Value]:
+        low, high = self.length if isinstance(self.length, tuple) else (self.length, self.length)
+        if not isinstance(argument, list | tuple) or not low <= len(argument) <= high:
+            raise ValueError(f"{name} = {argument!r} is outside the space")
+        values: dict[str, Value] = {f"{name}.length": len(argument)} if isinstance(self.length, tuple) else {}
+        for position, item in enumerate(argument):
+            values |= self.item.read(item, f"{name}.{position}")
+        return values
+
+    def _count(self, params: dict[str, Any], name: str) -> int:
+        return int(params[f"{name}.length"]) if isinstance(self.length, tuple) else self.length
+
+
+Parameter = Annotated[
+    Annotated[IntParameter, Tag("<int>")]
+    | Annotated[FloatParameter, Tag("<float>")]
+    | Annotated[ChoiceParameter, Tag("<choice>")]
+    | Annotated[ListParameter, Tag("<list>")]
+    | Annotated[FixedParameter, Tag("<fixed>")],
+    Discriminator(
+        _kind,
+        custom_error_type="parameter",
+        custom_error_message="write { int = [low, high] }, { float = [low, high] }, { choice = [...] } or "
+        '{ list = { ... }, length = [least, most] }; an argument inside another is "outer.inner", in quotes',
+    ),
+    BeforeValidator(_fixed),
+]
+
+
 class Entry(NamedTuple):
     """One sampled argument."""
 
@@ -119,8 +266,8 @@ class Entry(NamedTuple):
     section: Section
     """The thing that takes it."""
     argument: str
-    """Its name in that thing's signature."""
-    parameter: IntParameter | FloatParameter | ChoiceParameter
+    """Its name in that thing's signature; ``outer.inner`` within an argument that is a table."""
+    parameter: _Parameter
 
 
 class Space(BaseModel):
@@ -135,9 +282,23 @@ class Space(BaseModel):
     trainer: dict[str, Parameter] = {}
     """Keyword arguments of the Lightning Trainer."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Space:
+        before: dict[str, _Parameter] = {}
+        for entry in self.entries:
+            for name, value in (entry.parameter.when or {}).items():
+                if name not in before:
+                    raise ValueError(f"{entry.name}: when asks for {name}, which is no parameter before it in the file")
+                for one in value if isinstance(value, tuple) else (value,):
+                    if not before[name].contains(one):
+                        raise ValueError(f"{entry.name}: when asks for {name} = {one!r}, which is never sampled")
+            if not isinstance(entry.parameter, ListParameter | FixedParameter):
+                before[entry.name] = entry.parameter
+        return self
+
     @property
     def entries(self) -> list[Entry]:
-        """Every sampled argument, in the order of the file.
+        """Every argument of the space, in the order of the file.
 
         The name in the study is the argument's own; where two sections have an argument of one name, both carry
         their section in front (``model.dropout``, ``data.dropout``).
@@ -150,21 +311,73 @@ class Space(BaseModel):
             for argument, parameter in parameters.items()
         ]
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the study's parameters, as far as they can be listed: a list's items are left out."""
+        sampled = [entry for entry in self.entries if not isinstance(entry.parameter, FixedParameter)]
+        return [
+            f"{entry.name}.length" if isinstance(entry.parameter, ListParameter) else entry.name for entry in sampled
+        ]
+
+    @property
+    def conditional(self) -> bool:
+        """Whether some parameters are sampled in some trials only."""
+        return any(entry.parameter.when or isinstance(entry.parameter, ListParameter) for entry in self.entries)
+
+    def knows(self, name: str) -> bool:
+        """Whether a parameter of the study can have this name."""
+        outer, _, item = name.rpartition(".")
+        lists = {entry.name for entry in self.entries if isinstance(entry.parameter, ListParameter)}
+        return name in self.names or (outer in lists and item.isdigit())
+
     def suggest(self, trial: BaseTrial) -> dict[str, Value]:
         """Samples every parameter of ``trial``; on a trial that has them already, reads them."""
-        return {entry.name: entry.parameter.suggest(trial, entry.name) for entry in self.entries}
+        params: dict[str, Value] = {}
+        for entry in self.entries:
+            if entry.parameter.applies(params):
+                params |= entry.parameter.suggest(trial, entry.name)
+        return params
 
     def split(self, params: dict[str, Any]) -> dict[Section, dict[str, Any]]:
         """Sorts sampled values by what takes them: ``{"model": {...}, "data": {...}, "trainer": {...}}``."""
         arguments: dict[Section, dict[str, Any]] = {"model": {}, "data": {}, "trainer": {}}
         for entry in self.entries:
-            arguments[entry.section][entry.argument] = params[entry.name]
+            if entry.parameter.applies(params):
+                table: dict[str, Any] = arguments[entry.section]
+                *outer, name = entry.argument.split(".")
+                for part in outer:
+                    table = table.setdefault(part, {})
+                table[name] = entry.parameter.argument(params, entry.name)
         return arguments
 
+    def join(self, arguments: dict[Section, dict[str, Any]]) -> dict[str, Value]:
+        """The values that make these arguments: the inverse of ``split``.
+
+        Raises:
+            ValueError: if an argument is not there, or cannot be sampled.
+        """
+        params: dict[str, Value] = {}
+        for entry in self.entries:
+            if not entry.parameter.applies(params):
+                continue
+            value: Any = arguments[entry.section]
+            for part in entry.argument.split("."):
+                if not isinstance(value, dict) or part not in value:
+                    raise ValueError(f"{entry.name} has no value")
+                value = value[part]
+            params |= entry.parameter.read(value, entry.name)
+        return params
+
     def grid(self) -> dict[str, list[Value]] | None:
-        """Every parameter's values, for samplers that enumerate; None if one of them is continuous."""
-        grids = {entry.name: entry.parameter.grid() for entry in self.entries}
-        return {name: grid for name, grid in grids.items() if grid is not None} if None not in grids.values() else None
+        """Every parameter's values, for samplers that enumerate; None if one of them is continuous or conditional."""
+        grids = {
+            entry.name: entry.parameter.grid()
+            for entry in self.entries
+            if not isinstance(entry.parameter, FixedParameter)
+        }
+        if self.conditional or None in grids.values():
+            return None
+        return {name: grid for name, grid in grids.items() if grid is not None}
 
 
 def _check_range(low: float, high: float, *, log: bool, step: float | None) -> None:

@@ -72,12 +72,13 @@ class Ledger:
         self._pickled: dict[int, bytes] = {}
         """The finished trials by their ids, for workers."""
 
-    def open(self, facts: dict[str, Any]) -> list[str]:
+    def open(self, facts: dict[str, Any], baseline: dict[str, Any] | None = None) -> list[str]:
         """Opens the study, or creates it.
 
         Args:
             facts: What is kept with a new study, and compared with an old one's: ``data`` (with its split's digest),
                 ``versions``, ``device``.
+            baseline: A configuration that a new study begins with.
 
         Returns:
             What has changed since the study was last run and may change, a line each.
@@ -113,7 +114,7 @@ class Ledger:
                 }
                 for key, value in attrs.items():
                     self.study.set_user_attr(key, value)
-                for params in declared.enqueue:
+                for params in ([baseline] if baseline is not None else []) + [*declared.enqueue]:
                     self.study.enqueue_trial(dict(params))
                 return []
             self.study = optuna.load_study(**options)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lightsearch.errors import Mistake, UserError, did_you_mean
-from lightsearch.space import Space, Value, list_as_tuple
+from lightsearch.space import KINDS, Space, Value, list_as_tuple
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 """The allow-list of study names: they become folder names, titles and URLs."""
@@ -78,6 +78,8 @@ class StudyFile(_Section):
     """The LightningModule."""
     space: Space = Space()
     """What is sampled."""
+    baseline: bool = False
+    """Whether the first trial is what the classes' own defaults make."""
     enqueue: Annotated[tuple[dict[str, Value], ...], list_as_tuple] = ()
     """Known configurations to run first: parameter names with their values."""
     trainer: TrainerSpec = TrainerSpec()
@@ -169,12 +171,13 @@ def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]
 
 
 def _check_enqueued(study_file: StudyFile) -> list[Mistake]:
-    names = {entry.name for entry in study_file.space.entries}
-    mistakes = []
-    for position, params in enumerate(study_file.enqueue):
-        for name in params.keys() - names:
-            mistakes.append(Mistake(f"enqueue[{position}].{name}", params[name], did_you_mean(name, names)))
-    return mistakes
+    space = study_file.space
+    return [
+        Mistake(f"enqueue[{position}].{name}", value, did_you_mean(name, space.names))
+        for position, params in enumerate(study_file.enqueue)
+        for name, value in params.items()
+        if not space.knows(name)
+    ]
 
 
 def _override(declared: dict[str, Any], key: str, text: str) -> None:
@@ -218,7 +221,7 @@ def _mistake(details: dict[str, Any]) -> Mistake:
 def _known_keys(place: list[Any]) -> list[str]:
     """The keys that the section at ``place`` can have."""
     if place[:1] == ["space"] and len(place) == 3:
-        return ["int", "float", "choice", "log", "step"]
+        return [*KINDS, "log", "step", "when", "length"]
     section: Any = StudyFile
     for part in place:
         section = section.model_fields[part].annotation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, NamedTuple
 
 from optuna.trial import FrozenTrial
@@ -18,33 +17,21 @@ class Known(NamedTuple):
     """What the study's classes say of themselves."""
 
     defaults: dict[str, Any] | None
-    """The values that the sampled arguments have if nobody names them; None: one of them has no default."""
+    """The values that the sampled arguments have if nobody names them; None: one of them has no default, or one
+    that lies outside the space."""
     joins_val: bool
     """Whether the data can train on its validation images as well (has a method ``join_val``)."""
 
 
 def ask_classes(study_file: StudyFile) -> Known:
     """Looks at the study's classes; run where torch is imported already."""
-    import pytorch_lightning as pl
+    from lightsearch.components import defaults, find_class
 
-    from lightsearch.components import find_class
-
-    data_class = find_class(study_file.data, "data")
-    classes: dict[str, type] = {
-        "model": find_class(study_file.model, "model"),
-        "data": data_class,
-        "trainer": pl.Trainer,
-    }
-    defaults: dict[str, Any] = {}
-    for entry in study_file.space.entries:
-        parameter = inspect.signature(classes[entry.section]).parameters.get(entry.argument)
-        value = parameter.default if parameter is not None else inspect.Parameter.empty
-        if entry.section == "trainer":
-            value = study_file.trainer.keywords.get(entry.argument, value)
-        if not isinstance(value, bool | int | float | str | None):
-            return Known(None, hasattr(data_class, "join_val"))
-        defaults[entry.name] = value
-    return Known(defaults, hasattr(data_class, "join_val"))
+    joins_val = hasattr(find_class(study_file.data, "data"), "join_val")
+    try:
+        return Known(defaults(study_file), joins_val)
+    except ValueError:
+        return Known(None, joins_val)
 
 
 def leading(trials: list[FrozenTrial], direction: str, top: int, name: str) -> list[Candidate]:
