@@ -1,6 +1,7 @@
 """``python -m search``: the commands together."""
 
 COMMANDS = {
+    "new": "a study file for a class of your own",
     "run": "search, or go on with a search",
     "status": "what a study holds: counts, the best so far, running trials",
     "report": "tables, summaries and a page about a study",

@@ -62,7 +62,11 @@ def print_findings(screen: Console, study: Any) -> None:
 
 def study_path(study: str) -> Path:
     """The study file that ``--study`` means: a path as it is, a name as ``studies/NAME.toml``."""
-    return Path(study) if study.endswith(".toml") else Path("studies") / f"{study}.toml"
+    from lightsearch.study_file import classes_beside
+
+    path = Path(study) if study.endswith(".toml") else Path("studies") / f"{study}.toml"
+    classes_beside(path)
+    return path
 
 
 def study_name(study: str) -> str:
@@ -73,6 +77,7 @@ def study_name(study: str) -> str:
     """
     from lightsearch.study_file import checked_name, read_declaration
 
+    study_path(study)
     name = read_declaration(Path(study), []).get("name", study) if study.endswith(".toml") else study
     try:
         return checked_name(str(name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shlex
 import sys
@@ -36,8 +35,8 @@ def main(
 ) -> None:
     """Search, or go on with a search: the same command finishes what is missing, and then does nothing."""
     from lightsearch.outcome import EXIT_OF_SIGNAL
-    from lightsearch.progress import LiveDisplay, PlainDisplay
-    from lightsearch.search import search
+    from lightsearch.progress import display_on
+    from lightsearch.searching import search
     from lightsearch.storage import storage_url
     from lightsearch.study_file import read_declaration
 
@@ -46,13 +45,7 @@ def main(
     overrides += [f"seed={seed}"] if seed is not None else []
     declared = read_declaration(study_path(study), overrides)
     screen, url = console(), storage_url(storage)
-    shown: dict[str, Any] = {"direction": declared.get("direction", "maximize"), "n_trials": n_trials}
-    with contextlib.ExitStack() as stack:
-        if screen.is_terminal:
-            title, metric = str(declared.get("name")), str(declared.get("metric", "val_acc"))
-            display: Any = stack.enter_context(LiveDisplay(screen, name=title, metric=metric, **shown))
-        else:
-            display = PlainDisplay(screen, **shown)
+    with display_on(screen, declared, n_trials) as display:
         result = search(
             declared,
             n_trials=n_trials,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lightsearch.api import search
     from lightsearch.classifier import Classifier
 
-__all__ = ["Classifier"]
+__all__ = ["Classifier", "search"]
 __version__ = "0.1.0"
+
+_PLACES = {"Classifier": "lightsearch.classifier", "search": "lightsearch.api"}
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: importing it takes seconds (torch, Lightning), which `--help` need not wait for.
-    if name == "Classifier":
-        from lightsearch.classifier import Classifier
-
-        return Classifier
+    # Loaded when asked for: importing torch and Lightning takes seconds, which `--help` need not wait for.
+    if name in _PLACES:
+        return getattr(importlib.import_module(_PLACES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

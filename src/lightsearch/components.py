@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
+import pickle
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,7 +15,7 @@ from lightsearch.flavours import is_lightning
 from lightsearch.space import Section
 from lightsearch.study_file import ClassSpec, StudyFile
 
-KINDS = {"data": "LightningDataModule", "model": "LightningModule"}
+KINDS = {"data": "LightningDataModule", "model": "LightningModule", "logger": "loggers.Logger"}
 """What the class of each section has to be."""
 
 
@@ -39,13 +41,15 @@ def find_class(spec: ClassSpec, field: str) -> type:
     Raises:
         UserError: if there is no such module, or no such class in it.
     """
+    if spec.given is not None:
+        return _checked(_unpickled(spec.given), spec, field)
     module_name, _, name = spec.class_path.rpartition(".")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise  # the module is there, and something that it imports is not
-        mend = "no such module; is it installed, or in the folder that the command is started in?"
+        mend = "no such module; is it installed, next to the study file, or in the folder of the command?"
         raise UserError(Mistake(f"{field}.class_path", spec.class_path, mend)) from None
     cls = getattr(module, name, None)
     if not isinstance(cls, type):
@@ -53,6 +57,16 @@ def find_class(spec: ClassSpec, field: str) -> type:
         known = [*classes, *getattr(module, "__all__", [])]
         mend = f"{module_name} has no class {name}; {did_you_mean(name, known)}"
         raise UserError(Mistake(f"{field}.class_path", spec.class_path, mend))
+    return _checked(cls, spec, field)
+
+
+@functools.lru_cache(maxsize=8)
+def _unpickled(given: bytes) -> type:
+    cls: type = pickle.loads(given)  # from the process that started the search
+    return cls
+
+
+def _checked(cls: type, spec: ClassSpec, field: str) -> type:
     kind = KINDS[field]
     if not is_lightning(cls, kind):  # whatever else it is, it is not run
         raise UserError(Mistake(f"{field}.class_path", spec.class_path, f"is no {kind}; name a class that is one"))

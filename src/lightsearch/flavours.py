@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import operator
 from types import ModuleType
 from typing import Any
 
@@ -23,9 +24,9 @@ def flavour_of(cls: type) -> ModuleType | None:
 
 
 def is_lightning(cls: type, kind: str) -> bool:
-    """Whether a class is a ``LightningModule`` or a ``LightningDataModule`` (``kind``) of either copy."""
+    """Whether a class is a ``LightningModule``, a ``LightningDataModule`` or a ``loggers.Logger`` of either copy."""
     flavour = flavour_of(cls)
-    return flavour is not None and issubclass(cls, getattr(flavour, kind))
+    return flavour is not None and issubclass(cls, operator.attrgetter(kind)(flavour))
 
 
 def of_model(model: object) -> ModuleType:

@@ -78,6 +78,11 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
             )
     except UserError as error:
         mistakes.extend(error.mistakes)
+    if (logger := _section(declared, "logger")) is not None:
+        try:
+            _check_arguments(find_class(logger, "logger"), logger, "logger", {}, {}, complete=False)
+        except UserError as error:
+            mistakes.extend(error.mistakes)
     mistakes.extend(_check_trainer(declared, sampled["trainer"]))
     baseline = None
     if not mistakes and declared.get("baseline") is True:

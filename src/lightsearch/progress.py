@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import optuna
@@ -29,6 +31,24 @@ class Display(Protocol):
 
     def update(self, study: optuna.Study) -> None:
         """Shows the study as it stands."""
+
+
+@contextlib.contextmanager
+def display_on(console: Console, declared: dict[str, Any], n_trials: int) -> Iterator[Display]:
+    """The display that suits a screen: a picture that stays in place on a terminal or in a notebook, else lines.
+
+    Args:
+        console: The screen, a file or a pipe.
+        declared: The study file's content, not yet validated.
+        n_trials: The study's total of finished trials.
+    """
+    shown: dict[str, Any] = {"direction": declared.get("direction", "maximize"), "n_trials": n_trials}
+    if not (console.is_terminal or console.is_jupyter):
+        yield PlainDisplay(console, **shown)
+        return
+    title, metric = str(declared.get("name")), str(declared.get("metric", "val_acc"))
+    with LiveDisplay(console, name=title, metric=metric, **shown) as live:
+        yield live
 
 
 class PlainDisplay:

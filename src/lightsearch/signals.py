@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable
 from types import TracebackType
 
@@ -28,13 +29,15 @@ class StopRequest:
         return self.number is not None
 
     def __enter__(self) -> StopRequest:
+        if threading.current_thread() is not threading.main_thread():
+            return self  # signals are the main thread's; whoever has it decides
         self._before = [signal.signal(number, self._ask) for number in SIGNALS]
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
     ) -> None:
-        for number, handler in zip(SIGNALS, self._before, strict=True):
+        for number, handler in zip(SIGNALS, self._before, strict=False):
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
 
     def _ask(self, number: int, _frame: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,6 +29,8 @@ class ClassSpec(_Section):
     """``package.module.Class``."""
     init_args: dict[str, Any] = {}
     """Constructor arguments that are the same in every trial."""
+    given: bytes | None = Field(default=None, exclude=True, repr=False)
+    """The class itself, pickled by a search from Python, where it cannot be imported; no file can hold it."""
 
 
 class OptunaSpec(_Section):
@@ -59,6 +62,15 @@ class TrainerSpec(_Section):
         return {"max_epochs": self.max_epochs, **(self.model_extra or {})}
 
 
+class Constraints(_Section):
+    """What a trial may cost at most; one that costs more is not trained, and the sampler learns from it."""
+
+    parameters: int | None = Field(default=None, ge=1)
+    """Trainable parameters."""
+    latency_ms: float | None = Field(default=None, gt=0)
+    """Milliseconds of a forward pass of one sample on the CPU."""
+
+
 class StudyFile(_Section):
     """A declared study."""
 
@@ -84,6 +96,10 @@ class StudyFile(_Section):
     """Known configurations to run first: parameter names with their values."""
     trainer: TrainerSpec = TrainerSpec()
     """How a trial trains."""
+    constraints: Constraints = Constraints()
+    """What a trial may cost at most."""
+    logger: ClassSpec | None = None
+    """A Lightning logger; every trial gets a run of it."""
     sampler: OptunaSpec = OptunaSpec(name="TPESampler")
     """Who proposes parameters."""
     pruner: OptunaSpec = OptunaSpec(name="MedianPruner", init_args={"n_startup_trials": 5, "n_warmup_steps": 1})
@@ -113,6 +129,8 @@ class StudyFile(_Section):
         )
         for key in ("save_top_k", "accelerator", "devices"):
             shape["trainer"].pop(key, None)
+        if limits := self.constraints.model_dump(mode="json", exclude_none=True):
+            shape["constraints"] = limits
         return shape
 
 
@@ -158,6 +176,22 @@ def read_declaration(path: Path, overrides: list[str]) -> dict[str, Any]:
     if mistakes:
         raise UserError(*mistakes)
     return declared
+
+
+def classes_beside(path: Path) -> None:
+    """Lets a study file name classes of Python files that lie next to it; whatever else is importable comes before."""
+    folder = str(path.parent.absolute())
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def modules_of(declared: dict[str, Any]) -> list[str]:
+    """The modules whose classes a study file names, as far as it is in order."""
+    sections = [declared.get(section) for section in ("data", "model", "logger")]
+    paths = [
+        section.get("class_path") for section in sections if isinstance(section, dict) and not section.get("given")
+    ]
+    return [path.rpartition(".")[0] for path in paths if isinstance(path, str) and "." in path]
 
 
 def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]:

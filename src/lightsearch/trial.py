@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytorch_lightning import Callback, seed_everything
 
-from lightsearch import components
+from lightsearch import components, constraints
 from lightsearch.checkpoints import BEST
 from lightsearch.fencing import Fence, sole_worker
 from lightsearch.folders import file_digest, write_json
+from lightsearch.loggers import build_logger
 from lightsearch.outcome import Interrupted, Kind, Outcome, describe, kind_of
 from lightsearch.pruning import PruningCallback
 from lightsearch.samplers import trial_seed
@@ -58,7 +59,7 @@ def run_trial(
     callbacks: list[Callback] = [Fence(attempt, newest_attempt), PruningCallback(trial, study_file.metric)]
     with sole_worker(folder):
         try:
-            ending = _train(study_file, outcome, folder, data_dir, log, callbacks)
+            ending = _train(study_file, outcome, folder, data_dir, log, callbacks, trial.set_constraint)
         except BaseException as error:  # the one boundary: whatever happened to the trial is recorded here
             ending = {"kind": kind_of(error), "stop_reason": type(error).__name__, "error": describe(error)}
             if isinstance(error, Interrupted | KeyboardInterrupt):
@@ -75,6 +76,7 @@ def _train(
     data_dir: str | None,
     log: EpochLog,
     callbacks: Sequence[Callback],
+    constrain: Callable[[str, float], None],
 ) -> dict[str, object]:
     """Builds data and model from the sampled parameters and fits; says how that ended."""
     sampled = study_file.space.split(outcome.params)
@@ -82,6 +84,13 @@ def _train(
     seed_everything(outcome.seed, workers=True, verbose=False)
     data = components.build_data(study_file, sampled["data"], data_dir)
     model = components.build_model(study_file, sampled["model"], data)
+    found = constraints.measure(study_file.constraints, model, data)
+    above = constraints.exceeded(study_file.constraints, found)
+    for name, excess in above.items():
+        constrain(name, excess)
+    if any(excess > 0 for excess in above.values()):
+        return {"kind": Kind.PRUNED, "stop_reason": "infeasible", "metrics": found}
+    logger = build_logger(study_file.logger, study_file.name, folder)
     fitted = fit(
         model,
         data,
@@ -92,7 +101,7 @@ def _train(
         patience=study_file.trainer.patience,
         min_delta=study_file.trainer.min_delta,
         save_top_k=study_file.trainer.save_top_k,
-        keywords={**study_file.trainer.keywords, **sampled["trainer"]},
+        keywords={"logger": logger, **study_file.trainer.keywords, **sampled["trainer"]},
         log=log,
         callbacks=callbacks,
     )

@@ -21,7 +21,7 @@ from lightsearch.launchers.processes import ForkServer, ProcessLauncher
 from lightsearch.preflight import Preflight, preflight
 from lightsearch.storage import open_storage
 from lightsearch.study import declaration_of, find_study
-from lightsearch.study_file import StudyFile
+from lightsearch.study_file import StudyFile, modules_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def load(study: optuna.Study, url: str, data_dir: str | None, display: Display) 
     name, declared = study.study_name, declaration_of(study)
     display.metric, display.direction = declared.metric, declared.direction
     display.message("loading PyTorch, checking classes and data ...")
-    server = ForkServer()
+    server = ForkServer(modules_of(study.user_attrs["fingerprint"]))
     facts: Preflight = server.call(preflight, {"name": name, **study.user_attrs["fingerprint"]}, data_dir)
     if facts.mistakes:
         raise UserError(*facts.mistakes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from types import ModuleType
@@ -21,19 +22,29 @@ from lightsearch.launchers.memory import kernel_kills, volunteer
 GRACE_SECONDS = 10.0
 """How long a worker whose coordinator is gone may take to write its checkpoints."""
 
+PRELOAD_VARIABLE = "_LIGHTSEARCH_PRELOAD"
+"""Tells the server what to import, and where it lies: it is a new process, which inherits nothing else."""
+
 _context = multiprocessing.get_context("forkserver")
 
 
 class ForkServer:
-    """The server. Importing torch and Lightning takes it seconds, once; a child of it starts in 50 ms."""
+    """The server. Importing torch and Lightning takes it seconds, once; a child of it starts in 50 ms.
 
-    def __init__(self) -> None:
+    Args:
+        modules: What else every child needs: the modules of the user's classes. One that cannot be imported is passed
+            over here, and reported by whoever needs it.
+    """
+
+    def __init__(self, modules: Iterable[str] = ()) -> None:
         _context.set_forkserver_preload(["lightsearch.launchers.preload"])
         from multiprocessing import forkserver, resource_tracker
 
         resource_tracker.ensure_running()  # the server needs it, and its own start would unblock the signals again
+        os.environ[PRELOAD_VARIABLE] = json.dumps({"path": sys.path, "modules": list(modules)})
         with _no_main_module(), _deaf_to_interrupts():
             forkserver.ensure_running()
+        del os.environ[PRELOAD_VARIABLE]
 
     def process(self, target: Callable[..., None], *args: Any, daemon: bool = False) -> ForkServerProcess:
         """Starts ``target(*args)`` in a child; a daemon is ended with this process, and has no children of its own."""

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from joblib import cpu_count
 
-from lightsearch import samplers
+from lightsearch import samplers, tables
 from lightsearch.errors import Blocked, UserError
 from lightsearch.folders import check_writable, study_folder
 from lightsearch.launchers import Launcher
 from lightsearch.launchers.inline import InlineLauncher
 from lightsearch.launchers.processes import ForkServer, ProcessLauncher
-from lightsearch.outcome import TrialError
+from lightsearch.outcome import Outcome, TrialError
 from lightsearch.preflight import Preflight, preflight
 from lightsearch.progress import Display
 from lightsearch.results import summarise
 from lightsearch.runner import Coordinator, Ending
 from lightsearch.storage import check_url, open_storage
-from lightsearch.study import Ledger
-from lightsearch.study_file import validate
+from lightsearch.study import Ledger, leaders
+from lightsearch.study_file import StudyFile, modules_of, validate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchResult:
     """A search's end."""
 
@@ -41,6 +44,36 @@ class SearchResult:
     """What did not let the search go on."""
     signal: int | None
     """The signal that stopped the search."""
+    study_file: StudyFile
+    """The declared study."""
+
+    @property
+    def best(self) -> Outcome | None:
+        """The best trial: its ``value``, ``params``, ``metrics``, ``best_epoch``, ...; None if none is complete."""
+        best = leaders(self.study.get_trials(deepcopy=False), self.study_file.direction, 1)
+        return best[0] if best else None
+
+    def trials(self) -> pd.DataFrame:
+        """One row a trial; see ``lightsearch.tables.trials`` for its columns."""
+        return tables.trials(self.study)
+
+    def load_best_model(self) -> Any:
+        """The best trial's LightningModule with the weights of its best epoch, on the CPU, in evaluation mode.
+
+        Raises:
+            ValueError: if no trial is complete.
+        """
+        from lightsearch.components import find_class
+
+        if self.best is None:
+            raise ValueError(f"the study {self.study_file.name} has no complete trial")
+        model: Any = find_class(self.study_file.model, "model")
+        checkpoint = self.folder / str(self.best.checkpoint)
+        return model.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
+
+    def __repr__(self) -> str:
+        best = f"best {self.best.value:.5g} (trial {self.best.number})" if self.best else "no complete trial"
+        return f"<SearchResult {self.study_file.name}: {self.ending}, {len(self.study.trials)} trials, {best}>"
 
 
 def search(
@@ -74,7 +107,7 @@ def search(
     if study_file is not None:
         mistakes += check_writable(study_folder(study_file.name))
     display.message("loading PyTorch, checking classes and data ...")
-    server = ForkServer() if workers != 0 else None
+    server = ForkServer(modules_of(declared)) if workers != 0 else None
     known: Preflight = (server.call if server else _call)(preflight, declared, data_dir)
     if study_file is None or mistakes or known.mistakes:
         raise UserError(*mistakes, *known.mistakes)
@@ -101,6 +134,7 @@ def search(
         failure=coordinator.failure,
         blocked=coordinator.blocked,
         signal=coordinator.stop.number,
+        study_file=study_file,
     )
 
 

@@ -1,0 +1,33 @@
+"""Lightning's own loggers, one run a trial, named after it."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from lightsearch import components
+from lightsearch.study_file import ClassSpec
+
+
+def build_logger(spec: ClassSpec | None, study: str, folder: Path) -> Any:
+    """The logger of one trial; False, Lightning's word for none, if the study has none.
+
+    Whatever the study file does not say is filled in by the names that Lightning's loggers have for it: TensorBoard and
+    CSV keep NAME/VERSION in a folder, Weights & Biases has a project and a name, MLflow an experiment and a run.
+
+    Args:
+        spec: The logger of the study file.
+        study: The study's name.
+        folder: The trial's folder.
+    """
+    if spec is None:
+        return False
+    cls = components.find_class(spec, "logger")
+    accepted = inspect.signature(cls).parameters
+    names = {"save_dir": str(folder), "experiment_name": study, "run_name": folder.name, "project": study}
+    if "project" in accepted:
+        names["name"] = folder.name
+    else:
+        names |= {"name": study, "version": folder.name}
+    return components.build(cls, spec.init_args, names)

@@ -1,0 +1,68 @@
+"""Searches from Python: a script, a class of its own, a notebook."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lightsearch.errors import UserError
+from tests.conftest import environment
+
+SCRIPT = """
+import lightsearch, torch
+from lightsearch.data import ImageData
+
+class Mine(lightsearch.Classifier):
+    def __init__(self, in_features: int, num_classes: int, hidden_size: int = 8):
+        super().__init__(in_features, num_classes, hidden_size=hidden_size)
+
+result = lightsearch.search(
+    {
+        "name": "mine",
+        "model": Mine,
+        "data": {"class_path": ImageData, "init_args": {"dataset": "digits", "batch_size": 128}},
+        "space": {"model": {"hidden_size": {"int": [8, 32]}}},
+        "trainer": {"max_epochs": 2},
+    },
+    n_trials=3,
+)
+assert result.ending == "done", result
+assert result.best.value == max(result.trials()["value"])
+assert len(result.trials()) == 3
+model = result.load_best_model()
+assert type(model).__name__ == "Mine"
+assert model(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+print(result)
+again = lightsearch.search("studies/digits.toml", 1, workers=0)
+print(again.best.params)
+"""
+
+
+@pytest.mark.parametrize("from_stdin", [True, False], ids=["as in a notebook", "a script without a guard"])
+def test_a_class_of_the_script_itself_is_searched_over(place: Path, from_stdin: bool) -> None:
+    (place / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "-" if from_stdin else "script.py"],
+        cwd=place,
+        env=environment(),
+        input=SCRIPT if from_stdin else None,
+        text=True,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "<SearchResult mine: done, 3 trials, best " in done.stdout
+    assert done.stdout.count("[3/3]") == 1
+    assert "hidden_size" in done.stdout.splitlines()[-1]
+
+
+def test_a_mistake_is_an_exception_with_the_same_lines(place: Path) -> None:
+    import lightsearch
+
+    with pytest.raises(UserError, match="max_epoch = 3: unknown key"):
+        lightsearch.search({"name": "x", "model": lightsearch.Classifier, "data": dict, "max_epoch": 3}, workers=0)
+    assert not (place / "studies" / "studies.db").exists()
