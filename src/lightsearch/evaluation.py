@@ -120,12 +120,12 @@ def test_once(
         before = study.user_attrs.get("test_evaluations", [])
         evaluation = Evaluation(**tested.model_dump(), ordinal=len(before) + 1, time=round(time.time(), 3))
         study.set_user_attr("test_evaluations", [*before, evaluation.model_dump(mode="json")])
-    loader = open_test_set(data_class, arguments)
+    loader, n_test = open_test_set(data_class, arguments)
     keywords = {**declared.trainer.keywords, **sampled["trainer"]}
     metrics = training.test(model, loader, folder=folder, keywords=keywords)
-    n_test = len(loader.labels)
     accuracy = metrics.get("test_acc")
-    found = {"n_test": n_test, "metrics": metrics, "interval": accuracy and wilson_interval(accuracy, n_test)}
+    interval = None if accuracy is None or n_test is None else wilson_interval(accuracy, n_test)
+    found = {"n_test": n_test, "metrics": metrics, "interval": interval}
     evaluation = evaluation.model_copy(update=found)
     with storage_lock(url, f"study-{study.study_name}"):
         kept = study.user_attrs["test_evaluations"]
@@ -148,7 +148,12 @@ def _confusion(model: Any, loader: Any) -> list[list[int]] | None:
     model.cpu().eval()
     counts: torch.Tensor | None = None
     with torch.no_grad():
-        for images, labels in loader:
+        for batch in loader:
+            if not isinstance(batch, list | tuple) or len(batch) != 2 or not isinstance(batch[1], torch.Tensor):
+                return None
+            images, labels = batch
+            if labels.ndim != 1 or labels.is_floating_point():
+                return None
             logits = model(images)
             if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
                 return None

@@ -12,7 +12,7 @@ RANGES: dict[str, str] = {
     r".*dropout.*|p_drop": "{ float = [0.0, 0.5] }",
     r"momentum": "{ float = [0.8, 0.99] }",
     r"hidden_sizes|hidden_dims|widths|channels": "{ list = { int = [16, 256], log = true }, length = [1, 3] }",
-    r"hidden.*|width|d_model|embed.*|dim|n_?channels|num_channels|base_channels|filters": "{ choice = [16, 32, 64, 128] }",
+    r"hidden.*|width|d_model|embed.*|dim|(n_|num_|base_)?channels|filters": "{ choice = [16, 32, 64, 128] }",
     r"depth|n_?layers|num_layers|n_?blocks|num_blocks": "{ int = [1, 4] }",
     r"n?_?heads|num_heads": "{ choice = [1, 2, 4] }",
     r"batch_size": "{ choice = [32, 64, 128, 256] }",

@@ -9,6 +9,7 @@ import optuna
 from optuna_integration import PyTorchLightningPruningCallback
 
 from lightsearch.outcome import Diverged
+from lightsearch.training import validates_within_epochs
 
 
 class MissingMetric(Exception):
@@ -16,12 +17,13 @@ class MissingMetric(Exception):
 
 
 class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  # optuna-integration has no types
-    """optuna-integration's callback, with four differences.
+    """optuna-integration's callback, with five differences.
 
     A missing metric is an error: the original warns, and then never prunes. NaN and infinity are errors: Optuna
     takes an infinite value for the best one. A pruned trial leaves the fit as an early-stopped one does, at the end
     of its epoch: raised in the middle of validation, the exception would cost the epoch's training loss and its
-    checkpoint. And it remembers, in the checkpoint, that it pruned.
+    checkpoint. It remembers, in the checkpoint, that it pruned. And where an epoch has several validations, each of
+    them is a step.
 
     Args:
         trial: The running trial.
@@ -32,6 +34,8 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         super().__init__(trial, monitor)
         self.pruned_epoch: int | None = None
         """The epoch in which the trial was pruned."""
+        self.validations = 0
+        """How often it has reported, where the validations of an epoch are several."""
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if self.pruned_epoch is not None:  # and its process died before it could say so
@@ -47,13 +51,22 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         if not math.isfinite(value):
             raise Diverged(f"{self.monitor} is {float(value)} in epoch {trainer.current_epoch}")
         try:
-            super().on_validation_end(trainer, pl_module)
+            if validates_within_epochs(trainer):
+                self._report(float(value))
+            else:
+                super().on_validation_end(trainer, pl_module)
         except optuna.TrialPruned:
             self.pruned_epoch = trainer.current_epoch
             trainer.should_stop = True
 
+    def _report(self, value: float) -> None:
+        self._trial.report(value, step=self.validations)
+        self.validations += 1
+        if self._trial.should_prune():
+            raise optuna.TrialPruned
+
     def state_dict(self) -> dict[str, Any]:
-        return {"pruned_epoch": self.pruned_epoch}
+        return {"pruned_epoch": self.pruned_epoch, "validations": self.validations}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.pruned_epoch = state_dict["pruned_epoch"]
+        self.pruned_epoch, self.validations = state_dict["pruned_epoch"], state_dict["validations"]

@@ -85,7 +85,8 @@ def _entry(outcome: Outcome) -> dict[str, Any]:
 
 
 def _max_epochs(outcome: Outcome, declared: dict[str, Any]) -> int:
-    return int(outcome.params.get("max_epochs", declared["trainer"]["max_epochs"]))
+    planned = int(outcome.params.get("max_epochs", declared["trainer"]["max_epochs"]))
+    return max(planned, outcome.epochs)  # validations every n steps are counted as epochs, and are more
 
 
 def _saved(outcomes: list[Outcome], declared: dict[str, Any], reason: str) -> int:

@@ -89,7 +89,7 @@ def fit(
             SeedEpochs(seed),
             stopping,
             log_callback(flavour, log),
-            *_checkpoints(flavour, folder, metric, mode, save_top_k),
+            *_checkpoints(flavour, folder, metric, mode, save_top_k, keywords),
         ],
     )
     data = data_for(flavour, data)
@@ -123,7 +123,8 @@ class EpochLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.history: list[dict[str, float]] = []
-        """One row an epoch: ``epoch`` (from 0), every metric logged, ``seconds``."""
+        """One row an epoch: ``epoch`` (from 0), every metric logged, ``seconds``. Where validation comes every n steps,
+        one row a validation, which ``epoch`` counts then."""
         self.seconds_before = 0.0
         """Seconds trained before a resume."""
 
@@ -142,6 +143,11 @@ class EpochLog:
         writer.writeheader()
         writer.writerows(self.history)
         write_text(self.path, table.getvalue())
+
+
+def validates_within_epochs(trainer: Any) -> bool:
+    """Whether validation comes every n steps (``val_check_interval``), and takes the place of epochs."""
+    return bool(trainer.val_check_interval != 1.0)
 
 
 def log_callback(flavour: ModuleType, log: EpochLog) -> Any:
@@ -163,13 +169,21 @@ class _LogEpochs:
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         self._began = time.perf_counter()
 
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        if validates_within_epochs(trainer) and not trainer.sanity_checking:
+            self._add(trainer, len(self._log.history))
+
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        if not validates_within_epochs(trainer):
+            self._add(trainer, trainer.current_epoch)
+
+    def _add(self, trainer: Any, epoch: int) -> None:
         now = time.perf_counter()
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         for name, value in metrics.items():
             if "loss" in name and not math.isfinite(value):
                 raise Diverged(f"{name} is {value} in epoch {trainer.current_epoch}")
-        self._log.add({"epoch": trainer.current_epoch, **metrics, "seconds": round(now - self._began, 4)})
+        self._log.add({"epoch": epoch, **metrics, "seconds": round(now - self._began, 4)})
         self._began = now
 
     def state_dict(self) -> dict[str, Any]:
@@ -260,8 +274,15 @@ class _NoProfiler:
         return self._nothing
 
 
-def _checkpoints(flavour: ModuleType, folder: Path, metric: str, mode: str, save_top_k: int) -> Iterator[Any]:
-    common: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False, "save_on_train_epoch_end": True}
+def _checkpoints(
+    flavour: ModuleType, folder: Path, metric: str, mode: str, save_top_k: int, keywords: dict[str, Any]
+) -> Iterator[Any]:
+    at_epoch_end = keywords.get("val_check_interval") in (None, 1.0)
+    common: dict[str, Any] = {
+        "dirpath": folder,
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": at_epoch_end,
+    }
     checkpoint = flavour.callbacks.ModelCheckpoint
     yield checkpoint(filename="best", monitor=metric, mode=mode, save_top_k=1, **common)
     if save_top_k > 1:
