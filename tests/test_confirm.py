@@ -15,7 +15,6 @@ from typing import Any
 
 import optuna
 import pytest
-import torch
 from scipy import stats
 
 from lightsearch.confirm import candidates, ranking, runs
@@ -161,15 +160,6 @@ def test_an_interrupted_run_keeps_its_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "run" / "last.ckpt").write_bytes(b"weights")
     runs.prepare(a_run(), tmp_path / "run")
     assert (tmp_path / "run" / "last.ckpt").exists()
-
-
-def test_a_checkpoint_cut_short_is_not_gone_on_from(tmp_path: Path) -> None:
-    torch.save({"epoch": 3}, tmp_path / "last.ckpt")
-    runs._drop_damaged(tmp_path / "last.ckpt")
-    whole = (tmp_path / "last.ckpt").read_bytes()
-    (tmp_path / "last.ckpt").write_bytes(whole[: len(whole) // 2])
-    runs._drop_damaged(tmp_path / "last.ckpt")
-    assert not (tmp_path / "last.ckpt").exists()
 
 
 @pytest.mark.parametrize("module", ["retrain", "reproduce", "ranking", "display", "final"])

@@ -63,7 +63,9 @@ def test_the_study_holds_learning_curves_and_the_best_epochs_value(searched: Pat
 def test_a_trials_folder(searched: Path) -> None:
     best = results(searched)["best"]
     folder = searched / "studies" / "digits" / f"trial-{best['number']:04d}"
-    assert {"best.ckpt", "last.ckpt", "epochs.csv", "result.json", "log.txt"} == {f.name for f in folder.iterdir()}
+    assert {"best.ckpt", "last.ckpt", "epochs.csv", "result.json", "log.txt"} == {
+        file.name for file in folder.iterdir() if not file.name.startswith(".")
+    }
     outcome = Outcome.model_validate_json((folder / "result.json").read_text())
     assert outcome.value == best["value"] == outcome.metrics["val_acc"]
     assert outcome.sha256 == file_digest(folder / "best.ckpt")

@@ -47,6 +47,7 @@ def sole_worker(folder: Path) -> Iterator[None]:
         write_text(card, this_process().model_dump_json())
         yield
     finally:
+        card.unlink(missing_ok=True)
         lock.release()
 
 
