@@ -63,7 +63,7 @@ def test_only_the_space_samples() -> None:
     "module",
     [
         "lightsearch",
-        *(f"lightsearch.{name}" for name in ("study_file", "space", "storage", "study", "search", "runner")),
+        *(f"lightsearch.{name}" for name in ("study_file", "space", "storage", "study", "searching", "api", "runner")),
     ],
 )
 def test_what_must_start_at_once_imports_nothing_slow(module: str) -> None:
