@@ -4,38 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import os
-import pickle
 import sqlite3
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import optuna
 import sqlalchemy
 from filelock import FileLock
-from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
-    InterfaceError,
     NoSuchModuleError,
-    OperationalError,
     SQLAlchemyError,
 )
 
 from lightsearch.errors import Mistake, UserError
+from lightsearch.patience import PATIENCE_SECONDS, History, PatientStorage, WorkerStorage, try_again
 
 DEFAULT_URL = "sqlite:///studies/studies.db"
 URL_VARIABLE = "LIGHTSEARCH_STORAGE"
-PATIENCE_SECONDS = 120.0
-"""How long a storage that does not answer is waited for: locked by another program, or restarted."""
 BUSY_SECONDS = 1.0
 """How long SQLite itself waits for a lock, deaf to signals; then it is tried again."""
 OPEN_SECONDS = 5.0
@@ -49,61 +41,6 @@ Storage = TypeVar("Storage", bound="PatientStorage")
 
 class LockLost(Exception):
     """The server that kept a lock has let it go: it was restarted."""
-
-
-class PatientStorage(RDBStorage):
-    """Optuna's storage, which does what it is asked again while the database is locked, or its server away.
-
-    Whatever is asked is safe to be asked twice: the one thing that adds up, a new trial, is found by its owner.
-    """
-
-    def __init__(self, url: str, **options: Any) -> None:
-        self.patience = PATIENCE_SECONDS
-        """Seconds after which to give up."""
-        self._asked = threading.local()
-        super().__init__(url, **options)
-
-
-def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def ask(self: PatientStorage, *args: Any, **options: Any) -> Any:
-        if getattr(self._asked, "inside", False):  # by another method of the storage, which will try again itself
-            return method(self, *args, **options)
-        self._asked.inside = True
-        try:
-            return _try_again(lambda: method(self, *args, **options), lambda: self.patience)
-        finally:
-            self._asked.inside = False
-
-    return ask
-
-
-def _try_again(call: Callable[[], Any], patience: Callable[[], float]) -> Any:
-    began, pause = time.monotonic(), 0.02
-    while True:
-        try:
-            return call()
-        except (optuna.exceptions.StorageInternalError, DBAPIError) as error:
-            cause = error if isinstance(error, DBAPIError) else error.__cause__
-            if not _passes(cause) or time.monotonic() - began > patience():
-                raise
-        time.sleep(pause)
-        pause = min(pause * 1.5, 1.0)
-
-
-def _passes(error: BaseException | None) -> bool:
-    """Whether the same request may succeed a little later."""
-    if not isinstance(error, DBAPIError):
-        return False
-    if isinstance(error.orig, sqlite3.Error):
-        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the upper bits say more than that it is locked
-        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
-
-
-for _name, _method in vars(RDBStorage).items():
-    if inspect.isfunction(_method) and not _name.startswith("__") and _name != "remove_session":
-        setattr(PatientStorage, _name, _patient(_method))
 
 
 def storage_url(option: str | None) -> str:
@@ -191,7 +128,7 @@ def open_storage(url: str, *, create: bool = True) -> PatientStorage:
             with contextlib.closing(sqlite3.connect(file, timeout=PATIENCE_SECONDS)) as connection:
                 # Readers (a dashboard) and a writer do not block each other. The file keeps the mode.
                 connection.execute("PRAGMA journal_mode=WAL")
-            opened: PatientStorage = _try_again(lambda: _connect(url, PatientStorage), lambda: PATIENCE_SECONDS)
+            opened: PatientStorage = try_again(lambda: _connect(url, PatientStorage), lambda: PATIENCE_SECONDS)
             return opened
     except (SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
@@ -223,34 +160,6 @@ def _connect(url: str, kind: type[Storage], **options: Any) -> Storage:
     return storage
 
 
-class History(NamedTuple):
-    """A study's finished trials, as far as pruners look at them, for workers: reading a long study takes seconds."""
-
-    finished: list[bytes]
-    """A pickled FrozenTrial each, without parameters and user attributes."""
-    unfinished: set[int]
-    """Ids of the trials that had not ended."""
-    last_id: int
-    """The highest trial id; whatever is above it is to be read."""
-
-
-class WorkerStorage(PatientStorage):
-    """Starts from a history that its coordinator had at hand, and reads only what came after it."""
-
-    history: History | None = None
-
-    def _get_trials(
-        self, study_id: int, states: Any, included_trial_ids: set[int], trial_id_greater_than: int
-    ) -> list[FrozenTrial]:
-        history = self.history
-        if history is None or states is not None or trial_id_greater_than > -1:
-            read: list[FrozenTrial] = super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
-            return read
-        late = super()._get_trials(study_id, None, history.unfinished, history.last_id)
-        known = [pickle.loads(trial) for trial in history.finished]  # from the coordinator, through its pipe
-        return sorted([*known, *late], key=lambda trial: trial._trial_id)
-
-
 @contextlib.contextmanager
 def storage_lock(url: str, purpose: str, *, patience: float = PATIENCE_SECONDS) -> Iterator[Callable[[], None]]:
     """Held by one process at a time among all that use this storage.
@@ -278,7 +187,7 @@ def storage_lock(url: str, purpose: str, *, patience: float = PATIENCE_SECONDS) 
         connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(key)))
         return connection
 
-    connection: sqlalchemy.Connection = _try_again(acquire, lambda: patience)
+    connection: sqlalchemy.Connection = try_again(acquire, lambda: patience)
     try:
 
         def check() -> None:
@@ -310,7 +219,7 @@ def storage_time(storage: PatientStorage) -> float:
         with storage.engine.connect() as connection:
             return float(connection.execute(question).scalar_one())
 
-    return float(_try_again(ask, lambda: storage.patience))
+    return float(try_again(ask, lambda: storage.patience))
 
 
 def preload() -> None:

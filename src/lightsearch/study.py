@@ -21,7 +21,8 @@ from lightsearch import ownership, samplers
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import trial_folder
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.storage import History, LockLost, PatientStorage, attach_storage, storage_lock, storage_time
+from lightsearch.patience import History, PatientStorage
+from lightsearch.storage import LockLost, attach_storage, storage_lock, storage_time
 from lightsearch.study_file import StudyFile
 
 ENUMERATING = {"GridSampler", "BruteForceSampler"}

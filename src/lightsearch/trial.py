@@ -14,9 +14,9 @@ from lightsearch.fencing import Fence, sole_worker
 from lightsearch.folders import file_digest, write_json
 from lightsearch.loggers import build_logger
 from lightsearch.outcome import Interrupted, Kind, Outcome, describe, kind_of
+from lightsearch.patience import History
 from lightsearch.pruning import PruningCallback
 from lightsearch.samplers import trial_seed
-from lightsearch.storage import History
 from lightsearch.study import attach_trial
 from lightsearch.study_file import StudyFile
 from lightsearch.training import EPOCHS, EpochLog, fit
