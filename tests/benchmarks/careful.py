@@ -1,0 +1,57 @@
+"""A trial that times its own care. In a file of its own: a worker process finds functions by their import path."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lightsearch import trial
+from lightsearch.checkpoints import LAST, SafeCheckpoints
+from lightsearch.fencing import Fence
+
+spent = 0.0
+
+
+def timed(function: Callable[..., Any], counts: Callable[..., bool] = lambda *_: True) -> Callable[..., Any]:
+    """The function, whose time is added to ``spent``; calls within a call that is timed are not counted twice."""
+
+    def call(*args: Any, **options: Any) -> Any:
+        global spent
+        before, began = spent, time.perf_counter()
+        try:
+            return function(*args, **options)
+        finally:
+            if counts(*args):
+                spent = before + time.perf_counter() - began
+
+    return call
+
+
+def careful_trial(**arguments: Any) -> None:
+    """``run_trial``; beside its result it leaves the seconds that safety took.
+
+    That is: the whole of the last checkpoint (the best one is what a search is for), every wait for the disk, the lock,
+    and asking whether the trial is still its own.
+    """
+    whole = trial.sole_worker
+
+    @contextlib.contextmanager
+    def lock(folder: Path) -> Iterator[None]:
+        context = whole(folder)
+        timed(context.__enter__)()
+        try:
+            yield
+        finally:
+            timed(context.__exit__)(None, None, None)
+
+    os.fsync = timed(os.fsync)
+    save = SafeCheckpoints.save_checkpoint
+    SafeCheckpoints.save_checkpoint = timed(save, lambda _, __, path, *___: Path(path).name == LAST)  # type: ignore[method-assign]
+    Fence.on_validation_end = timed(Fence.on_validation_end)  # type: ignore[method-assign]
+    trial.sole_worker = lock
+    trial.run_trial(**arguments)
+    (arguments["folder"] / "safety.txt").write_text(str(spent))
