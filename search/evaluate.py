@@ -21,15 +21,15 @@ def main(
     from lightsearch.storage import storage_url
 
     name, screen = study_name(study), console()
-    screen.print("loading PyTorch and the test images ...")
+    screen.print("loading PyTorch and the test data ...")
     evaluation = evaluate_best(name, url=storage_url(storage), data_dir=data_dir(data))
     screen.print(f"\ntrial {evaluation.trial} of {name}: {describe_params(evaluation.params)}", markup=False)
     for metric, value in (evaluation.metrics or {}).items():
         screen.print(f"  {metric:<10} {value:.5g}", markup=False)
     if evaluation.interval is not None:
         low, high = evaluation.interval
-        screen.print(f"  95% interval of test_acc on {evaluation.n_test} images: {low:.4f} to {high:.4f}")
-    screen.print(f"  on the validation images it had {evaluation.value:.5g}")
+        screen.print(f"  95% interval of test_acc on {evaluation.n_test} samples: {low:.4f} to {high:.4f}")
+    screen.print(f"  in validation it had {evaluation.value:.5g}")
     if evaluation.ordinal > 1:
         screen.print(
             f"\nThis is evaluation number {evaluation.ordinal} of this study's test set. "

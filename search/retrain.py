@@ -24,7 +24,10 @@ def main(
     study: Annotated[str, typer.Option(help=STUDY_HELP)] = "digits",
     top: Annotated[int, typer.Option(min=1, help="Leading configurations to retrain (the defaults as well).")] = 3,
     seeds: Annotated[int, typer.Option(min=1, help="Fresh seeds for each of them.")] = 5,
-    on: Annotated[On, typer.Option(help="What the chosen one is trained on at the end.")] = On.TRAIN_VAL,
+    on: Annotated[
+        On | None,
+        typer.Option(help="What the chosen one is trained on at the end (else: train+val, if the data has join_val)."),
+    ] = None,
     n_trial: Annotated[int | None, typer.Option(min=0, help="Retrain this trial's configuration only.")] = None,
     reproduce: Annotated[
         int | None,
@@ -61,7 +64,7 @@ def main(
                 options: dict[str, Any] = {
                     "top": top,
                     "seeds": seeds,
-                    "on": on.value,
+                    "on": on.value if on is not None else None,
                     "n_trial": n_trial,
                     "workers": workers,
                 }
@@ -94,7 +97,7 @@ def _print_end(screen: Console, confirmation: Any, final: Any, folder: Path) -> 
         screen.print(f"  {metric:<10} {value:.5g}", markup=False)
     if evaluation.interval is not None:
         low, high = evaluation.interval
-        screen.print(f"  95% interval of test_acc on {evaluation.n_test} images: {low:.4f} to {high:.4f}")
+        screen.print(f"  95% interval of test_acc on {evaluation.n_test} samples: {low:.4f} to {high:.4f}")
     if evaluation.ordinal > 1:
         screen.print(
             f"\nThis is evaluation number {evaluation.ordinal} of this study's test set. "

@@ -82,7 +82,7 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
         Ending.EXHAUSTED: "done: the sampler has visited every point of the space",
         Ending.TIMEOUT: "stopped at --timeout; the same command goes on",
         Ending.STOPPED: "stopped; the same command goes on",
-        Ending.FAILING: "stopped: the same failure again and again",
+        Ending.FAILING: "stopped: every trial would fail",
         Ending.BLOCKED: f"stopped: {result.blocked}; {MEND}",
     }[result.ending]
     screen.print(f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all", soft_wrap=True)
@@ -93,7 +93,9 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
             f"({epochs['saved_by_pruning']} by pruning, {epochs['saved_by_early_stopping']} by early stopping)"
         )
     if failure is not None:
-        screen.print(f"\n{failure.traceback}", markup=False)
+        # What the study file can mend needs no traceback.
+        told = failure.message if failure.type == "MissingMetric" else failure.traceback
+        screen.print(f"\n{told}", markup=False, soft_wrap=True)
         return
     if results["leaders"]:
         screen.print()

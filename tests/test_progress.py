@@ -23,7 +23,7 @@ def test_an_outcome_in_a_line() -> None:
     outcome = Outcome(
         number=7, kind=Kind.PRUNED, value=0.98765, best_epoch=2, epochs=4, seconds=1.23, params={"lr": 1e-3, "n": 5}
     )
-    assert describe_outcome(outcome) == "trial 7 pruned 0.98765 (epoch 2 of 4, 1.2 s) lr=0.001 n=5"
+    assert describe_outcome(outcome) == "trial 7 pruned 0.98765 (best epoch 2, 4 trained, 1.2 s) lr=0.001 n=5"
     failed = Outcome(number=8, kind=Kind.USER_ERROR, error=TrialError(type="ValueError", message="no", traceback=""))
     assert describe_outcome(failed).startswith("trial 8 user_error: ValueError: no")
     assert describe_params({}) == ""

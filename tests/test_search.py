@@ -42,7 +42,9 @@ def results(place: Path, name: str = "digits") -> dict[str, Any]:
 
 def test_plain_lines_one_a_trial_and_the_next_commands(searched: Path) -> None:
     lines = (searched / "output.txt").read_text().splitlines()
-    trials = [line for line in lines if re.match(r"\[\d/6\] trial \d complete 0\.\d+ \(epoch \d of 4, ", line)]
+    trials = [
+        line for line in lines if re.match(r"\[\d/6\] trial \d complete 0\.\d+ \(best epoch \d, \d trained, ", line)
+    ]
     assert [line[1] for line in trials] == list("123456")
     assert all("hidden_size=" in line and "| best 0." in line and "to go" in line for line in trials)
     assert any(line.startswith("digits: done. 6 complete") for line in lines)
@@ -123,7 +125,7 @@ def test_status(searched: Path) -> None:
 def test_evaluations_are_counted(searched: Path) -> None:
     first, second = (command("evaluate", "--study", "studies/digits.toml", cwd=searched) for _ in range(2))
     assert first.returncode == second.returncode == 0, first.stderr
-    assert "359 images" in first.stdout
+    assert "359 samples" in first.stdout
     assert "evaluation number" not in first.stdout
     assert "evaluation number 2 of this study's test set" in second.stdout
     kept = load(searched).user_attrs["test_evaluations"]
@@ -338,4 +340,4 @@ def test_mnist(place: Path) -> None:
     assert results(place, "mnist")["data"]["n_train"] == 55_000
     assert results(place, "mnist")["best"]["value"] > 0.95
     evaluated = command("evaluate", "--study", "mnist", cwd=place)
-    assert "10000 images" in evaluated.stdout
+    assert "10000 samples" in evaluated.stdout

@@ -15,6 +15,7 @@ from lightsearch.flavours import is_lightning
 from lightsearch.space import Section
 from lightsearch.study_file import ClassSpec, StudyFile
 
+NO_MODULE = "no such module; is it installed, next to the study file (--study PATH.toml), or where the command starts?"
 KINDS = {"data": "LightningDataModule", "model": "LightningModule", "logger": "loggers.Logger"}
 """What the class of each section has to be."""
 
@@ -49,8 +50,9 @@ def find_class(spec: ClassSpec, field: str) -> type:
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise  # the module is there, and something that it imports is not
-        mend = "no such module; is it installed, next to the study file, or in the folder of the command?"
-        raise UserError(Mistake(f"{field}.class_path", spec.class_path, mend)) from None
+        raise UserError(Mistake(f"{field}.class_path", spec.class_path, NO_MODULE)) from None
+    if module.__spec__ is not None and module.__spec__.origin is None:  # a folder that has the name, a study's perhaps
+        raise UserError(Mistake(f"{field}.class_path", spec.class_path, NO_MODULE))
     cls = getattr(module, name, None)
     if not isinstance(cls, type):
         classes = [word for word in dir(module) if isinstance(getattr(module, word), type)]

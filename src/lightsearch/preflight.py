@@ -160,14 +160,22 @@ def _check_type(cls: type, name: str, examples: list[Any], at: Mistake) -> list[
     for example in examples:
         try:
             # What pydantic would have to make something else of is not what the class asks for.
-            converted = taken.validate_python(example)
-            fits = (list(converted) if isinstance(example, list) else converted) == example
+            fits = _same(taken.validate_python(example), example)
         except Exception:
             fits = False
-        if not fits or (isinstance(example, bool) and hint in (int, float)):
+        if not fits:
             words = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
             return [Mistake(at.field, at.value, f"{cls.__name__} takes {words} for {name}, not {example!r}")]
     return []
+
+
+def _same(converted: Any, given: Any) -> bool:
+    """Whether a value was taken as it is; a whole number serves as a real one."""
+    if isinstance(given, list):
+        taken = list(converted)
+        return len(taken) == len(given) and all(map(_same, taken, given))
+    real = type(given) is int and type(converted) is float
+    return bool(converted == given) and (type(converted) is type(given) or real)
 
 
 def _check_trainer(declared: dict[str, Any], sampled: dict[str, Any]) -> list[Mistake]:

@@ -179,7 +179,9 @@ def describe_outcome(outcome: Outcome) -> str:
     if outcome.error is not None:
         line += f": {outcome.error.type}: {outcome.error.message}"
     elif outcome.value is not None:
-        line += f" {outcome.value:.5g} (epoch {outcome.best_epoch} of {outcome.epochs}, {outcome.seconds:.1f} s)"
+        line += (
+            f" {outcome.value:.5g} (best epoch {outcome.best_epoch}, {outcome.epochs} trained, {outcome.seconds:.1f} s)"
+        )
     return f"{line} {describe_params(outcome.params)}"
 
 

@@ -47,12 +47,16 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         value = trainer.callback_metrics.get(self.monitor)
         if value is None:
             logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
-            raise MissingMetric(f'the module does not log "{self.monitor}" in validation; it logs {logged}')
+            raise MissingMetric(
+                f'metric = "{self.monitor}": the module does not log it in validation; it logs {logged}'
+            )
         if not math.isfinite(value):
             raise Diverged(f"{self.monitor} is {float(value)} in epoch {trainer.current_epoch}")
         try:
             if validates_within_epochs(trainer):
                 self._report(float(value))
+            elif trainer.current_epoch + 1 == trainer.max_epochs:
+                self._trial.report(float(value), trainer.current_epoch)  # trained to its end: nothing is saved any more
             else:
                 super().on_validation_end(trainer, pl_module)
         except optuna.TrialPruned:

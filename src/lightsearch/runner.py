@@ -302,7 +302,8 @@ class Coordinator:
         error = (outcome.error.type, outcome.error.message) if outcome.error else None
         self._equal_failures = self._equal_failures + 1 if error == self._last_failure else 1
         self._last_failure = error
-        if self._equal_failures >= EQUAL_FAILURES:
+        sure = outcome.error is not None and outcome.error.type == "MissingMetric"  # no other trial would log it
+        if sure or self._equal_failures >= EQUAL_FAILURES:
             self.failure = outcome.error
 
     def _stop_running(self) -> None:

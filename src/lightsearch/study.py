@@ -280,7 +280,7 @@ class Ledger:
             raise UserError(
                 f"The study {declared.name} holds trials of another declaration:",
                 *(f"  {change}" for change in changes),
-                f"Give this one a name of its own (--name {declared.name}-2), or undo the change.",
+                f"Give this one a name of its own (--name {declared.name}-2), or undo the change (also with --set).",
             )
         search = _search(declared)
         allowed = differences(stored["search"], search)

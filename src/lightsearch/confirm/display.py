@@ -148,7 +148,8 @@ def _describe(run: Run, outcome: RunOutcome) -> str:
         return f"{text}{outcome.kind}: {outcome.error.type}: {outcome.error.message}"
     if outcome.value is None:
         return f"{text}trained for {outcome.epochs} epochs, {outcome.seconds:.1f} s"
-    return f"{text}{outcome.value:.5g} (epoch {outcome.best_epoch} of {outcome.epochs}, {outcome.seconds:.1f} s)"
+    details = f"best epoch {outcome.best_epoch}, {outcome.epochs} trained, {outcome.seconds:.1f} s"
+    return f"{text}{outcome.value:.5g} ({details})"
 
 
 def _short(value: str | None) -> str:

@@ -22,7 +22,6 @@ from lightsearch.storage import open_storage
 from lightsearch.study import declaration_of, find_study
 
 if TYPE_CHECKING:
-    import torch
     from pytorch_lightning import LightningModule
 
     from lightsearch.confirm.display import Display
@@ -79,8 +78,11 @@ def _hand_over(
         model_class: Any = components.find_class(declared.model, "model")
         model = model_class.load_from_checkpoint(staging / CHECKPOINT, map_location="cpu", weights_only=True).eval()
         data: Any = components.build_data(declared, declared.space.split(run.params)["data"], data_dir)
-        images, _ = next(iter(data.train_dataloader()))
-        program = _export(model, images, staging / PROGRAM)
+        data.prepare_data()
+        data.setup("fit")
+        batch = next(iter(data.train_dataloader()))
+        samples = batch[0] if isinstance(batch, list | tuple) else batch
+        program = _export(model, samples, staging / PROGRAM)
         tested = Tested(
             why=f"retrain: {run.label} on {run.on}",
             trial=run.trial,
@@ -159,12 +161,12 @@ def _write_weights(trained: Path, path: Path) -> None:
     torch.save({key: value for key, value in whole.items() if key not in training_only}, path)
 
 
-def _export(model: LightningModule, images: torch.Tensor, path: Path) -> Program:
+def _export(model: LightningModule, samples: Any, path: Path) -> Program:
     """Writes the model as a program that needs none of its Python code, and checks that it says the same.
 
     Args:
         model: In evaluation mode.
-        images: (B, ...) a batch of training images, for the shapes and for the check.
+        samples: (B, ...) a batch of training samples, for the shapes and for the check.
         path: The archive.
     """
     import torch
@@ -173,14 +175,14 @@ def _export(model: LightningModule, images: torch.Tensor, path: Path) -> Program
         with torch.no_grad():
             # A batch of two: exporting with one would make the size a constant.
             batch = torch.export.Dim("batch")
-            exported = torch.export.export(model, (images[:2],), dynamic_shapes=({0: batch},))
+            exported = torch.export.export(model, (samples[:2],), dynamic_shapes=({0: batch},))
             torch.export.save(exported, path)
             program = torch.export.load(path).module()
             differences = []
-            for size in {1, 3, len(images)}:
-                expected = model(images[:size])
-                torch.testing.assert_close(program(images[:size]), expected)
-                differences.append(float((program(images[:size]) - expected).abs().max()))
+            for size in {1, 3, len(samples)}:
+                expected = model(samples[:size])
+                torch.testing.assert_close(program(samples[:size]), expected)
+                differences.append(float((program(samples[:size]) - expected).abs().max()))
     except Exception as error:  # whatever torch.export objects to in a model: the checkpoint is there without it
         path.unlink(missing_ok=True)
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -25,7 +25,7 @@ def retrain(
     output: Path,
     top: int = 3,
     seeds: int = 5,
-    on: Side = "train+val",
+    on: Side | None = None,
     n_trial: int | None = None,
     workers: int | None = None,
     data_dir: str | None = None,
@@ -43,7 +43,7 @@ def retrain(
         top: Leading configurations to retrain; the defaults are retrained as well.
         seeds: Fresh seeds for each.
         on: What the chosen one is trained on at the end: train+val for the median number of epochs after which its
-            seeds were at their best, or train as in a trial.
+            seeds were at their best, or train as in a trial; None: train+val, if the data has a method ``join_val``.
         n_trial: Retrain this trial's configuration only.
         workers: Runs at a time; None: fills the cores, or one a GPU.
         data_dir: Folder of the data files.
@@ -61,6 +61,10 @@ def retrain(
     opened = load(study, url, data_dir, display)
     if on == "train+val" and not opened.known.joins_val:
         raise UserError(Mistake("--on", on, "the study's data has no method join_val; write --on train"))
+    if on is None:
+        on = "train+val" if opened.known.joins_val else "train"
+        if on == "train":
+            display.message("the data has no method join_val: the final model is trained on the training part alone")
     if n_trial is None:
         chosen_from = candidates.with_baseline(chosen_from, opened.known.defaults)
 
