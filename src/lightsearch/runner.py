@@ -202,7 +202,9 @@ class Coordinator:
                 for running in list(self._running.values()):
                     # One that fails is no loss: the next is not far, and what fails is seen in the main thread too.
                     with contextlib.suppress(Exception):
-                        running.lost = not self.ledger.renew(running.assigned)
+                        assigned = running.assigned
+                        # Started again meanwhile, it is another attempt that counts, and has a lease of its own.
+                        running.lost = not self.ledger.renew(assigned) and running.assigned is assigned
 
         thread = threading.Thread(target=renew, name="leases", daemon=True)
         thread.start()

@@ -255,7 +255,7 @@ class Ledger:
 
     @contextmanager
     def _lock(self) -> Iterator[Callable[[], None]]:
-        with storage_lock(self.url, f"study-{self.study_file.name}") as check:
+        with storage_lock(self.url, f"study-{self.study_file.name}", patience=self.storage.patience) as check:
             yield check
 
     def _exhausted(self, trials: list[FrozenTrial]) -> bool:
