@@ -82,7 +82,7 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
         Ending.EXHAUSTED: "done: the sampler has visited every point of the space",
         Ending.TIMEOUT: "stopped at --timeout; the same command goes on",
         Ending.STOPPED: "stopped; the same command goes on",
-        Ending.FAILING: "stopped: every trial would fail",
+        Ending.FAILING: "stopped: the same failure again and again",
         Ending.BLOCKED: f"stopped: {result.blocked}; {MEND}",
     }[result.ending]
     screen.print(f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all", soft_wrap=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from lightsearch.errors import Blocked
 from lightsearch.folders import trial_folder, write_json
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.study import Ledger, leaders, outcome_of
@@ -76,7 +77,10 @@ def drop_checkpoints(ledger: Ledger, trials: list[FrozenTrial], finished: set[in
     kept = {outcome.number for outcome in leaders(trials, declared.direction, declared.keep_top_k)}
     for number in finished - kept:
         for checkpoint in trial_folder(ledger.folder, number).glob("*.ckpt"):
-            checkpoint.unlink(missing_ok=True)
+            try:
+                checkpoint.unlink(missing_ok=True)
+            except OSError as error:
+                raise Blocked(f"{checkpoint} cannot be deleted: {error.strerror or error}") from error
         finished.discard(number)
 
 
