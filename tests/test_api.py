@@ -36,12 +36,16 @@ model = result.load_best_model()
 assert type(model).__name__ == "Mine"
 assert model(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
 print(result)
-again = lightsearch.search("studies/digits.toml", 1, workers=0)
+again = lightsearch.search("studies/digits.toml", 1, workers=1)
 print(again.best.params)
 """
 
 
-@pytest.mark.parametrize("from_stdin", [True, False], ids=["as in a notebook", "a script without a guard"])
+@pytest.mark.parametrize(
+    "from_stdin",
+    [True, pytest.param(False, marks=pytest.mark.slow)],
+    ids=["as in a notebook", "a script without a guard"],
+)
 def test_a_class_of_the_script_itself_is_searched_over(place: Path, from_stdin: bool) -> None:
     (place / "script.py").write_text(SCRIPT)
     done = subprocess.run(

@@ -121,18 +121,17 @@ def test_a_new_study_file_runs_as_it_is(examples: Path) -> None:
     assert "is there already" in again.stderr
 
 
-@pytest.mark.parametrize(
-    ("override", "line"),
-    [
-        ("space.model.hidden_size={int=[1, 2]}", 'Regressor has no argument hidden_size; did you mean "hidden_sizes"?'),
-        ('space.model.dropout={choice=["much"]}', "Regressor takes float for dropout, not 'much'"),
-        ("space.model.hidden_sizes={int=[8, 64]}", "for hidden_sizes, not 8"),
-        ("model.init_args={optimizer=3}", "Regressor takes str for optimizer, not 3"),
-        ("logger.class_path=subprocess.Popen", "logger.class_path = 'subprocess.Popen': is no loggers.Logger"),
-    ],
-)
-def test_a_mistake_costs_no_trial(examples: Path, override: str, line: str) -> None:
-    refused = command("run", "--study", "studies/examples/tabular.toml", "--set", override, cwd=examples)
+def test_mistakes_cost_no_trial(examples: Path) -> None:
+    mistakes = {
+        "space.model.hidden_size={int=[1, 2]}": 'Regressor has no argument hidden_size; did you mean "hidden_sizes"?',
+        'space.model.dropout={choice=["much"]}': "Regressor takes float for dropout, not 'much'",
+        "space.model.hidden_sizes={list={float=[1.0, 4.0]}, length=2}": "for hidden_sizes, not [1.0]",
+        "model.init_args={optimizer=3}": "Regressor takes str for optimizer, not 3",
+        "logger.class_path=subprocess.Popen": "logger.class_path = 'subprocess.Popen': is no loggers.Logger",
+    }
+    options = [word for override in mistakes for word in ("--set", override)]
+    refused = command("run", "--study", "studies/examples/tabular.toml", *options, cwd=examples)
     assert refused.returncode == 2, refused.stdout
-    assert line in refused.stderr
+    for line in mistakes.values():
+        assert line in refused.stderr, refused.stderr
     assert not (examples / "studies" / "studies.db").exists()

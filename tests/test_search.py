@@ -294,15 +294,25 @@ def test_every_mistake_is_told_before_anything_is_touched(place: Path) -> None:
     ("options", "line"),
     [
         (["--set", "model.init_args={hiden=3}"], "model.init_args.hiden = 3: Classifier has no argument hiden"),
-        (["--set", "space.model.hiden_size={int=[1,2]}"], 'did you mean "hidden_size"?'),
+        pytest.param(
+            ["--set", "space.model.hiden_size={int=[1,2]}"], 'did you mean "hidden_size"?', marks=pytest.mark.slow
+        ),
         (["--set", "data.init_args.dataset=digit"], "data.init_args.dataset = 'digit': did you mean \"digits\"?"),
         (["--set", "model.class_path=nowhere.Model"], "model.class_path = 'nowhere.Model': no such module"),
         (
             ["--set", "data.class_path=subprocess.Popen", "--set", "data.init_args={args='touch x', shell=true}"],
             "data.class_path = 'subprocess.Popen': is no LightningDataModule",
         ),
-        (["--set", "model.class_path=os.system"], "model.class_path = 'os.system': os has no class system"),
-        (["--set", "model.class_path=builtins.dict"], "model.class_path = 'builtins.dict': is no LightningModule"),
+        pytest.param(
+            ["--set", "model.class_path=os.system"],
+            "model.class_path = 'os.system': os has no class system",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["--set", "model.class_path=builtins.dict"],
+            "model.class_path = 'builtins.dict': is no LightningModule",
+            marks=pytest.mark.slow,
+        ),
         (["--set", "trainer.precision=17"], "the Lightning Trainer says: "),
         (["--set", "data.init_args.val_size=5000"], "data.init_args.val_size = 5000: leave both sides images"),
         (["--study", "studies/mnist.toml", "--data-dir", "nowhere"], "--study studies/digits.toml"),

@@ -61,7 +61,13 @@ def undisturbed(killed: Path) -> dict[int, float]:
 
 @pytest.mark.parametrize(
     ("damage", "files"),
-    [(flip, ["last"]), (cut, ["last", "previous"]), (plant, ["last"]), (flip, ["best"]), (plant, ["best", "last"])],
+    [
+        (flip, ["last"]),
+        (cut, ["last", "previous"]),
+        (plant, ["last"]),
+        pytest.param(flip, ["best"], marks=pytest.mark.slow),
+        pytest.param(plant, ["best", "last"], marks=pytest.mark.slow),
+    ],
 )
 def test_a_damaged_checkpoint_is_not_gone_on_from(
     killed: Path, undisturbed: dict[int, float], tmp_path: Path, damage: Callable[[Path], None], files: list[str]

@@ -31,7 +31,7 @@ def kinds(place: Path) -> list[str]:
     return [trial.user_attrs["kind"] for trial in load(place).trials]
 
 
-@pytest.mark.parametrize("eat", ["torch.empty(10**15)", "bytearray(10**15)"])
+@pytest.mark.parametrize("eat", ["torch.empty(10**15)", pytest.param("bytearray(10**15)", marks=pytest.mark.slow)])
 def test_an_allocation_that_fails(place: Path, eat: str) -> None:
     (place / "greedy.py").write_text(MODEL.format(eat=eat))
     done = command("run", *OPTIONS, "--set", "pruner={name='NopPruner'}", cwd=place)

@@ -108,9 +108,10 @@ def test_two_coordinators_on_one_study(place: Path, started: Started) -> None:
 @pytest.mark.parametrize(
     ("hook", "number"),
     [
+        pytest.param("on_train_batch_start", signal.SIGINT, marks=pytest.mark.slow),
         ("on_train_batch_start", signal.SIGTERM),
         ("on_validation_epoch_start", signal.SIGINT),
-        ("on_save_checkpoint", signal.SIGTERM),
+        pytest.param("on_save_checkpoint", signal.SIGTERM, marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_in_the_middle_of(place: Path, started: Started, hook: str, number: int) -> None:

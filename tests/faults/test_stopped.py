@@ -17,7 +17,7 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.rglob("*.*"))}
 
 
-@pytest.mark.parametrize("stopped", ["everything", "the coordinator"])
+@pytest.mark.parametrize("stopped", ["everything", pytest.param("the coordinator", marks=pytest.mark.slow)])
 def test_what_stood_still_past_its_lease_overwrites_nothing(place: Path, started: Started, stopped: str) -> None:
     late = started("--n-trials", 2, "--workers", 1, "--set", "trainer.max_epochs=30")
     wait_for(lambda: epochs_reported(place, 5))

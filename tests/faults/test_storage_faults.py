@@ -23,7 +23,7 @@ def test_another_program_locks_the_database_for_seconds(place: Path, started: St
     process = started("--n-trials", 3)
     wait_for(lambda: epochs_reported(place, 5))
     other = sqlite3.connect(place / "studies" / "studies.db", isolation_level=None)
-    for _ in range(3):
+    for _ in range(2):
         other.execute("BEGIN EXCLUSIVE")
         time.sleep(4)
         other.execute("COMMIT")
@@ -34,7 +34,7 @@ def test_another_program_locks_the_database_for_seconds(place: Path, started: St
     check_whole(place, 3)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_signal_in_a_call_of_the_storage(place: Path, started: Started, number: int) -> None:
     process = started("--n-trials", 3)
     wait_for(lambda: epochs_reported(place, 5))
