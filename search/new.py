@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,7 +46,7 @@ def main(
     text = propose(classes["model"], classes["data"], name=study, file=str(path), known=known)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    screen.print(f"\n{text}\nwritten to {Path(path)}; look it over, then", markup=False, soft_wrap=True)
+    screen.print(f"\n{text}\nwritten to {path}; look it over, then", markup=False, soft_wrap=True)
     screen.print(f"  python -m search.run --study {path} --n-trials 20", markup=False, soft_wrap=True)
 
 

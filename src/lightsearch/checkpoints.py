@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import zipfile
@@ -79,7 +80,13 @@ def is_whole(file: Path) -> bool:
             if archive.testzip() is not None:
                 return False
         torch.load(file, map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+    except OSError as error:
+        if (
+            error.errno != errno.EINVAL
+        ):  # a place before the file's beginning; a file that cannot be read is not damaged
+            raise
+        return False
+    except (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
         return False
     return True
 
