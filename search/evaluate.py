@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from search._command import STUDY_HELP, DataDir, Storage, console, data_dir, run, study_name
+
+if TYPE_CHECKING:
+    from lightsearch.evaluation import Evaluation
 
 
 def main(
     study: Annotated[str, typer.Option(help=STUDY_HELP)] = "digits",
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="Test this trial instead of the best, or of all of the front.")
+    ] = None,
     storage: Storage = None,
     data: DataDir = None,
 ) -> None:
-    """Test the study's best trial, and record that the test set was used."""
-    from lightsearch.evaluation import evaluate_best
+    """Test the study's best trial, or its Pareto front, and record that the test set was used."""
+    from lightsearch.evaluation import evaluate
     from lightsearch.folders import study_folder
-    from lightsearch.progress import describe_params
     from lightsearch.storage import storage_url
 
     name, screen = study_name(study), console()
     screen.print("loading PyTorch and the test data ...")
-    evaluation = evaluate_best(name, url=storage_url(storage), data_dir=data_dir(data))
+    evaluations = evaluate(name, url=storage_url(storage), data_dir=data_dir(data), trial=trial)
+    if len(evaluations) > 1:
+        screen.print()
+        screen.print(_rows(evaluations))
+    else:
+        _print_one(screen, name, evaluations[0])
+    if evaluations[-1].ordinal > 1:
+        screen.print(
+            f"\nThis is evaluation number {evaluations[-1].ordinal} of this study's test set. "
+            "A choice made after looking at test results is no longer tested by them."
+        )
+    screen.print(f"\nrecorded with the study and in {study_folder(name) / 'test_evaluations.json'}", soft_wrap=True)
+
+
+def _print_one(screen: Console, name: str, evaluation: Evaluation) -> None:
+    from lightsearch.progress import describe_params
+
     screen.print(f"\ntrial {evaluation.trial} of {name}: {describe_params(evaluation.params)}", markup=False)
     for metric, value in (evaluation.metrics or {}).items():
         screen.print(f"  {metric:<10} {value:.5g}", markup=False)
@@ -30,12 +54,19 @@ def main(
         low, high = evaluation.interval
         screen.print(f"  95% interval of test_acc on {evaluation.n_test} samples: {low:.4f} to {high:.4f}")
     screen.print(f"  in validation it had {evaluation.value:.5g}")
-    if evaluation.ordinal > 1:
-        screen.print(
-            f"\nThis is evaluation number {evaluation.ordinal} of this study's test set. "
-            "A choice made after looking at test results is no longer tested by them."
-        )
-    screen.print(f"\nrecorded with the study and in {study_folder(name) / 'test_evaluations.json'}", soft_wrap=True)
+
+
+def _rows(evaluations: list[Evaluation]) -> Table:
+    """A row for each trial of the front: its objectives, and what it logged on the test set."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    tested = list(evaluations[0].metrics or {})
+    for column in ("trial", *evaluations[0].values, *tested, "95% interval of test_acc"):
+        table.add_column(escape(column), justify="right")
+    for one in evaluations:
+        numbers = [*one.values.values(), *(one.metrics or {}).values()]
+        interval = "-" if one.interval is None else f"{one.interval[0]:.4f} to {one.interval[1]:.4f}"
+        table.add_row(str(one.trial), *(f"{number:.5g}" for number in numbers), interval)
+    return table
 
 
 if __name__ == "__main__":

@@ -99,7 +99,9 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
         return
     if results["leaders"]:
         screen.print()
-        screen.print(leaders_table(results["leaders"][:5], results["metric"]))
+        if "front" in results:
+            screen.print("The Pareto front: what is better in one objective is worse in another.")
+        screen.print(leaders_table(results.get("front", results["leaders"][:5]), results["metric"]))
         screen.print()
         print_findings(screen, result.study)
     option = f" --storage {redact(url)}" if storage else ""

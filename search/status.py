@@ -45,25 +45,28 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
 
     from optuna.trial import TrialState
 
+    from lightsearch.folders import study_folder
     from lightsearch.ownership import abandoned
     from lightsearch.progress import describe_outcome, describe_params, duration, latest
     from lightsearch.storage import storage_time
-    from lightsearch.study import declaration_of, find_study, leaders
+    from lightsearch.study import declaration_of, find_study, front, leaders
 
     found = find_study(storage, name)
     declared, trials = declaration_of(found), found.get_trials(deepcopy=False)
     states = Counter(trial.state.name.lower() for trial in trials)
     kinds = Counter(str(trial.user_attrs["kind"]) for trial in trials if "kind" in trial.user_attrs)
-    screen.print(f"{name}: {declared.direction} {declared.metric}, {len(trials)} trials", markup=False)
+    aims = ", ".join(" ".join(aim) for aim in zip(declared.directions, declared.metrics, strict=True))
+    screen.print(f"{name}: {aims}, {len(trials)} trials", markup=False)
     screen.print("by state  " + (", ".join(f"{n} {state}" for state, n in states.items()) or "none"))
     screen.print("by kind   " + (", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "none"))
-    best, now = leaders(trials, declared.direction, 1), storage_time(storage)
-    screen.print(
-        f"best      {describe_outcome(best[0])}" if best else "best      none yet", markup=False, soft_wrap=True
-    )
+    best = front(trials, declared.directions) if declared.several else leaders(trials, declared.direction, 1)
+    described = [describe_outcome(outcome, declared.metrics[1:]) for outcome in best] or ["none yet"]
+    for line in described:
+        screen.print(f"{'front' if declared.several else 'best':<10}{line}", markup=False, soft_wrap=True)
+    now = storage_time(storage)
     for trial in trials:
         if trial.state is TrialState.RUNNING:
-            epoch, value = latest(trial)
+            epoch, value = latest(trial, study_folder(name), declared.metric)
             since = ""
             if trial.datetime_start is not None:
                 since = f", started {duration(time.time() - trial.datetime_start.timestamp())} ago"

@@ -156,12 +156,6 @@ def test_a_study_of_another_program(tmp_path: Path) -> None:
     assert "&lt;b&gt;other&lt;/b&gt;" in page
 
 
-def test_several_objectives_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="several objectives"):
-        write_report(optuna.create_study(directions=["minimize", "maximize"]), tmp_path / "report")
-    assert not (tmp_path / "report").exists()
-
-
 def test_output_that_cannot_be_written(study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr("lightsearch.tables.trials", lambda _: pytest.fail("worked before it looked"))

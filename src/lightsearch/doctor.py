@@ -58,12 +58,13 @@ def diagnose(study: optuna.Study) -> list[Finding]:
     """Examines a study, finished or not; what it needs and does not find it passes over.
 
     Args:
-        study: Any Optuna study of one objective.
+        study: Any Optuna study. Of several objectives none is the one by which trials lead or parameters have an
+            effect: what asks for that is left out.
     """
     case = _Case(study)
-    examinations: list[Callable[[_Case], Iterator[Finding]]] = [
-        _failures, _bounds, _noise, _max_epochs, _pruner, _repetitions, _no_effect
-    ]  # fmt: skip
+    examinations: list[Callable[[_Case], Iterator[Finding]]] = [_failures, _repetitions]
+    if len(study.directions) == 1:
+        examinations = [_failures, _bounds, _noise, _max_epochs, _pruner, _repetitions, _no_effect]
     return [finding for examine in examinations for finding in examine(case)]
 
 
@@ -93,7 +94,7 @@ class _Case:
     def __init__(self, study: optuna.Study) -> None:
         self.name = study.study_name
         self.attrs = study.user_attrs
-        self.sign = -1.0 if study.direction.name == "MINIMIZE" else 1.0
+        self.sign = -1.0 if study.directions[0].name == "MINIMIZE" else 1.0
         self.trials = study.get_trials(deepcopy=False)
         self.declared = table(self.attrs.get("fingerprint"))
         metric = self.attrs.get("metric")

@@ -14,7 +14,7 @@ from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import check_writable, file_digest, study_folder, write_json
 from lightsearch.outcome import Outcome
 from lightsearch.storage import open_storage, storage_lock
-from lightsearch.study import declaration_of, find_study, leaders
+from lightsearch.study import declaration_of, find_study, front, leaders
 
 
 class Tested(BaseModel):
@@ -33,6 +33,8 @@ class Tested(BaseModel):
     value: float | None
     """The study's metric of this checkpoint, on the validation images; None: it was trained on them as well."""
     params: dict[str, Any]
+    values: dict[str, float] = {}
+    """All the objectives in validation, where there are several."""
 
 
 class Evaluation(Tested):
@@ -50,13 +52,16 @@ class Evaluation(Tested):
     """95% interval of ``test_acc``, for the choice of the test images (Wilson's)."""
 
 
-def evaluate_best(name: str, *, url: str, data_dir: str | None) -> Evaluation:
+def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = None) -> list[Evaluation]:
     """Tests the best trial's checkpoint, and writes ``studies/<name>/test_evaluations.json``.
+
+    Of several objectives every trial of the Pareto front is tested, and each is a use of the test set.
 
     Args:
         name: The study's name.
         url: The storage.
         data_dir: Folder of the data files.
+        trial: Test this complete trial instead.
 
     Raises:
         UserError: if there is no such study, no finished trial, or no whole checkpoint, or the data cannot be had.
@@ -64,27 +69,39 @@ def evaluate_best(name: str, *, url: str, data_dir: str | None) -> Evaluation:
     folder = study_folder(name)
     study = find_study(open_storage(url, create=False), name)
     declared = declaration_of(study)
-    best = leaders(study.get_trials(deepcopy=False), declared.direction, 1)
-    if not best:
+    complete = leaders(study.get_trials(deepcopy=False), declared.directions)
+    if not complete:
         raise UserError(Mistake("--study", name, "has no complete trial yet; run the search first"))
-    checkpoint = _checked(folder, best[0])
+    if trial is not None:
+        why, chosen = "evaluate: a trial by its number", [one for one in complete if one.number == trial]
+    elif declared.several:
+        why, chosen = "evaluate: the Pareto front", front(study.get_trials(deepcopy=False), declared.directions)
+    else:
+        why, chosen = "evaluate: the best trial", complete[:1]
+    if not chosen:
+        raise UserError(Mistake("--trial", trial, f"is no complete trial; the best is {complete[0].number}"))
+    checkpoints = [_checked(folder, one) for one in chosen]
     if mistakes := check_writable(folder):
         raise UserError(*mistakes)
 
     # Imported here: it takes seconds, and a mistake should be told at once.
     from lightsearch import components
 
-    model: Any = components.find_class(declared.model, "model")
-    model = model.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
-    tested = Tested(
-        why="evaluate: the best trial",
-        trial=best[0].number,
-        checkpoint=str(best[0].checkpoint),
-        sha256=str(best[0].sha256),
-        value=float(best[0].value or 0.0),
-        params=best[0].params,
-    )
-    return test_once(study, model, tested, url=url, data_dir=data_dir)[0]
+    model_class: Any = components.find_class(declared.model, "model")
+    evaluations = []
+    for one, checkpoint in zip(chosen, checkpoints, strict=True):
+        model = model_class.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+        tested = Tested(
+            why=why,
+            trial=one.number,
+            checkpoint=str(one.checkpoint),
+            sha256=str(one.sha256),
+            value=float(one.value or 0.0),
+            params=one.params,
+            values={metric: one.metrics[metric] for metric in declared.metrics} if declared.several else {},
+        )
+        evaluations.append(test_once(study, model, tested, url=url, data_dir=data_dir)[0])
+    return evaluations
 
 
 def test_once(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
@@ -16,8 +18,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lightsearch.folders import study_folder, trial_folder
 from lightsearch.outcome import Outcome
-from lightsearch.study import leaders
+from lightsearch.pareto import listed
+from lightsearch.study import front, leaders
 
 
 class Display(Protocol):
@@ -43,20 +47,31 @@ def display_on(console: Console, declared: dict[str, Any], n_trials: int) -> Ite
         n_trials: The study's total of finished trials.
     """
     shown: dict[str, Any] = {"direction": declared.get("direction", "maximize"), "n_trials": n_trials}
+    metric = declared.get("metric", "val_acc")
+    metrics = metric if isinstance(metric, list) and metric else [metric]
     if not (console.is_terminal or console.is_jupyter):
-        yield PlainDisplay(console, **shown)
+        yield PlainDisplay(console, further=metrics[1:], **shown)
         return
-    title, metric = str(declared.get("name")), str(declared.get("metric", "val_acc"))
-    with LiveDisplay(console, name=title, metric=metric, **shown) as live:
+    with LiveDisplay(console, name=str(declared.get("name")), metric=str(metrics[0]), **shown) as live:
         yield live
 
 
 class PlainDisplay:
-    """One line a finished trial: for a file, a pipe, a batch job."""
+    """One line a finished trial: for a file, a pipe, a batch job.
 
-    def __init__(self, console: Console, *, direction: str, n_trials: int) -> None:
+    Args:
+        console: Where the lines go.
+        direction: The study's; of several objectives one for each.
+        n_trials: The study's total of finished trials.
+        further: The objectives after the first.
+    """
+
+    def __init__(
+        self, console: Console, *, direction: str | Sequence[str], n_trials: int, further: Sequence[str] = ()
+    ) -> None:
         self.console = console
         self.direction = direction
+        self.further = further
         self.n_trials = n_trials
         self.pace = Pace(n_trials)
 
@@ -65,10 +80,10 @@ class PlainDisplay:
 
     def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
         self.pace.count(outcome)
-        line = f"[{_n_finished(trials)}/{self.n_trials}] {describe_outcome(outcome)}"
+        line = f"[{_n_finished(trials)}/{self.n_trials}] {describe_outcome(outcome, self.further)}"
         best = leaders(trials, self.direction, 1)
         if best:
-            line += f" | best {best[0].value:.5g} (trial {best[0].number})"
+            line += f" | best {best[0].value:.5g} (trial {best[0].number}){_front(trials, self.direction)}"
         self.message(f"{line} | {self.pace.left(trials)}")
 
     def update(self, study: optuna.Study) -> None:
@@ -81,7 +96,9 @@ class LiveDisplay:
     A context manager: the picture is drawn while it is entered.
     """
 
-    def __init__(self, console: Console, *, name: str, metric: str, direction: str, n_trials: int) -> None:
+    def __init__(
+        self, console: Console, *, name: str, metric: str, direction: str | Sequence[str], n_trials: int
+    ) -> None:
         self.console = console
         self.direction = direction
         self.name = name
@@ -140,6 +157,7 @@ class LiveDisplay:
             (f"{best[0].value:.5g}", "bold green"),
             f"  trial {best[0].number}  ",
             (describe_params(best[0].params), "dim"),
+            _front(trials, self.direction),
         )
 
     def _table(self, trials: list[FrozenTrial]) -> Table:
@@ -148,7 +166,7 @@ class LiveDisplay:
             table.add_column(column, justify="right" if column in ("epoch", self.metric) else "left")
         for trial in trials:
             if trial.state is TrialState.RUNNING:
-                epoch, value = latest(trial)
+                epoch, value = latest(trial, study_folder(self.name), self.metric)
                 table.add_row(f"trial {trial.number}", epoch, value, escape(describe_params(trial.params)))
         return table
 
@@ -173,15 +191,15 @@ class Pace:
         return f"{duration(elapsed)} so far, about {duration(elapsed / self._counted * missing)} to go"
 
 
-def describe_outcome(outcome: Outcome) -> str:
-    """A finished trial in a line."""
+def describe_outcome(outcome: Outcome, further: Sequence[str] = ()) -> str:
+    """A finished trial in a line, with its further objectives."""
     line = f"trial {outcome.number} {outcome.kind}"
     if outcome.error is not None:
         line += f": {outcome.error.type}: {outcome.error.message}"
     elif outcome.value is not None:
-        line += (
-            f" {outcome.value:.5g} (best epoch {outcome.best_epoch}, {outcome.epochs} trained, {outcome.seconds:.1f} s)"
-        )
+        line += f" {outcome.value:.5g}"
+        line += "".join(f", {name} {outcome.metrics[name]:.5g}" for name in further if name in outcome.metrics)
+        line += f" (best epoch {outcome.best_epoch}, {outcome.epochs} trained, {outcome.seconds:.1f} s)"
     return f"{line} {describe_params(outcome.params)}"
 
 
@@ -192,10 +210,27 @@ def describe_params(params: dict[str, Any]) -> str:
     )
 
 
-def latest(trial: FrozenTrial) -> tuple[str, str]:
-    """A running trial's last reported epoch and metric, as text."""
+def latest(trial: FrozenTrial, folder: Path, metric: str) -> tuple[str, str]:
+    """A running trial's last epoch and metric, as text.
+
+    Args:
+        trial: The trial.
+        folder: The study's; of several objectives nothing is reported, and only the trial's own folder knows.
+        metric: The study's first metric.
+    """
     step = trial.last_step
-    return ("-", "-") if step is None else (str(step), f"{trial.intermediate_values[step]:.5g}")
+    if step is not None:
+        return str(step), f"{trial.intermediate_values[step]:.5g}"
+    row = last_epoch(trial_folder(folder, trial.number))
+    return (row["epoch"], f"{float(row[metric]):.5g}") if row.get("epoch") and row.get(metric) else ("-", "-")
+
+
+def last_epoch(folder: Path) -> dict[str, str]:
+    """The last row of a trial's or a run's ``epochs.csv``; empty if there is none yet, or it is being written."""
+    with contextlib.suppress(OSError, csv.Error), (folder / "epochs.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+        return {name: value or "" for name, value in rows[-1].items()} if rows else {}
+    return {}
 
 
 def duration(seconds: float) -> str:
@@ -208,21 +243,29 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def leaders_table(entries: list[dict[str, Any]], metric: str) -> Table:
-    """The leading trials of ``results.json``."""
+def leaders_table(entries: list[dict[str, Any]], metric: str | Sequence[str]) -> Table:
+    """The leading trials of ``results.json``, or the front of several objectives."""
     table = Table(box=None, pad_edge=False, header_style="bold")
+    metrics = listed(metric)
     params = list(entries[0]["params"]) if entries else []
-    for column in ("trial", metric, "best epoch", "epochs", *params):
+    for column in ("trial", *metrics, "best epoch", "epochs", *params):
         table.add_column(column, justify="right")
     for entry in entries:
         table.add_row(
             str(entry["number"]),
             f"{entry['value']:.5g}",
+            *(f"{entry['metrics'][name]:.5g}" for name in metrics[1:]),
             str(entry["best_epoch"]),
             str(entry["epochs"]),
             *(f"{value:.4g}" if isinstance(value, float) else escape(str(value)) for value in entry["params"].values()),
         )
     return table
+
+
+def _front(trials: list[FrozenTrial], direction: str | Sequence[str]) -> str:
+    """How many trials are on the front, in words; nothing where there is one objective."""
+    directions = listed(direction)
+    return f", front of {len(front(trials, directions))}" if len(directions) > 1 else ""
 
 
 def _n_finished(trials: list[FrozenTrial]) -> int:

@@ -7,13 +7,23 @@ from typing import Any
 
 import optuna
 from optuna_integration import PyTorchLightningPruningCallback
+from pytorch_lightning import Callback
 
 from lightsearch.outcome import Diverged
+from lightsearch.study_file import StudyFile
 from lightsearch.training import validates_within_epochs
 
 
 class MissingMetric(Exception):
     """The module does not log the study's metric."""
+
+
+def watching(study_file: StudyFile, trial: optuna.Trial) -> Callback:
+    """The callback that looks at the study's metrics after each validation."""
+    if study_file.several:
+        return WatchedMetrics(study_file.logged)
+    pruning: Callback = PruningCallback(trial, study_file.metric)
+    return pruning
 
 
 class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  # optuna-integration has no types
@@ -44,19 +54,12 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         if trainer.sanity_checking:
             return
-        value = trainer.callback_metrics.get(self.monitor)
-        if value is None:
-            logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
-            raise MissingMetric(
-                f'metric = "{self.monitor}": the module does not log it in validation; it logs {logged}'
-            )
-        if not math.isfinite(value):
-            raise Diverged(f"{self.monitor} is {float(value)} in epoch {trainer.current_epoch}")
+        value = _finite(trainer, self.monitor)
         try:
             if validates_within_epochs(trainer):
-                self._report(float(value))
+                self._report(value)
             elif trainer.current_epoch + 1 == trainer.max_epochs:
-                self._trial.report(float(value), trainer.current_epoch)  # trained to its end: nothing is saved any more
+                self._trial.report(value, trainer.current_epoch)  # trained to its end: nothing is saved any more
             else:
                 super().on_validation_end(trainer, pl_module)
         except optuna.TrialPruned:
@@ -74,3 +77,35 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.pruned_epoch, self.validations = state_dict["pruned_epoch"], state_dict["validations"]
+
+
+class WatchedMetrics(Callback):
+    """In the pruning callback's place where there are several objectives, which Optuna neither reports nor prunes.
+
+    Args:
+        metrics: The objectives that the module logs.
+    """
+
+    def __init__(self, metrics: list[str]) -> None:
+        self.metrics = metrics
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        if not trainer.sanity_checking:
+            for metric in self.metrics:
+                _finite(trainer, metric)
+
+
+def _finite(trainer: Any, metric: str) -> float:
+    """A metric after a validation.
+
+    Raises:
+        MissingMetric: if it is not logged.
+        Diverged: if it is NaN or infinite.
+    """
+    value = trainer.callback_metrics.get(metric)
+    if value is None:
+        logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
+        raise MissingMetric(f'metric = "{metric}": the module does not log it in validation; it logs {logged}')
+    if not math.isfinite(value):
+        raise Diverged(f"{metric} is {float(value)} in epoch {trainer.current_epoch}")
+    return float(value)

@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial
 from lightsearch.errors import Blocked
 from lightsearch.folders import trial_folder, write_json
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.study import Ledger, leaders, outcome_of
+from lightsearch.pareto import listed
+from lightsearch.study import Ledger, front, leaders, outcome_of
 
 LEADERS = 10
 """Leading trials listed in ``results.json``."""
@@ -26,13 +27,17 @@ def write_results(ledger: Ledger) -> dict[str, Any]:
 def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> dict[str, Any]:
     """Everything that the test evaluation and a reader need, as plain JSON.
 
+    Of several objectives the best is the best by the first, and there is a ``front``; each entry has its ``values``.
+
     Args:
         trials: All trials of the study.
         attrs: The study's user attributes.
         name: The study's name.
     """
     declared = attrs["fingerprint"]
-    ranked = leaders(trials, declared["direction"], LEADERS)
+    metrics, directions = listed(declared["metric"]), listed(declared["direction"])
+    several = len(metrics) > 1
+    ranked = leaders(trials, directions, LEADERS)
     outcomes = [outcome for trial in trials if (outcome := outcome_of(trial))]
     trained = [outcome for outcome in outcomes if outcome.kind in (Kind.COMPLETE, Kind.PRUNED)]
     epochs_at_most = sum(_max_epochs(outcome, declared) for outcome in trained)
@@ -42,8 +47,9 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
         "study": name,
         "metric": declared["metric"],
         "direction": declared["direction"],
-        "best": _entry(ranked[0]) if ranked else None,
-        "leaders": [_entry(outcome) for outcome in ranked],
+        "best": _entry(ranked[0], metrics) if ranked else None,
+        "leaders": [_entry(outcome, metrics) for outcome in ranked],
+        **({"front": [_entry(outcome, metrics) for outcome in front(trials, directions)]} if several else {}),
         "counts": {
             "states": Counter(trial.state.name.lower() for trial in trials),
             "kinds": Counter(str(outcome.kind) for outcome in outcomes),
@@ -68,13 +74,17 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
 def drop_checkpoints(ledger: Ledger, trials: list[FrozenTrial], finished: set[int]) -> None:
     """Deletes the checkpoints of finished trials that are not among the study's ``keep_top_k`` leaders.
 
+    Of several objectives the front keeps its checkpoints as well.
+
     Args:
         ledger: The study.
         trials: All trials of it.
         finished: Numbers of trials that may still have checkpoints; those without any are taken out.
     """
     declared = ledger.study_file
-    kept = {outcome.number for outcome in leaders(trials, declared.direction, declared.keep_top_k)}
+    kept = {outcome.number for outcome in leaders(trials, declared.directions, declared.keep_top_k)}
+    if declared.several:
+        kept |= {outcome.number for outcome in front(trials, declared.directions)}
     for number in finished - kept:
         for checkpoint in trial_folder(ledger.folder, number).glob("*.ckpt"):
             try:
@@ -84,8 +94,9 @@ def drop_checkpoints(ledger: Ledger, trials: list[FrozenTrial], finished: set[in
         finished.discard(number)
 
 
-def _entry(outcome: Outcome) -> dict[str, Any]:
-    return outcome.model_dump(mode="json", exclude={"error", "kind"})
+def _entry(outcome: Outcome, metrics: list[str]) -> dict[str, Any]:
+    entry = outcome.model_dump(mode="json", exclude={"error", "kind"})
+    return {**entry, "values": {name: outcome.metrics[name] for name in metrics}} if len(metrics) > 1 else entry
 
 
 def _max_epochs(outcome: Outcome, declared: dict[str, Any]) -> int:

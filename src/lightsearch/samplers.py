@@ -95,7 +95,9 @@ def seeded_sampler(study_file: StudyFile) -> SeededSampler:
 
 
 def pruner(study_file: StudyFile) -> BasePruner:
-    """The study's pruner."""
+    """The study's pruner; of several objectives none, since Optuna prunes by one."""
+    if study_file.several:
+        return optuna.pruners.NopPruner()
     built: BasePruner = _build(optuna.pruners, study_file.pruner, study_file.space, study_file.seed)
     return built
 
@@ -110,7 +112,9 @@ def check(declared: dict[str, Any]) -> list[Mistake]:
     for field, module in (("sampler", optuna.samplers), ("pruner", optuna.pruners)):
         try:
             spec = OptunaSpec.model_validate(declared.get(field, StudyFile.model_fields[field].default))
-            _build(module, spec, _space(declared), seed=0)
+            built = _build(module, spec, _space(declared), seed=0)
+            if field == "sampler":
+                _check_several(built, spec, declared.get("metric"))
         except ValidationError:
             continue
         except _SpecError as error:
@@ -118,6 +122,26 @@ def check(declared: dict[str, Any]) -> list[Mistake]:
         except (TypeError, ValueError, ImportError) as error:
             mistakes.append(Mistake(f"{field}.init_args", spec.init_args, f"{spec.name} says: {error}"))
     return mistakes
+
+
+def _check_several(sampler: BaseSampler, spec: OptunaSpec, metric: object) -> None:
+    """Has a sampler that cannot do several objectives say so, by asking it for a trial of a study that has them."""
+    if not isinstance(metric, list) or len(metric) < 2:
+        return
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        study = optuna.create_study(directions=["minimize"] * len(metric))
+        study.ask()
+        (trial,) = study.trials
+        sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
+    except ValueError as error:
+        if "multi-objective" not in str(error):
+            raise
+        mend = "cannot do several objectives; use TPESampler, NSGAIISampler or RandomSampler"
+        raise _SpecError("name", spec.name, mend) from None
+    finally:
+        optuna.logging.set_verbosity(verbosity)
 
 
 def _space(declared: dict[str, Any]) -> Space:

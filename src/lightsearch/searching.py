@@ -21,7 +21,7 @@ from lightsearch.progress import Display
 from lightsearch.results import summarise
 from lightsearch.runner import Coordinator, Ending
 from lightsearch.storage import check_url, open_storage
-from lightsearch.study import Ledger, leaders
+from lightsearch.study import Ledger, front, leaders
 from lightsearch.study_file import StudyFile, modules_of, validate
 
 if TYPE_CHECKING:
@@ -49,9 +49,17 @@ class SearchResult:
 
     @property
     def best(self) -> Outcome | None:
-        """The best trial: its ``value``, ``params``, ``metrics``, ``best_epoch``, ...; None if none is complete."""
-        best = leaders(self.study.get_trials(deepcopy=False), self.study_file.direction, 1)
+        """The best trial: its ``value``, ``params``, ``metrics``, ``best_epoch``, ...; None if none is complete.
+
+        Of several objectives the best by the first, of equals the better in the next.
+        """
+        best = leaders(self.study.get_trials(deepcopy=False), self.study_file.directions, 1)
         return best[0] if best else None
+
+    @property
+    def front(self) -> list[Outcome]:
+        """The Pareto front of several objectives, the best by the first one first; ``metrics`` has all their values."""
+        return front(self.study.get_trials(deepcopy=False), self.study_file.directions)
 
     def trials(self) -> pd.DataFrame:
         """One row a trial; see ``lightsearch.tables.trials`` for its columns."""
@@ -73,6 +81,7 @@ class SearchResult:
 
     def __repr__(self) -> str:
         best = f"best {self.best.value:.5g} (trial {self.best.number})" if self.best else "no complete trial"
+        best += f", front of {len(self.front)}" if self.study_file.several else ""
         return f"<SearchResult {self.study_file.name}: {self.ending}, {len(self.study.trials)} trials, {best}>"
 
 
@@ -115,6 +124,8 @@ def search(
     ledger = Ledger(study_file, open_storage(url), url, study_folder(study_file.name))
     for change in ledger.open(known.model_dump(include={"data", "device", "versions", "commit"}), known.baseline):
         display.message(f"changed since the last run: {change}")
+    if study_file.several:
+        display.message("pruning is off: Optuna prunes by one objective, and this study has several")
     coordinator = Coordinator(
         ledger,
         _launcher(server, workers, n_trials, known.accelerators),

@@ -6,18 +6,20 @@ import copy
 import pickle
 import time
 import uuid
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from lightsearch import ownership, samplers
+from lightsearch import ownership, pareto, samplers
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import trial_folder
 from lightsearch.outcome import Kind, Outcome
@@ -105,7 +107,11 @@ class Ledger:
                 "study_name": declared.name,
             }
             if new:
-                self.study = optuna.create_study(direction=declared.direction, **options)
+                directions = [StudyDirection[direction.upper()] for direction in declared.directions]
+                self.study = optuna.create_study(directions=directions, **options)
+                if declared.several:
+                    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+                        self.study.set_metric_names(list(declared.metrics))  # for Optuna's dashboard, say
                 attrs = {
                     "uid": uuid.uuid4().hex,
                     "metric": declared.metric,
@@ -173,7 +179,7 @@ class Ledger:
 
     def history(self) -> History | None:
         """What a worker's pruner looks at; None if it looks at nothing."""
-        if self.study_file.pruner.name == "NopPruner":
+        if isinstance(self.study.pruner, optuna.pruners.NopPruner):
             return None
         trials = self.study.get_trials(deepcopy=False)
         for trial in trials:
@@ -220,11 +226,17 @@ class Ledger:
             trial_id, "result", outcome.model_dump(mode="json", exclude={"params", "kind"})
         )
         try:
-            self.study.tell(outcome.number, outcome.value if state is TrialState.COMPLETE else None, state)
+            self.study.tell(outcome.number, self._value(outcome) if state is TrialState.COMPLETE else None, state)
         except UpdateFinishedTrialError:
             # The connection broke after the storage had recorded it, and it was asked to once more.
             if self.storage.get_trial(trial_id).state is not state:
                 raise
+
+    def _value(self, outcome: Outcome) -> float | list[float] | None:
+        """What Optuna is told of a complete trial: its value, or each of several objectives."""
+        if not self.study_file.several:
+            return outcome.value
+        return [outcome.metrics[name] for name in self.study_file.metrics]
 
     def _recover(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """Takes over the trials whose coordinator is gone: those that had ended are told, the others wait again."""
@@ -344,18 +356,30 @@ def outcome_of(trial: FrozenTrial) -> Outcome | None:
     return Outcome(kind=Kind(trial.user_attrs["kind"]), params=trial.params, **trial.user_attrs["result"])
 
 
-def leaders(trials: list[FrozenTrial], direction: str, limit: int | None = None) -> list[Outcome]:
+def leaders(trials: list[FrozenTrial], direction: str | Sequence[str], limit: int | None = None) -> list[Outcome]:
     """The complete trials, the best first; of equals the earlier.
+
+    Of several objectives the first ranks; of equals the next, before the earlier.
 
     Args:
         trials: All trials of the study.
-        direction: ``maximize`` or ``minimize``.
+        direction: ``maximize`` or ``minimize``; of several objectives one for each.
         limit: How many of them; all if None.
     """
-    sign = -1 if direction == "maximize" else 1
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and "result" in trial.user_attrs]
-    complete.sort(key=lambda trial: (sign * (trial.value or 0.0), trial.number))
-    return [outcome for trial in complete[:limit] if (outcome := outcome_of(trial))]
+    complete = [trial for trial in trials if "result" in trial.user_attrs]
+    ranked = pareto.ranked(complete, pareto.listed(direction))
+    return [outcome for trial in ranked[:limit] if (outcome := outcome_of(trial))]
+
+
+def front(trials: list[FrozenTrial], directions: Sequence[str]) -> list[Outcome]:
+    """The Pareto front of several objectives, in the order of ``leaders``.
+
+    Args:
+        trials: All trials of the study.
+        directions: ``maximize`` or ``minimize``, for each objective.
+    """
+    complete = [trial for trial in trials if "result" in trial.user_attrs]
+    return [outcome for trial in pareto.front(complete, directions) if (outcome := outcome_of(trial))]
 
 
 def find_study(storage: PatientStorage, name: str) -> optuna.Study:

@@ -8,14 +8,40 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from lightsearch.errors import Mistake, UserError, did_you_mean
+from lightsearch.measures import MEASURES
 from lightsearch.space import KINDS, Space, Value, list_as_tuple
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 """The allow-list of study names: they become folder names, titles and URLs."""
 NAME_LENGTH = 64
+
+
+def _one_or_more(given: object) -> object:
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, list):
+        return tuple(given)
+    raise ValueError("should be a valid string")
+
+
+OneOrMore = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_more),
+    PlainSerializer(lambda given: given[0] if len(given) == 1 else list(given)),
+]
+"""Written as a string, or as a list of them where there are several objectives."""
 
 
 class _Section(BaseModel):
@@ -70,6 +96,10 @@ class Constraints(_Section):
     latency_ms: float | None = Field(default=None, gt=0)
     """Milliseconds of a forward pass of one sample on the CPU."""
 
+    def exceeded(self, found: dict[str, float]) -> dict[str, float]:
+        """By how much each constrained measure lies above its limit: what is above 0 is a violation to Optuna."""
+        return {name: found[name] - limit for name, limit in self if limit is not None}
+
 
 class StudyFile(_Section):
     """A declared study."""
@@ -78,10 +108,11 @@ class StudyFile(_Section):
     """The study's name in the storage, and of its folder."""
     seed: int = Field(default=42, ge=0, lt=2**32)
     """From it come the split, every trial's seed and the sampler's state."""
-    metric: str = "val_acc"
-    """The logged metric that the study optimises, early stopping watches and the pruner compares."""
-    direction: Literal["maximize", "minimize"] = "maximize"
-    """Whether more of the metric is better or less."""
+    metrics: OneOrMore = Field(default=("val_acc",), alias="metric")
+    """The study's objectives: one logged metric, or several. The first is logged; of the others ``parameters`` and
+    ``latency_ms`` are measured by lightsearch (see ``measures``), and the rest is logged as well."""
+    directions: OneOrMore = Field(default=("maximize",), alias="direction", validate_default=True)
+    """Whether more of it is better or less, ``maximize`` or ``minimize``; for each objective."""
     keep_top_k: int = Field(default=5, ge=1)
     """Trials whose checkpoints are kept; those of trials that fell out of the leaders are deleted."""
     data: ClassSpec
@@ -110,10 +141,60 @@ class StudyFile(_Section):
     def _safe_name(cls, name: str) -> str:
         return checked_name(name)
 
+    @field_validator("metrics")
+    @classmethod
+    def _objectives(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        if not metrics:
+            raise ValueError("names no metric; write one that the module logs in validation")
+        if twice := [name for name in metrics if metrics.count(name) > 1]:
+            raise ValueError(f"names {twice[0]} twice; name each objective once")
+        if len(metrics) > 1 and metrics[0] in MEASURES:
+            raise ValueError(
+                f"begins with {metrics[0]}, which is measured once, before training; begin with a metric that the "
+                "module logs, which early stopping and the best epoch can watch"
+            )
+        return metrics
+
+    @field_validator("directions")
+    @classmethod
+    def _a_direction_each(cls, directions: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if any(direction not in ("maximize", "minimize") for direction in directions):
+            raise ValueError("should be 'maximize' or 'minimize'")
+        metrics = info.data.get("metrics", directions)
+        if len(directions) != len(metrics):
+            raise ValueError(f"metric names {len(metrics)}; write as many, one for each")
+        return directions
+
+    @property
+    def metric(self) -> str:
+        """The logged metric that early stopping, the best epoch and its checkpoint watch, and the pruner compares."""
+        return self.metrics[0]
+
+    @property
+    def direction(self) -> str:
+        """That metric's direction."""
+        return self.directions[0]
+
     @property
     def mode(self) -> Literal["max", "min"]:
-        """The direction in Lightning's words."""
+        """That direction in Lightning's words."""
         return "max" if self.direction == "maximize" else "min"
+
+    @property
+    def several(self) -> bool:
+        """Whether the study has several objectives, so that there is a front in the place of a best trial."""
+        return len(self.metrics) > 1
+
+    @property
+    def measured(self) -> list[str]:
+        """What is measured of every trial before it trains, as a further objective or for a constraint."""
+        limits = self.constraints.model_dump(exclude_none=True)
+        return [name for name in MEASURES if name in self.metrics[1:] or name in limits]
+
+    @property
+    def logged(self) -> list[str]:
+        """The objectives that the module logs."""
+        return [self.metric, *(name for name in self.metrics[1:] if name not in MEASURES)]
 
     def fingerprint(self) -> dict[str, Any]:
         """What shapes a trial's result, as plain JSON: two studies that differ here are different studies.
@@ -125,7 +206,7 @@ class StudyFile(_Section):
             mode="json",
             by_alias=True,
             exclude_none=True,  # an absent step
-            include={"seed", "metric", "direction", "data", "model", "space", "trainer"},
+            include={"seed", "metrics", "directions", "data", "model", "space", "trainer"},
         )
         for key in ("save_top_k", "accelerator", "devices"):
             shape["trainer"].pop(key, None)
@@ -259,4 +340,4 @@ def _known_keys(place: list[Any]) -> list[str]:
     section: Any = StudyFile
     for part in place:
         section = section.model_fields[part].annotation
-    return list(section.model_fields)
+    return [field.alias or name for name, field in section.model_fields.items()]

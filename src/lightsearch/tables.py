@@ -36,7 +36,9 @@ def trials(study: optuna.Study) -> pd.DataFrame:
         number: int64.
         state: category, Optuna's, in lower case.
         kind: category, how the trial ended (see ``lightsearch.outcome.Kind``).
-        value: float64, the metric of the best epoch; of a running or interrupted trial the last one reported.
+        value: float64, the metric of the best epoch; of a running or interrupted trial the last one reported. Of
+            several objectives the first.
+        values_NAME: float64, each objective, where there are several; missing if the trial is not complete.
         best_epoch, epochs: Int64, the best epoch (from 0), and the epochs trained.
         stop_reason: category, why training ended.
         seconds: float64, wall time of the trial's workers.
@@ -49,7 +51,7 @@ def trials(study: optuna.Study) -> pd.DataFrame:
         device: category. checkpoint, sha256, error_type, error_message: str.
 
     Args:
-        study: Any Optuna study of one objective.
+        study: Any Optuna study.
     """
     import pandas as pd
 
@@ -70,6 +72,7 @@ def trials(study: optuna.Study) -> pd.DataFrame:
             [str(outcome.kind) if outcome else None for outcome in outcomes], [str(kind) for kind in Kind]
         ),
         "value": _floats([value_of(trial, outcome) for trial, outcome in zip(frozen, outcomes, strict=True)]),
+        **_values(study, frozen),
         "best_epoch": _integers(told("best_epoch")),
         "epochs": _integers(
             [outcome.epochs if outcome else _reported(trial) for trial, outcome in zip(frozen, outcomes, strict=True)]
@@ -104,12 +107,12 @@ def epochs(study: optuna.Study, folder: Path | None = None) -> pd.DataFrame:
 
     Columns:
         number, epoch: int64; epochs count from 0.
-        value: float64, the study's metric.
+        value: float64, the study's metric; of several objectives the first.
         metrics_NAME: float64, every metric logged.
         seconds: float64, wall time of the epoch.
 
     Args:
-        study: Any Optuna study of one objective.
+        study: Any Optuna study.
         folder: The study's folder; ``studies/<name>`` if None.
     """
     import pandas as pd
@@ -175,6 +178,20 @@ def value_of(trial: FrozenTrial, outcome: Outcome | None) -> float | None:
     return told if told is not None and math.isfinite(told) else None
 
 
+def objectives(study: optuna.Study) -> list[tuple[str, str]]:
+    """Every objective's name, and its direction: ``maximize`` or ``minimize``.
+
+    Another program's may have no names of their own: ``value``, or ``value_0``, ``value_1``, ...
+    """
+    directions = ["minimize" if direction.name == "MINIMIZE" else "maximize" for direction in study.directions]
+    if len(directions) == 1:
+        return [(str(study.user_attrs.get("metric") or "value"), directions[0])]
+    names = study.metric_names or []
+    if len(set(names)) < len(directions):
+        names = [f"value_{place}" for place in range(len(directions))]
+    return list(zip(names, directions, strict=True))
+
+
 def utc_times(trial: FrozenTrial) -> tuple[datetime | None, datetime | None]:
     """Start and end of a trial in UTC.
 
@@ -213,6 +230,18 @@ def own_folder(study: optuna.Study) -> Path | None:
         return study_folder(checked_name(study.study_name))
     except ValueError:
         return None
+
+
+def _values(study: optuna.Study, frozen: list[FrozenTrial]) -> dict[str, Any]:
+    """The columns of several objectives; none of one."""
+    names = [name for name, _ in objectives(study)]
+    if len(names) == 1:
+        return {}
+    complete = [trial.values if trial.state is TrialState.COMPLETE else None for trial in frozen]
+    return {
+        f"values_{name}": _floats([values and values[place] for values in complete])
+        for place, name in enumerate(names)
+    }  # fmt: skip
 
 
 def _epochs_of(trial: FrozenTrial, folder: Path | None, metric: str | None) -> dict[int, dict[str, float]]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pytorch_lightning import Callback, seed_everything
 
-from lightsearch import components, constraints
+from lightsearch import components, measures
 from lightsearch.checkpoints import BEST
 from lightsearch.fencing import Fence, sole_worker
 from lightsearch.folders import file_digest, write_json
 from lightsearch.loggers import build_logger
 from lightsearch.outcome import Interrupted, Kind, Outcome, describe, kind_of
 from lightsearch.patience import History
-from lightsearch.pruning import PruningCallback
+from lightsearch.pruning import PruningCallback, watching
 from lightsearch.samplers import trial_seed
 from lightsearch.study import attach_trial
 from lightsearch.study_file import StudyFile
@@ -56,7 +57,7 @@ def run_trial(
         params=study_file.space.suggest(trial),
         seed=trial_seed(study_file.seed, trial.number),
     )
-    callbacks: list[Callback] = [Fence(attempt, newest_attempt), PruningCallback(trial, study_file.metric)]
+    callbacks: list[Callback] = [Fence(attempt, newest_attempt), watching(study_file, trial)]
     with sole_worker(folder):
         try:
             ending = _train(study_file, outcome, folder, data_dir, log, callbacks, trial.set_constraint)
@@ -77,15 +78,15 @@ def _train(
     log: EpochLog,
     callbacks: Sequence[Callback],
     constrain: Callable[[str, float], None],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Builds data and model from the sampled parameters and fits; says how that ended."""
     sampled = study_file.space.split(outcome.params)
     assert outcome.seed is not None
     seed_everything(outcome.seed, workers=True, verbose=False)
     data = components.build_data(study_file, sampled["data"], data_dir)
     model = components.build_model(study_file, sampled["model"], data)
-    found = constraints.measure(study_file.constraints, model, data)
-    above = constraints.exceeded(study_file.constraints, found)
+    found = measures.measure(study_file.measured, model, data)
+    above = study_file.constraints.exceeded(found)
     for name, excess in above.items():
         constrain(name, excess)
     if any(excess > 0 for excess in above.values()):
@@ -109,26 +110,28 @@ def _train(
     return {
         "kind": Kind.PRUNED if pruned else Kind.COMPLETE,
         "stop_reason": "pruned" if pruned else fitted.stop_reason,
+        "metrics": found,
         "device": fitted.device,
         "threads": fitted.threads,
     }
 
 
 def _write(
-    folder: Path, outcome: Outcome, ending: dict[str, object], study_file: StudyFile, log: EpochLog, began: float
+    folder: Path, outcome: Outcome, ending: dict[str, Any], study_file: StudyFile, log: EpochLog, began: float
 ) -> Outcome:
     """Completes the outcome with the best epoch and writes ``result.json``."""
     best = log.best(study_file.metric, study_file.mode)
+    logged = {name: value for name, value in (best or {}).items() if name not in ("epoch", "seconds")}
     checkpoint = folder / BEST
     found = {
         "epochs": len(log.history),
         "seconds": round(log.seconds_before + time.perf_counter() - began, 3),
         "value": best and best[study_file.metric],
         "best_epoch": best and int(best["epoch"]),
-        "metrics": {name: value for name, value in (best or {}).items() if name not in ("epoch", "seconds")},
         "checkpoint": f"{folder.name}/{BEST}" if checkpoint.exists() else None,
         "sha256": file_digest(checkpoint) if checkpoint.exists() else None,
     }
-    outcome = outcome.model_copy(update={**found, **ending})
+    metrics = {**logged, **ending.get("metrics", {})}
+    outcome = outcome.model_copy(update={**found, **ending, "metrics": metrics})
     write_json(folder / "result.json", outcome.model_dump(mode="json"))
     return outcome

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import statistics
 import time
 from collections import defaultdict
@@ -18,7 +16,7 @@ from rich.text import Text
 
 from lightsearch.confirm.ranking import Ranked
 from lightsearch.confirm.runs import Run, RunOutcome
-from lightsearch.progress import describe_params, duration
+from lightsearch.progress import describe_params, duration, last_epoch
 
 
 class Display:
@@ -132,14 +130,6 @@ def cells(one: Ranked) -> list[str]:
         "-" if one.search_value is None else f"{one.search_value:.5f}",
         str(one.best_epochs) if one.epochs else "-",
     ]
-
-
-def last_epoch(folder: Path) -> dict[str, str]:
-    """The last row of a run's ``epochs.csv``; empty if there is none yet, or it is being written."""
-    with contextlib.suppress(OSError, csv.Error), (folder / "epochs.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-        return {name: value or "" for name, value in rows[-1].items()} if rows else {}
-    return {}
 
 
 def _describe(run: Run, outcome: RunOutcome) -> str:

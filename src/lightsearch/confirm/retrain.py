@@ -14,7 +14,7 @@ from lightsearch.confirm.runs import Run, RunOutcome, Side
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import write_json, write_text
 from lightsearch.progress import describe_params
-from lightsearch.study import declaration_of
+from lightsearch.study import declaration_of, front
 
 
 def retrain(
@@ -44,7 +44,7 @@ def retrain(
         seeds: Fresh seeds for each.
         on: What the chosen one is trained on at the end: train+val for the median number of epochs after which its
             seeds were at their best, or train as in a trial; None: train+val, if the data has a method ``join_val``.
-        n_trial: Retrain this trial's configuration only.
+        n_trial: Retrain this trial's configuration only; of several objectives one must be named.
         workers: Runs at a time; None: fills the cores, or one a GPU.
         data_dir: Folder of the data files.
 
@@ -53,11 +53,15 @@ def retrain(
         Stopped: by a signal.
     """
     study = open_study(name, url, output)
-    trials = study.get_trials(deepcopy=False)
+    declared, trials = declaration_of(study), study.get_trials(deepcopy=False)
     if n_trial is not None:
         chosen_from = [candidates.named(trials, n_trial)]
+    elif declared.several:
+        numbers = ", ".join(str(one.number) for one in front(trials, declared.directions))
+        mend = f"has several objectives; choose a trial of its front yourself, with --n-trial: {numbers}"
+        raise UserError(Mistake("--study", name, mend))
     else:
-        chosen_from = candidates.leading(trials, declaration_of(study).direction, top, name)
+        chosen_from = candidates.leading(trials, declared.direction, top, name)
     opened = load(study, url, data_dir, display)
     if on == "train+val" and not opened.known.joins_val:
         raise UserError(Mistake("--on", on, "the study's data has no method join_val; write --on train"))

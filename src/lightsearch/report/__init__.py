@@ -24,7 +24,7 @@ def write_report(study: optuna.Study, output: Path, folder: Path | None = None) 
     """Writes everything that a report consists of; files of an earlier report are replaced.
 
     Args:
-        study: Any Optuna study of one objective: finished, running, empty, or another program's.
+        study: Any Optuna study: finished, running, empty, or another program's.
         output: The folder to write to; made if it is not there.
         folder: The study's own folder, with the trials' ``epochs.csv``; ``studies/<name>`` if None.
 
@@ -32,11 +32,9 @@ def write_report(study: optuna.Study, output: Path, folder: Path | None = None) 
         The result in a sentence (``headline``), what is to be known with it (``note``), and the findings' number.
 
     Raises:
-        UserError: if the folder cannot be written to, before any work; or if the study has several objectives.
+        UserError: if the folder cannot be written to, before any work.
     """
     check_output(output)
-    if len(study.directions) != 1:
-        raise UserError(Mistake("--study", study.study_name, "has several objectives; a report is of one"))
     from lightsearch import tables
     from lightsearch.report.facts import gather
     from lightsearch.report.page import page

@@ -13,11 +13,12 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsearch import pareto
 from lightsearch.doctor import Finding, diagnose, standard_error, table
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.progress import duration
 from lightsearch.report.importance import Importance, importances
-from lightsearch.tables import distributions_of, outcome_or_none, utc_times, value_of
+from lightsearch.tables import distributions_of, objectives, outcome_or_none, utc_times, value_of
 
 GROUPS = {
     TrialState.COMPLETE: "complete",
@@ -57,6 +58,11 @@ class Row:
         return self.trial.number
 
     @property
+    def values(self) -> list[float]:
+        """A complete trial's objectives."""
+        return [float(value) for value in self.trial.values]
+
+    @property
     def kind(self) -> str:
         return str(self.outcome.kind) if self.outcome and self.group == "failed" else self.group
 
@@ -78,16 +84,31 @@ class Facts:
     """A study as it stands."""
 
     name: str
-    metric: str
-    direction: str
+    objectives: list[tuple[str, str]]
+    """Each one's name and direction. Where there are several, ``metric``, ``direction`` and ``best`` are by the first.
+    """
     made: datetime
     attrs: dict[str, Any]
     rows: list[Row]
     ranked: list[Row]
     """Complete trials, the best first; of equals the earlier."""
+    front: list[Row]
+    """The Pareto front of several objectives, in the same order; empty where there is one."""
     distributions: dict[str, list[BaseDistribution]]
     findings: list[Finding] = field(default_factory=list)
     importances: list[Importance] = field(default_factory=list)
+
+    @property
+    def metric(self) -> str:
+        return self.objectives[0][0]
+
+    @property
+    def direction(self) -> str:
+        return self.objectives[0][1]
+
+    @property
+    def several(self) -> bool:
+        return len(self.objectives) > 1
 
     @property
     def best(self) -> Row | None:
@@ -170,6 +191,10 @@ class Facts:
             return "-"
         return f"{100 * value:.{self.decimals}f}%" if self.is_share else f"{value:.5g}"
 
+    def show_all(self, row: Row) -> list[str]:
+        """A complete trial's objectives for people."""
+        return [self.show(row.value), *(show_amount(value) for value in row.values[1:])]
+
     @cached_property
     def decimals(self) -> int:
         return 1 if self.error is None or self.error > 0.002 else 2
@@ -179,6 +204,8 @@ class Facts:
         """The result in a sentence, and what is to be known with it."""
         if self.best is None:
             return f"No trial of {self.name} is complete yet.", self._why_none()
+        if self.several:
+            return self._headline_of_front()
         many = f"{self.finished:,} finished trials" if self.finished > 1 else "1 finished trial"
         value = self.show(self.best.value)
         if self.error is not None:
@@ -191,6 +218,22 @@ class Facts:
         if len(self.ranked) > 1:
             note += " The best of many noisy measurements flatters itself; fresh data will show a little less."
         return sentence, note
+
+    def _headline_of_front(self) -> tuple[str, str]:
+        spans = []
+        for place, (name, _) in enumerate(self.objectives):
+            ordered = sorted(self.front, key=lambda row: row.values[place])
+            low, high = (self.show_all(row)[place] for row in (ordered[0], ordered[-1]))
+            spans.append(f"{name} {low}" if low == high else f"{name} {low} to {high}")
+        many = f"{len(self.front):,} of {len(self.ranked):,} complete trials"
+        sentence = f"The Pareto front has {many}: {', '.join(spans)}."
+        if len(self.front) == 1:
+            return sentence, f"Trial {self.front[0].number}; no other is better in any objective."
+        note = "What is better than one of them in one objective is worse in another; the choice is yours."
+        return (
+            sentence,
+            f"{note} The best of many noisy measurements flatters itself; fresh data will show a little less.",
+        )
 
     def _why_none(self) -> str:
         counts = self.counts
@@ -244,21 +287,30 @@ def gather(study: optuna.Study) -> Facts:
         outcome = outcome_or_none(trial)
         started, ended = utc_times(trial)
         rows.append(Row(trial, outcome, GROUPS[trial.state], value_of(trial, outcome), started, ended))
-    maximize = study.direction.name != "MINIMIZE"
-    complete = [row for row in rows if row.group == "complete" and row.value is not None]
-    ranked = sorted(complete, key=lambda row: ((-1 if maximize else 1) * (row.value or 0.0), row.number))
+    aims = objectives(study)
+    directions = [direction for _, direction in aims]
+    ranked, on_front = _ranked(rows, directions[0]), []
+    if len(aims) > 1:
+        trials, by_number = [row.trial for row in rows], {row.number: row for row in rows}
+        ranked = [by_number[trial.number] for trial in pareto.ranked(trials, directions)]
+        on_front = [by_number[trial.number] for trial in pareto.front(trials, directions)]
     return Facts(
         name=study.study_name,
-        metric=str(attrs.get("metric") or "value"),
-        direction="maximize" if maximize else "minimize",
+        objectives=aims,
         made=datetime.now(UTC),
         attrs=attrs,
         rows=rows,
         ranked=ranked,
+        front=on_front,
         distributions=distributions_of(row.trial for row in rows),
         findings=diagnose(study),
         importances=importances(study),
     )
+
+
+def _ranked(rows: list[Row], direction: str) -> list[Row]:
+    complete = [row for row in rows if row.group == "complete" and row.value is not None]
+    return sorted(complete, key=lambda row: ((-1 if direction == "maximize" else 1) * (row.value or 0.0), row.number))
 
 
 def provenance(facts: Facts) -> list[tuple[str, str]]:
@@ -276,7 +328,7 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
         *((f"data: {key}", value) for key, value in data.items() if isinstance(value, str | int | float)),
         ("seed of the study and the split", declared.get("seed")),
         ("sampler", table(search.get("sampler")).get("name")),
-        ("pruner", table(search.get("pruner")).get("name")),
+        ("pruner", "off: several objectives" if facts.several else table(search.get("pruner")).get("name")),
         ("device", ", ".join(str(one) for one in dict.fromkeys([attrs.get("device"), *devices]) if one)),
         *((key, value) for key, value in versions.items()),
         ("commit", attrs.get("commit")),
@@ -292,6 +344,11 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
         ("evaluations on the test set", f"{facts.test_evaluations}"),
     ]
     return [(key, str(value)) for key, value in lines if value not in (None, "")]
+
+
+def show_amount(value: float) -> str:
+    """A further objective's value for people: five figures, a whole number as it is."""
+    return f"{value:,.0f}" if value.is_integer() else f"{value:.5g}"
 
 
 def show_param(value: Any) -> str:

@@ -40,6 +40,8 @@ class Importance(NamedTuple):
 def importances(study: optuna.Study) -> list[Importance]:
     """Every parameter's importance for being among the best quarter of the trials, the most important first.
 
+    Of several objectives the first decides which those are.
+
     PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023) as Optuna has it: how differently a parameter is distributed
     in the best trials and in all of them. The same is computed on shuffled values, where nothing matters.
 
@@ -52,7 +54,7 @@ def importances(study: optuna.Study) -> list[Importance]:
     from optuna.importance import PedAnovaImportanceEvaluator  # imports scikit-learn, for another method: a second
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    copy = optuna.create_study(direction=study.direction)  # in memory: the evaluator reads the trials in every call
+    copy = optuna.create_study(direction=study.directions[0])  # in memory: the evaluator reads the trials in every call
     copy.add_trials(
         [optuna.trial.create_trial(params=t.params, distributions=t.distributions, value=t.values[0]) for t in trials]
     )

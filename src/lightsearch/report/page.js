@@ -113,7 +113,7 @@
       const part = document.createDocumentFragment();
       for (const row of rows.slice(next, next + CHUNK)) {
         const tr = document.createElement("tr");
-        if (row[0] === table.best) tr.className = "first";
+        if (table.best.includes(row[0])) tr.className = "first";
         tr.append(...row.map(cell));
         part.append(tr);
       }

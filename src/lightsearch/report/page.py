@@ -17,8 +17,8 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from lightsearch.progress import duration
-from lightsearch.report import plots, space_plots
-from lightsearch.report.facts import LEADERS, Facts, provenance, show_param
+from lightsearch.report import front_plots, plots, space_plots
+from lightsearch.report.facts import LEADERS, Facts, Row, provenance, show_param
 from lightsearch.report.importance import MIN_TRIALS
 from lightsearch.report.plots import Figure
 
@@ -40,7 +40,8 @@ def page(facts: Facts, epochs: pd.DataFrame) -> str:
     """
     from plotly.offline import get_plotlyjs
 
-    panels = {name: draw(facts, epochs) for name, draw in PANELS.items()}
+    left_out = "progress" if facts.several else "front"
+    panels = {name: draw(facts, epochs) for name, draw in PANELS.items() if name != left_out}
     figures = [figure for panel in panels.values() for _, figure in panel.figures]
     scripts = [_asset("page.js"), get_plotlyjs()]  # the table works before the plots are there
     environment = Environment(
@@ -61,7 +62,7 @@ def page(facts: Facts, epochs: pd.DataFrame) -> str:
         panels=panels,
         positions=_positions(panels),
         data=_json({"figures": figures, "table": _table(facts)}),
-        leaders=facts.ranked[:LEADERS],
+        leaders=facts.front or facts.ranked[:LEADERS],
         params=list(facts.distributions),
         epochs_trained=epochs_trained,
         epochs_at_most=at_most,
@@ -75,6 +76,12 @@ def _progress(facts: Facts, _: pd.DataFrame) -> Panel:
     figures = plots.progress(facts)
     return Panel([("The best value so far against the number of finished trials.", figures[0]),
                   ("The best value so far against the time searched.", figures[1])])  # fmt: skip
+
+
+def _front(facts: Facts, _: pd.DataFrame) -> Panel:
+    if not facts.front:
+        return Panel([], "no trial is complete")
+    return Panel(front_plots.fronts(facts))
 
 
 def _curves(facts: Facts, epochs: pd.DataFrame) -> Panel:
@@ -133,6 +140,7 @@ def _timeline(facts: Facts, _: pd.DataFrame) -> Panel:
 
 PANELS: dict[str, Callable[[Facts, pd.DataFrame], Panel]] = {
     "progress": _progress,
+    "front": _front,
     "curves": _curves,
     "importances": _importances,
     "landscape": _landscape,
@@ -167,7 +175,7 @@ def _table(facts: Facts) -> dict[str, Any]:
         for name in (
             "trial",
             "ended as",
-            facts.metric,
+            *(name for name, _ in facts.objectives),
             "best epoch",
             "epochs",
             "stopped by",
@@ -180,12 +188,17 @@ def _table(facts: Facts) -> dict[str, Any]:
     for row in facts.rows:
         told = row.outcome
         rows.append([
-            row.number, row.kind, _finite(row.value), told and told.best_epoch,
+            row.number, row.kind, _finite(row.value), *_further(facts, row), told and told.best_epoch,
             told.epochs if told else len(row.trial.intermediate_values), told.stop_reason if told else "",
             told and round(told.seconds, 1),
             *(_cell(row.trial.params.get(name)) for name in params), told and told.seed,
         ])  # fmt: skip
-    return {"head": head, "rows": rows, "share": facts.is_share, "best": facts.best.number if facts.best else None}
+    return {
+        "head": head,
+        "rows": rows,
+        "share": facts.is_share,
+        "best": [row.number for row in facts.front or facts.ranked[:1]],
+    }
 
 
 def _texts(facts: Facts, params: list[str]) -> list[str]:
@@ -193,6 +206,13 @@ def _texts(facts: Facts, params: list[str]) -> list[str]:
         name for name in params
         if any(isinstance(row.trial.params.get(name), str | bool) for row in facts.rows)
     ]  # fmt: skip
+
+
+def _further(facts: Facts, row: Row) -> list[float | None]:
+    """A trial's objectives after the first."""
+    n = len(facts.objectives) - 1
+    shown = row.values[1:] if row.group == "complete" else [math.nan] * n
+    return [float(f"{value:.6g}") if math.isfinite(value) else None for value in shown]
 
 
 def _finite(value: float | None) -> float | None:

@@ -67,6 +67,9 @@ def describe(row: Row, facts: Facts) -> str:
     """A trial for a tooltip."""
     params = "<br>".join(f"{text(name)} = {text(show_param(value))}" for name, value in row.trial.params.items())
     value = f"{text(facts.metric)} {facts.show(row.value)}" if row.value is not None else ""
+    if facts.several and row.group == "complete":
+        named = zip(facts.objectives, facts.show_all(row), strict=True)
+        value = "<br>".join(f"{text(name)} {shown}" for (name, _), shown in named)
     return f"<b>trial {row.number}</b> · {text(row.kind)}<br>{value}<br>{params}"
 
 
@@ -74,7 +77,11 @@ def tooltips(rows: Sequence[Row], facts: Facts) -> list[str]:
     """Of all trials; of very many the shorter ones, whose parameters are in the table."""
     if len(facts.rows) <= MANY_TRIALS:
         return [describe(row, facts) for row in rows]
-    return [f"trial {row.number} · {row.group} · {facts.show(row.value)}" for row in rows]
+    return [
+        f"trial {row.number} · {row.group} · "
+        + " · ".join(facts.show_all(row) if facts.several and row.group == "complete" else [facts.show(row.value)])
+        for row in rows
+    ]
 
 
 def progress(facts: Facts) -> list[Figure]:

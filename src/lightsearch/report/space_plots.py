@@ -161,9 +161,13 @@ def parallel(facts: Facts) -> Figure:
     shown = [min(max(value, low), high) for value in values]
     metric = {"label": text(_short(facts.metric, 18)), "values": packed(shown), "range": [low, high],
               "tickformat": ".2~%" if facts.is_share else "~g"}  # fmt: skip
+    further = [
+        {"label": text(_short(name, 18)), "values": packed([row.values[place] for row in rows]), "tickformat": "~s"}
+        for place, (name, _) in enumerate(facts.objectives) if place
+    ]  # fmt: skip
     return {
         "data": [{
-            "type": "parcoords", "dimensions": [*dimensions, metric], "line": {
+            "type": "parcoords", "dimensions": [*dimensions, metric, *further], "line": {
                 "color": list(range(len(rows))), "colorscale": [[0, colour("early")], [1, colour("accent")]]},
             "labelfont": {"color": colour("ink"), "size": 12}, "tickfont": {"color": colour("muted"), "size": 10},
             "rangefont": {"color": colour("surface"), "size": 1},

@@ -27,6 +27,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
         "direction": facts.direction,
         "headline": headline,
         "note": note,
+        **_front(facts),
         "best": _entry(facts.best) if facts.best else None,
         "standard_error": facts.error,
         "n_val": facts.n_val,
@@ -47,13 +48,14 @@ def as_markdown(facts: Facts) -> str:
     """A page of GitHub's Markdown; nothing from outside is markup in it."""
     headline, note = facts.headline
     lines = [f"## {_md(facts.name)}", "", f"**{_md(headline)}** {_md(note)}", ""]
-    if facts.ranked:
-        params = list(dict.fromkeys(name for row in facts.ranked[:LEADERS] for name in row.trial.params))
-        lines += [_line(["trial", facts.metric, "epoch", *params]), "| ---: " * (3 + len(params)) + "|"]
-        for row in facts.ranked[:LEADERS]:
+    if shown := facts.front or facts.ranked[:LEADERS]:
+        params = list(dict.fromkeys(name for row in shown for name in row.trial.params))
+        head = ["trial", *(name for name, _ in facts.objectives), "epoch", *params]
+        lines += [_line(head), "| ---: " * len(head) + "|"]
+        for row in shown:
             epoch = row.outcome.best_epoch if row.outcome else None
             values = [show_param(row.trial.params[name]) if name in row.trial.params else "" for name in params]
-            lines.append(_line([str(row.number), facts.show(row.value), "" if epoch is None else str(epoch), *values]))
+            lines.append(_line([str(row.number), *facts.show_all(row), "" if epoch is None else str(epoch), *values]))
         lines.append("")
     if facts.findings:
         lines += ["### What to do next", ""]
@@ -70,6 +72,17 @@ def as_markdown(facts: Facts) -> str:
     lines += ["", "<details><summary>Provenance</summary>", "", _line(["", ""]), "| --- | --- |"]
     lines += [_line([key, value]) for key, value in provenance(facts)]
     return "\n".join([*lines, "", "</details>", ""])
+
+
+def _front(facts: Facts) -> dict[str, Any]:
+    """What there is of several objectives besides; everything else is by the first of them."""
+    if not facts.several:
+        return {}
+    names = [name for name, _ in facts.objectives]
+    return {
+        "objectives": [{"name": name, "direction": direction} for name, direction in facts.objectives],
+        "front": [{**_entry(row), "values": dict(zip(names, row.values, strict=True))} for row in facts.front],
+    }
 
 
 def _entry(row: Row) -> dict[str, Any]:

@@ -1,43 +1,33 @@
-"""What a trial may cost at most: measured before it trains, so that one that costs more is not trained."""
+"""What lightsearch measures of a trial's model itself, before it trains: for constraints, and as objectives."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable, Iterable
 from typing import Any
-
-from lightsearch.study_file import Constraints
 
 REPEATS = 20
 """How often a latency is measured; the median counts."""
 
 
-def measure(constraints: Constraints, model: Any, data: Any) -> dict[str, float]:
-    """What the study constrains, by name.
+def measure(names: Iterable[str], model: Any, data: Any) -> dict[str, float]:
+    """Some of ``MEASURES``, by name.
 
     Args:
-        constraints: The study's.
+        names: Which of them.
         model: A LightningModule. For a latency its ``example_input_array`` is its input, else the first element of the
             first validation batch, a single sample of it.
         data: Its data.
-
-    Returns:
-        ``parameters``: trainable parameters; ``latency_ms``: milliseconds of one forward pass on the CPU.
     """
-    found: dict[str, float] = {}
-    if constraints.parameters is not None:
-        found["parameters"] = sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
-    if constraints.latency_ms is not None:
-        found["latency_ms"] = _latency(model, data)
-    return found
+    return {name: MEASURES[name](model, data) for name in names}
 
 
-def exceeded(constraints: Constraints, found: dict[str, float]) -> dict[str, float]:
-    """By how much each measure lies above its limit: Optuna takes what is above 0 for a violation."""
-    return {name: value - getattr(constraints, name) for name, value in found.items()}
+def _parameters(model: Any, data: Any) -> int:  # noqa: ARG001
+    return sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
 
 
-def _latency(model: Any, data: Any) -> float:
+def _latency_ms(model: Any, data: Any) -> float:
     import torch
 
     sample = getattr(model, "example_input_array", None)
@@ -56,3 +46,7 @@ def _latency(model: Any, data: Any) -> float:
             times.append(time.perf_counter() - began)
     model.train(training)
     return statistics.median(times[3:]) * 1e3
+
+
+MEASURES: dict[str, Callable[[Any, Any], float]] = {"parameters": _parameters, "latency_ms": _latency_ms}
+"""``parameters``: trainable parameters; ``latency_ms``: milliseconds of one sample's forward pass on the CPU."""

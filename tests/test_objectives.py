@@ -1,0 +1,252 @@
+"""Several objectives: declared, searched, ranked by their Pareto front, tested and reported."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from lightsearch import pareto, samplers, tables
+from lightsearch.errors import UserError
+from lightsearch.outcome import Diverged
+from lightsearch.pruning import MissingMetric, WatchedMetrics
+from lightsearch.report import FILES, write_report
+from lightsearch.study_file import read_declaration, validate
+from tests.conftest import ROOT, command, digits, open_ledger
+
+TWO = ('metric=["val_acc", "parameters"]', 'direction=["maximize", "minimize"]')
+OPTIONS = [word for override in (*TWO, "trainer.max_epochs=3", "keep_top_k=1") for word in ("--set", override)]
+
+
+def mistakes(*overrides: str) -> list[str]:
+    declared = read_declaration(ROOT / "studies" / "digits.toml", list(overrides))
+    return [str(mistake) for mistake in validate(declared)[1] + samplers.check(declared)]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (TWO[:1], "direction = 'maximize': metric names 2; write as many, one for each"),
+        (TWO[1:], "direction = ['maximize', 'minimize']: metric names 1; write as many, one for each"),
+        ((TWO[0], 'direction=["maximize", "less"]'), "direction = ['maximize', 'less']: should be 'maximize' or"),
+        (("direction=less",), "direction = 'less': should be 'maximize' or 'minimize'"),
+        (('metric=["latency_ms", "val_acc"]', TWO[1]), "begins with latency_ms, which is measured once"),
+        (('metric=["val_acc", "val_acc"]', TWO[1]), "names val_acc twice; name each objective once"),
+        (('metric=["val_acc", 3]', TWO[1]), "metric.1 = 3: should be a valid string"),
+        (("metric=[]", "direction=[]"), "metric = []: names no metric"),
+        ((*TWO, "sampler={name='CmaEsSampler'}"), "sampler.name = 'CmaEsSampler': cannot do several objectives; use"),
+    ],
+)
+def test_mistakes_in_one_line(overrides: tuple[str, ...], line: str) -> None:
+    (said,) = mistakes(*overrides)
+    assert line in said
+
+
+@pytest.mark.parametrize("name", ["TPESampler", "NSGAIISampler", "RandomSampler", "QMCSampler", "BruteForceSampler"])
+def test_samplers_that_can(name: str) -> None:
+    discrete = "space.model.learning_rate={choice=[0.1]}"
+    assert not mistakes(*TWO, f"sampler={{name='{name}'}}", discrete)
+    assert not mistakes(*TWO, "sampler={name='TPESampler', init_args={multivariate=true, group=true}}")
+
+
+def test_one_objective_is_declared_and_kept_as_ever() -> None:
+    study_file = digits()
+    assert (study_file.metric, study_file.direction, study_file.several) == ("val_acc", "maximize", False)
+    assert study_file.measured == []
+    assert study_file.fingerprint()["metric"] == "val_acc"
+    assert study_file.fingerprint()["direction"] == "maximize"
+    assert digits('metric=["val_acc"]', 'direction=["maximize"]') == study_file
+
+
+def test_several_objectives_are_kept_and_read_again() -> None:
+    study_file = digits(*TWO, "constraints.latency_ms=5.0")
+    print_ = study_file.fingerprint()
+    assert print_["metric"] == ["val_acc", "parameters"]
+    assert print_["direction"] == ["maximize", "minimize"]
+    assert study_file.measured == ["parameters", "latency_ms"]
+    assert study_file.logged == ["val_acc"]
+    again, wrong = validate({"name": "digits", **print_})
+    assert not wrong
+    assert again is not None
+    assert again.fingerprint() == print_
+
+
+def test_other_objectives_are_another_study(tmp_path: Path) -> None:
+    open_ledger(digits(*TWO), tmp_path)
+    with pytest.raises(UserError, match=r"metric: \['val_acc', 'parameters'\] in the study, 'val_acc' in the file"):
+        open_ledger(digits(), tmp_path)
+
+
+def brute_force(trials: list[FrozenTrial], directions: list[str]) -> set[int]:
+    """Numbers of the complete trials that no other one beats, by the definition."""
+    signs = [-1 if direction == "maximize" else 1 for direction in directions]
+    costs = {
+        trial.number: [sign * value for sign, value in zip(signs, trial.values, strict=True)]
+        for trial in trials
+        if trial.state is TrialState.COMPLETE
+    }
+
+    def beats(one: list[float], other: list[float]) -> bool:
+        no_worse = all(a <= b for a, b in zip(one, other, strict=True))
+        return no_worse and any(a < b for a, b in zip(one, other, strict=True))
+
+    return {n for n, mine in costs.items() if not any(beats(other, mine) for other in costs.values())}
+
+
+@pytest.mark.parametrize("directions", [["maximize", "minimize"], ["minimize", "minimize", "maximize"]])
+def test_the_front_is_that_of_the_definition(directions: list[str]) -> None:
+    rng = random.Random(0)
+    study = optuna.create_study(directions=directions)
+    for _ in range(60):
+        study.add_trial(create_trial(values=[rng.randint(0, 6) for _ in directions]))  # with many equals
+    study.add_trial(create_trial(state=TrialState.FAIL))
+    found = pareto.front(study.trials, directions)
+    assert {trial.number for trial in found} == brute_force(study.trials, directions)
+    assert {trial.number for trial in found} == {trial.number for trial in study.best_trials}
+    assert found[0] == pareto.ranked(study.trials, directions)[0]
+    firsts = [trial.values[0] for trial in found]
+    assert firsts == sorted(firsts, reverse=directions[0] == "maximize")
+
+
+class Validated:
+    """What a callback sees of a Trainer after a validation."""
+
+    sanity_checking = False
+    current_epoch = 3
+
+    def __init__(self, **metrics: float) -> None:
+        self.callback_metrics = metrics
+
+
+def test_every_logged_objective_must_be_there_and_finite() -> None:
+    watched = WatchedMetrics(["val_acc", "val_loss"])
+    watched.on_validation_end(Validated(val_acc=0.5, val_loss=0.1), None)
+    with pytest.raises(MissingMetric, match=r'metric = "val_loss".*it logs val_acc'):
+        watched.on_validation_end(Validated(val_acc=0.5), None)
+    with pytest.raises(Diverged, match="val_loss is nan in epoch 3"):
+        watched.on_validation_end(Validated(val_acc=0.5, val_loss=float("nan")), None)
+
+
+def floats(packed: dict[str, str]) -> list[float]:
+    content = base64.b64decode(packed["bdata"])
+    return list(struct.unpack(f"<{len(content) // 8}d", content))
+
+
+def figures_of(page: str) -> list[dict[str, Any]]:
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert data is not None
+    figures: list[dict[str, Any]] = json.loads(data[1])["figures"]
+    return figures
+
+
+def test_accuracy_against_parameters_from_the_search_to_the_report(place: Path) -> None:
+    done = command("run", "--n-trials", 5, *OPTIONS, cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not done.stderr
+    done = command("run", "--n-trials", 8, *OPTIONS, cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("pruning is off") == 1
+    last = r"\[8/8\] trial \d complete 0\.\d+, parameters \d+ .* \| best 0\.\d+ \(trial \d\), front of \d"
+    assert re.search(last, done.stdout)
+    assert "trial  val_acc  parameters  best epoch" in done.stdout
+
+    study = optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="digits")
+    assert study.metric_names == ["val_acc", "parameters"]
+    for trial in study.trials:
+        hidden = trial.params["hidden_size"]
+        assert trial.state is TrialState.COMPLETE
+        assert trial.values == [trial.user_attrs["result"]["value"], hidden**2 + 80 * hidden + 10]
+        assert not trial.intermediate_values
+    assert len(study.trials) == 8
+    expected = brute_force(study.trials, ["maximize", "minimize"])
+    folder = place / "studies" / "digits"
+    results = json.loads((folder / "results.json").read_text())
+    assert {entry["number"] for entry in results["front"]} == expected
+    assert results["best"] == results["front"][0]
+    assert [list(entry["values"].values()) for entry in results["front"]] == [
+        study.trials[entry["number"]].values for entry in results["front"]
+    ]
+    assert {int(file.parent.name[-4:]) for file in folder.glob("trial-*/best.ckpt")} == expected
+
+    again = command("run", "--n-trials", 8, *OPTIONS, cwd=place)
+    assert again.returncode == 0
+    assert "complete" not in again.stdout.partition("digits: done")[0]
+    assert len(study.trials) == 8
+    status = command("status", "--study", "digits", cwd=place).stdout
+    assert status.startswith("digits: maximize val_acc, minimize parameters, 8 trials")
+    assert {int(number) for number in re.findall(r"^front +trial (\d)", status, re.MULTILINE)} == expected
+    assert command("status", cwd=place).returncode == 0
+
+    tested = command("evaluate", "--study", "digits", cwd=place)
+    assert tested.returncode == 0, tested.stderr
+    assert {int(row) for row in re.findall(r"^ +(\d) +0\.\d+ +\d+ ", tested.stdout, re.MULTILINE)} == expected
+    one = command("evaluate", "--study", "digits", "--trial", min(expected), cwd=place)
+    assert f"trial {min(expected)} of digits" in one.stdout
+    assert f"evaluation number {len(expected) + 1} of" in one.stdout
+    kept = study.user_attrs["test_evaluations"]
+    assert {use["trial"] for use in kept[:-1]} == expected
+    assert [use["ordinal"] for use in kept] == list(range(1, len(expected) + 2))
+    assert all(use["values"]["parameters"] == study.trials[use["trial"]].values[1] for use in kept)
+
+    retrained = command("retrain", "--study", "digits", cwd=place)
+    assert retrained.returncode == 2
+    assert retrained.stderr.startswith("--study = 'digits': has several objectives; choose a trial of its front")
+
+    reported = command("report", "--study", "digits", cwd=place)
+    assert reported.returncode == 0, reported.stderr
+    summary = json.loads((place / "reports" / "digits" / "summary.json").read_text())
+    assert {entry["number"] for entry in summary["front"]} == expected
+    assert summary["headline"].startswith(f"The Pareto front has {len(expected)} of 8 complete trials: val_acc ")
+    frame = tables.trials(study)
+    assert list(frame["values_parameters"]) == [trial.values[1] for trial in study.trials]
+    assert list(frame["value"]) == list(frame["values_val_acc"])
+    others, front = figures_of((place / "reports" / "digits" / "report.html").read_text())[0]["data"]
+    drawn = list(zip(floats(front["y"]), floats(front["x"]), strict=True))
+    assert sorted(drawn) == sorted(tuple(study.trials[number].values) for number in expected)
+    assert len(floats(others["x"])) == 8 - len(expected)
+    assert floats(front["x"]) == sorted(floats(front["x"]))  # a staircase
+
+
+def test_a_latency_is_an_objective_from_python(place: Path) -> None:
+    import lightsearch
+
+    declared = read_declaration(place / "studies" / "digits.toml", ["trainer.max_epochs=2", "name=fast"])
+    declared |= {"metric": ["val_acc", "val_loss", "latency_ms"], "direction": ["maximize", "minimize", "minimize"]}
+    result = lightsearch.search(declared, n_trials=3, workers=1)
+    assert result.ending == "done"
+    assert {one.number for one in result.front} == brute_force(result.study.trials, declared["direction"])
+    assert all(one.metrics["latency_ms"] > 0 for one in result.front)
+    assert result.best == result.front[0]
+    assert f"front of {len(result.front)}>" in repr(result)
+    assert result.study.trials[0].values[1] == result.trials()["metrics_val_loss"][0]
+
+
+def test_a_report_of_another_programs_objectives(tmp_path: Path) -> None:
+    study = optuna.create_study(study_name="other", directions=["minimize", "minimize"])
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        x = trial.suggest_float("x", 0, 2)
+        trial.set_constraint("x", x - 1.8)
+        return x**2, (x - 2) ** 2
+
+    study.optimize(objective, n_trials=20)
+    study.add_trial(create_trial(values=[0.0, float("inf")]))
+    write_report(study, tmp_path / "report", tmp_path / "none")
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == sorted(FILES)
+    summary = json.loads((tmp_path / "report" / "summary.json").read_text())
+    expected = {trial.number for trial in study.best_trials if trial.number < 20}
+    assert {entry["number"] for entry in summary["front"]} == expected
+    assert [one["name"] for one in summary["objectives"]] == ["value_0", "value_1"]
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert figures_of(page)[0]["data"][1]["line"]["shape"] == "hv"
+    assert "The objectives against each other" in page
+    empty = optuna.create_study(directions=["minimize", "maximize"])
+    assert write_report(empty, tmp_path / "empty")["headline"].startswith("No trial of")
