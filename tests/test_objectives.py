@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from plotly import graph_objects
 
 from lightsearch import pareto, samplers, tables
 from lightsearch.errors import UserError
@@ -41,7 +42,8 @@ def mistakes(*overrides: str) -> list[str]:
         (('metric=["latency_ms", "val_acc"]', TWO[1]), "begins with latency_ms, which is measured once"),
         (('metric=["val_acc", "val_acc"]', TWO[1]), "names val_acc twice; name each objective once"),
         (('metric=["val_acc", 3]', TWO[1]), "metric.1 = 3: should be a valid string"),
-        (("metric=[]", "direction=[]"), "metric = []: names no metric"),
+        (("direction=[]",), "direction = []: metric names 1; write as many"),
+        (("metric=[]",), "metric = []: names no metric"),
         ((*TWO, "sampler={name='CmaEsSampler'}"), "sampler.name = 'CmaEsSampler': cannot do several objectives; use"),
     ],
 )
@@ -64,6 +66,10 @@ def test_one_objective_is_declared_and_kept_as_ever() -> None:
     assert study_file.fingerprint()["metric"] == "val_acc"
     assert study_file.fingerprint()["direction"] == "maximize"
     assert digits('metric=["val_acc"]', 'direction=["maximize"]') == study_file
+    declared = read_declaration(ROOT / "studies" / "digits.toml", [])
+    del declared["metric"], declared["direction"]
+    assert validate(declared) == (study_file, [])
+    assert validate(study_file.model_dump(by_alias=True, exclude_none=True)) == (study_file, [])
 
 
 def test_several_objectives_are_kept_and_read_again() -> None:
@@ -143,7 +149,9 @@ def floats(packed: dict[str, str]) -> list[float]:
 def figures_of(page: str) -> list[dict[str, Any]]:
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert data is not None
-    figures: list[dict[str, Any]] = json.loads(data[1])["figures"]
+    figures: list[dict[str, Any]] = json.loads(re.sub("\ue000[a-z-]+", "#336699", data[1]))["figures"]
+    for figure in figures:
+        graph_objects.Figure(data=figure["data"], layout=figure["layout"])  # refuses what Plotly does not know
     return figures
 
 

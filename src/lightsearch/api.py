@@ -42,7 +42,7 @@ def search(
         display: Where progress is shown; None: in place on a terminal or in a notebook, in lines elsewhere.
 
     Returns:
-        How it ended, with ``.best``, ``.trials()`` and ``.load_best_model()``.
+        How it ended, with ``.best``, ``.trials()`` and ``.load_best_model()``, and ``.front`` of several objectives.
 
     Raises:
         UserError: everything that is wrong with the declaration, the data, the storage, before any of them is touched.

@@ -15,7 +15,6 @@ from pydantic import (
     Field,
     PlainSerializer,
     ValidationError,
-    ValidationInfo,
     field_validator,
 )
 
@@ -111,7 +110,7 @@ class StudyFile(_Section):
     metrics: OneOrMore = Field(default=("val_acc",), alias="metric")
     """The study's objectives: one logged metric, or several. The first is logged; of the others ``parameters`` and
     ``latency_ms`` are measured by lightsearch (see ``measures``), and the rest is logged as well."""
-    directions: OneOrMore = Field(default=("maximize",), alias="direction", validate_default=True)
+    directions: OneOrMore = Field(default=("maximize",), alias="direction")
     """Whether more of it is better or less, ``maximize`` or ``minimize``; for each objective."""
     keep_top_k: int = Field(default=5, ge=1)
     """Trials whose checkpoints are kept; those of trials that fell out of the leaders are deleted."""
@@ -157,12 +156,9 @@ class StudyFile(_Section):
 
     @field_validator("directions")
     @classmethod
-    def _a_direction_each(cls, directions: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    def _two_words(cls, directions: tuple[str, ...]) -> tuple[str, ...]:
         if any(direction not in ("maximize", "minimize") for direction in directions):
             raise ValueError("should be 'maximize' or 'minimize'")
-        metrics = info.data.get("metrics", directions)
-        if len(directions) != len(metrics):
-            raise ValueError(f"metric names {len(metrics)}; write as many, one for each")
         return directions
 
     @property
@@ -281,8 +277,16 @@ def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]
         study_file = StudyFile.model_validate(declared)
     except ValidationError as error:
         return None, [_mistake(dict(details)) for details in error.errors()]
-    mistakes = _check_enqueued(study_file)
+    mistakes = _check_directions(study_file) + _check_enqueued(study_file)
     return (None if mistakes else study_file), mistakes
+
+
+def _check_directions(study_file: StudyFile) -> list[Mistake]:
+    n_metrics, directions = len(study_file.metrics), study_file.directions
+    if n_metrics == len(directions):
+        return []
+    given = directions[0] if len(directions) == 1 else list(directions)
+    return [Mistake("direction", given, f"metric names {n_metrics}; write as many, one for each")]
 
 
 def _check_enqueued(study_file: StudyFile) -> list[Mistake]:
