@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import random
 import re
@@ -14,13 +15,18 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from plotly import graph_objects
+from rich.console import Console
 
 from lightsearch import pareto, samplers, tables
 from lightsearch.errors import UserError
-from lightsearch.outcome import Diverged
+from lightsearch.folders import trial_folder
+from lightsearch.outcome import Diverged, Kind, Outcome
+from lightsearch.progress import LiveDisplay
 from lightsearch.pruning import MissingMetric, WatchedMetrics
 from lightsearch.report import FILES, write_report
+from lightsearch.study import Assigned
 from lightsearch.study_file import read_declaration, validate
+from lightsearch.training import EpochLog
 from tests.conftest import ROOT, command, digits, open_ledger
 
 TWO = ('metric=["val_acc", "parameters"]', 'direction=["maximize", "minimize"]')
@@ -89,6 +95,23 @@ def test_other_objectives_are_another_study(tmp_path: Path) -> None:
     open_ledger(digits(*TWO), tmp_path)
     with pytest.raises(UserError, match=r"metric: \['val_acc', 'parameters'\] in the study, 'val_acc' in the file"):
         open_ledger(digits(), tmp_path)
+
+
+def test_the_live_display_shows_the_front_and_epochs_that_are_not_reported(place: Path) -> None:
+    ledger = open_ledger(digits(*TWO), place)
+    done, running = ledger.ask(5), ledger.ask(5)
+    assert isinstance(done, Assigned)
+    assert isinstance(running, Assigned)
+    ledger.tell(done, Outcome(number=0, kind=Kind.COMPLETE, value=0.75, metrics={"val_acc": 0.75, "parameters": 9}))
+    log = EpochLog(trial_folder(ledger.folder, running.number) / "epochs.csv")
+    log.add({"epoch": 3, "val_acc": 0.625, "seconds": 1.0})
+    screen = Console(file=io.StringIO(), force_terminal=True, width=160, color_system=None)
+    directions = ["maximize", "minimize"]
+    with LiveDisplay(screen, name="digits", metric="val_acc", direction=directions, n_trials=5) as display:
+        display.update(ledger.study)
+    text = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert re.search(r"best val_acc: 0.75  trial 0 .*, front of 1", text)
+    assert re.search(r"trial 1 +3 +0.625", text)
 
 
 def brute_force(trials: list[FrozenTrial], directions: list[str]) -> set[int]:
