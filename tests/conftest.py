@@ -48,7 +48,7 @@ def server() -> Iterator[postgresql.Server]:
 
 def environment() -> dict[str, str]:
     """The environment of a command that is started from a checkout."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    return {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "COLUMNS": "200"}
 
 
 def command(name: str, *arguments: object, cwd: Path | None = None, timeout: float = 300) -> Any:
