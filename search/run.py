@@ -21,6 +21,9 @@ def main(
     workers: Annotated[
         str, typer.Option(help="Trials at a time; auto: fills the cores, or one a GPU; 0: one, in this process.")
     ] = "auto",
+    pack: Annotated[
+        str, typer.Option(help="Trials a worker, trained together as one model; auto: where it pays; off: one by one.")
+    ] = "auto",
     timeout: Annotated[
         float | None, typer.Option(min=1, help="Seconds after which to stop; the same command goes on.")
     ] = None,
@@ -51,7 +54,8 @@ def main(
             n_trials=n_trials,
             url=url,
             display=display,
-            workers=None if workers == "auto" else _number(workers),
+            workers=None if workers == "auto" else _number(workers, "--workers", "auto"),
+            pack={"auto": None, "off": 1}[pack] if pack in ("auto", "off") else _number(pack, "--pack", "auto, off"),
             timeout=timeout,
             trial_timeout=trial_timeout,
             data_dir=data_dir(data),
@@ -62,10 +66,11 @@ def main(
     sys.exit(1 if result.failure or result.blocked else 0)
 
 
-def _number(workers: str) -> int:
-    if not workers.isdigit() or int(workers) > 1024:
-        raise typer.BadParameter("write auto, or a number from 0 to 1024", param_hint="--workers")
-    return int(workers)
+def _number(text: str, option: str, words: str) -> int:
+    least = 1 if option == "--pack" else 0
+    if not text.isdigit() or not least <= int(text) <= 1024:
+        raise typer.BadParameter(f"write {words}, or a number from {least} to 1024", param_hint=option)
+    return int(text)
 
 
 def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> None:

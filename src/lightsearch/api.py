@@ -22,6 +22,7 @@ def search(
     n_trials: int = 50,
     *,
     workers: int | None = None,
+    pack: int | None = None,
     storage: str | None = None,
     timeout: float | None = None,
     trial_timeout: float | None = None,
@@ -34,7 +35,8 @@ def search(
         study: A study file's path, or what such a file says as a dictionary. There a class may stand in the place of
             its path: ``{"name": "mine", "model": MyNet, "data": {"class_path": MyData, "init_args": {...}}, ...}``.
         n_trials: The study's total of finished trials (complete and pruned).
-        workers: Trials at a time; 0: one, in this process; None: fills the cores, or one a GPU.
+        workers: Processes at a time; 0: one trial, in this process; None: fills the cores, or one a GPU.
+        pack: Trials a process, trained together as one model; 1: each alone; None: where it pays.
         storage: SQLAlchemy URL (else LIGHTSEARCH_STORAGE, else ``sqlite:///studies/studies.db``).
         timeout: Seconds after which the search stops.
         trial_timeout: Seconds after which a trial is killed.
@@ -53,6 +55,7 @@ def search(
         "n_trials": n_trials,
         "url": storage_url(None) if storage is None else storage,
         "workers": workers,
+        "pack": pack,
         "timeout": timeout,
         "trial_timeout": trial_timeout,
         "data_dir": str(Path(data_dir).absolute()) if data_dir else None,

@@ -99,6 +99,8 @@ class Outcome(BaseModel):
     """Every metric logged in the best epoch."""
     seed: int | None = None
     """The trial's seed."""
+    epoch_seeds: list[int] = []
+    """Each epoch's seed, if it trained in a pack; none: it trained alone, and they come from its own."""
     seconds: float = 0.0
     """Wall time from the worker's start to its end, over all attempts."""
     checkpoint: str | None = None

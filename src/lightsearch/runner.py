@@ -59,6 +59,8 @@ class _Running:
     began: float = field(default_factory=time.monotonic)
     checkpoint: int = 0
     """When its last checkpoint had been written, as it was launched."""
+    alone: bool = False
+    """Whether it gets a process of its own from now on."""
     crashes: int = 0
     """How often its process died since its last new checkpoint."""
     timed_out: bool = False
@@ -190,7 +192,9 @@ class Coordinator:
             "attempt": running.assigned.attempt,
             "history": self.ledger.history(),
         }
-        self.launcher.launch(Job(number, folder, _run_trial, arguments))
+        data = self.ledger.study_file.space.split(running.assigned.params)["data"]
+        kind = repr(sorted(data.items()))  # trials on the same batches
+        self.launcher.launch(Job(number, folder, _run_trial, arguments, kind, running.alone))
 
     @contextlib.contextmanager
     def _keeping_leases(self) -> Iterator[None]:
@@ -249,7 +253,7 @@ class Coordinator:
         if ended.exit_code == CANNOT_WRITE:
             error = TrialError(type="Blocked", message=_last_line(folder / "log.txt"), traceback="")
             return Outcome(number=number, kind=Kind.INTERRUPTED, error=error)
-        if ended.out_of_memory:
+        if ended.out_of_memory and not ended.in_company:
             return self._failed(number, Kind.OUT_OF_MEMORY, "the kernel killed its process: the memory was full")
         if _last_checkpoint(folder) != running.checkpoint:
             running.crashes = 0  # it got on: only deaths at the same place are counted
@@ -259,6 +263,7 @@ class Coordinator:
         if again is None:
             return Outcome(number=number, kind=Kind.INTERRUPTED)
         running.assigned, running.crashes = again, running.crashes + 1
+        running.alone = ended.in_company and (ended.out_of_memory or running.crashes >= MAX_CRASHES)
         self.display.message(
             f"trial {number}: its process died ({_exit(ended.exit_code)}); going on from its last checkpoint, "
             f"attempt {again.attempt}"

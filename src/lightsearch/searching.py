@@ -14,6 +14,7 @@ from lightsearch.errors import Blocked, UserError
 from lightsearch.folders import check_writable, study_folder
 from lightsearch.launchers import Launcher
 from lightsearch.launchers.inline import InlineLauncher
+from lightsearch.launchers.packs import PackLauncher
 from lightsearch.launchers.processes import ForkServer, ProcessLauncher
 from lightsearch.outcome import Outcome, TrialError
 from lightsearch.preflight import Preflight, preflight
@@ -26,6 +27,13 @@ from lightsearch.study_file import StudyFile, modules_of, validate
 
 if TYPE_CHECKING:
     import pandas as pd
+
+AUTO_PACK = 8
+"""Trials of a pack whose size is not given: more of them leave the sampler and the pruner less to learn from."""
+LEAST_PACK = 4
+"""Below this a pack is not worth the rehearsal."""
+WORTH_IT = 1.2
+"""How many times as fast a pack must be to be chosen without being asked for."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,6 +100,7 @@ def search(
     url: str,
     display: Display,
     workers: int | None = None,
+    pack: int | None = None,
     timeout: float | None = None,
     trial_timeout: float | None = None,
     data_dir: str | None = None,
@@ -103,7 +112,8 @@ def search(
         n_trials: The study's total of finished trials (complete and pruned).
         url: The storage.
         display: Where progress is shown.
-        workers: Trials at a time; 0: one, in this process; None: fills the cores, or one a GPU.
+        workers: Processes at a time; 0: one trial, in this process; None: fills the cores, or one a GPU.
+        pack: Trials a process, trained together; 1: each alone; None: as many as pay, where the model allows it.
         timeout: Seconds after which the search stops.
         trial_timeout: Seconds after which a trial is killed.
         data_dir: Folder of the data files.
@@ -126,9 +136,11 @@ def search(
         display.message(f"changed since the last run: {change}")
     if study_file.several:
         display.message("pruning is off: Optuna prunes by one objective, and this study has several")
+    workers = min(known.accelerators or cpu_count(), n_trials) if workers is None else workers
+    size = _pack_size(server, study_file, pack, workers, n_trials, data_dir, display)
     coordinator = Coordinator(
         ledger,
-        _launcher(server, workers, n_trials, known.accelerators),
+        _launcher(server, workers, size, known.accelerators),
         display,
         n_trials=n_trials,
         timeout=timeout,
@@ -149,13 +161,49 @@ def search(
     )
 
 
-def _launcher(server: ForkServer | None, workers: int | None, n_trials: int, accelerators: int) -> Launcher:
+def _pack_size(
+    server: ForkServer | None,
+    study_file: StudyFile,
+    pack: int | None,
+    workers: int,
+    n_trials: int,
+    data_dir: str | None,
+    display: Display,
+) -> int:
+    """How many trials a process trains at a time."""
+    if pack is None and workers == 1:
+        return 1  # one trial after the other is what was asked for
+    size = min(pack or AUTO_PACK, -(-n_trials // max(workers, 1)))
+    if server is None or size < (2 if pack else LEAST_PACK):
+        return 1
+    try:
+        gain, refused = server.call(_rehearse, study_file, data_dir, size)
+    except Exception as error:  # whatever it is, it will be said of the trials that meet with it
+        gain, refused = 1.0, f"the rehearsal ended with {type(error).__name__}: {error}"
+    if refused is not None:
+        display.message(f"trials train one by one, not in packs: {refused}")
+        return 1
+    if pack is None and gain < WORTH_IT:
+        display.message(f"trials train one by one: in packs their steps would be {gain:.1f} times as fast")
+        return 1
+    display.message(f"trials train in packs of {size}: their steps are {gain:.1f} times as fast as one by one")
+    return size
+
+
+def _rehearse(study_file: StudyFile, data_dir: str | None, size: int) -> tuple[float, str | None]:
+    """``rehearse``, imported where it runs: the coordinator itself has no need of torch."""
+    from lightsearch.packs.rehearsal import rehearse
+
+    return tuple(rehearse(study_file, data_dir, size))  # type: ignore[return-value]
+
+
+def _launcher(server: ForkServer | None, workers: int, size: int, accelerators: int) -> Launcher:
     if server is None:
         return InlineLauncher()
-    cores = cpu_count()  # those that this process may use, a container's limit included
-    if workers is None:
-        workers = min(accelerators or cores, n_trials)
-    return ProcessLauncher(server, workers=workers, threads=max(1, cores // workers), accelerators=accelerators)
+    threads = max(1, cpu_count() // workers)  # the cores that this process may use, a container's limit included
+    if size > 1:
+        return PackLauncher(server, workers=workers, size=size, threads=threads, accelerators=accelerators)
+    return ProcessLauncher(server, workers=workers, threads=threads, accelerators=accelerators)
 
 
 def _call(function: Any, *args: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from pytorch_lightning import Callback, seed_everything
+from torch.utils.data import DataLoader
 
 from lightsearch.checkpoints import PREVIOUS, SafeCheckpoints, resume_point
 from lightsearch.flavours import based_on, data_for, of_model
@@ -35,6 +36,8 @@ class Fit(NamedTuple):
     """``cpu``, ``cuda:0``, ..."""
     threads: int
     """CPU threads."""
+    epoch_seeds: list[int]
+    """The epochs' seeds, if it trained in a pack; else they are the trial's own, and this is empty."""
 
 
 def fit(
@@ -51,6 +54,7 @@ def fit(
     keywords: dict[str, Any],
     log: EpochLog,
     callbacks: Sequence[Any] = (),
+    epoch_seeds: Sequence[int] = (),
 ) -> Fit:
     """Trains ``model`` on ``data``, going on from the folder's last whole checkpoint if there is one.
 
@@ -69,6 +73,7 @@ def fit(
         keywords: Further keyword arguments of the Trainer.
         log: Takes the epochs' metrics; those before a resume are put back into it.
         callbacks: Further callbacks; they run before early stopping and checkpoints.
+        epoch_seeds: Seeds of the first epochs, of a trial of a pack that is done again.
 
     Raises:
         Diverged: if a loss becomes NaN or infinite.
@@ -76,6 +81,7 @@ def fit(
     quiet()
     seed_everything(seed, workers=True, verbose=False)
     flavour = of_model(model)
+    seeds = SeedEpochs(seed, epoch_seeds)
     stopping = based_on(flavour.callbacks.EarlyStopping, _EarlyStopping)(
         metric, mode=mode, patience=patience or 2**31, min_delta=min_delta, check_finite=False
     )
@@ -86,7 +92,7 @@ def fit(
         # In this order: a checkpoint holds the log's rows up to and with its own epoch.
         [
             *callbacks,
-            SeedEpochs(seed),
+            seeds,
             stopping,
             log_callback(flavour, log),
             *_checkpoints(flavour, folder, metric, mode, save_top_k, keywords),
@@ -95,7 +101,10 @@ def fit(
     data = data_for(flavour, data)
     trainer.fit(model, datamodule=data, ckpt_path=resume_point(folder), weights_only=True)
     (folder / PREVIOUS).unlink(missing_ok=True)
-    return Fit(_stop_reason(trainer, stopping), str(trainer.strategy.root_device), torch.get_num_threads())
+    device = str(trainer.strategy.root_device)
+    return Fit(
+        _stop_reason(trainer, stopping), device, torch.get_num_threads(), seeds.epoch_seeds if seeds.in_pack else []
+    )
 
 
 def test(model: Any, loader: Any, *, folder: Path, keywords: dict[str, Any]) -> dict[str, float]:
@@ -195,13 +204,54 @@ class _LogEpochs:
 
 
 class SeedEpochs(Callback):
-    """Seeds every epoch from (seed, epoch): a resumed fit goes on as if it had never stopped."""
+    """Seeds every epoch from (seed, epoch): a resumed fit goes on as if it had never stopped.
 
-    def __init__(self, seed: int) -> None:
+    Args:
+        seed: The trial's seed.
+        epoch_seeds: Seeds of the first epochs, where they are to be those of a pack.
+    """
+
+    def __init__(self, seed: int, epoch_seeds: Sequence[int] = ()) -> None:
         self.seed = seed
+        self.given = epoch_seeds
+        self.epoch_seeds: list[int] = []
+        """Each epoch's seed so far; in a pack it is its senior's, whose order of batches all members share."""
+        self.in_pack = False
+        """Whether an epoch was trained in a pack."""
+        self._first = True
+
+    def epoch_seed(self, epoch: int) -> int:
+        """The seed of an epoch, where no pack decides it."""
+        return self.given[epoch] if epoch < len(self.given) else (self.seed << 16) + epoch
+
+    def follow(self, seed: int) -> None:
+        """Takes the order of batches of a pack's senior for the epoch that has begun."""
+        self.epoch_seeds[-1] = seed
+        self.in_pack = True
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        torch.manual_seed((self.seed << 16) + trainer.current_epoch)
+        epoch = trainer.current_epoch
+        self.epoch_seeds[epoch:] = [self.epoch_seed(epoch)]
+        torch.manual_seed(self.epoch_seed(epoch))
+        if self._first:  # Lightning has made this epoch's iterators already; it makes the others' after this
+            draw_base_seeds(trainer)
+        self._first = False
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch_seeds": self.epoch_seeds, "in_pack": self.in_pack}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.epoch_seeds, self.in_pack = list(state_dict["epoch_seeds"]), state_dict["in_pack"]
+
+
+def draw_base_seeds(trainer: Any) -> None:
+    """Draws the numbers that the iterators of the training loaders draw when they are made.
+
+    So an epoch's batches come in one order, whether its seed was set before its iterators were made or after.
+    """
+    for loader in trainer.fit_loop._combined_loader.flattened:
+        if isinstance(loader, DataLoader):
+            torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
 
 
 def quiet() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytorch_lightning import Callback, seed_everything
 
@@ -22,6 +22,15 @@ from lightsearch.study import attach_trial
 from lightsearch.study_file import StudyFile
 from lightsearch.training import EPOCHS, EpochLog, fit
 
+BuildData = Callable[[StudyFile, dict[str, Any], str | None], Any]
+
+
+class Place(NamedTuple):
+    """Where a trial trains: alone, as it is made without arguments, or in a pack."""
+
+    build_data: BuildData = components.build_data
+    callbacks: Sequence[Callback] = ()
+
 
 def run_trial(
     study_file: StudyFile,
@@ -32,6 +41,7 @@ def run_trial(
     data_dir: str | None,
     attempt: int,
     history: History | None = None,
+    place: Place | None = None,
 ) -> Outcome:
     """Trains one trial, or goes on with it from its last checkpoint, and writes what became of it.
 
@@ -43,6 +53,7 @@ def run_trial(
         data_dir: Folder of the data files.
         attempt: Which start of the trial this is, from 1.
         history: What the pruner looks at, so that it need not be read; None: it is read.
+        place: Its place in a pack; None: it trains alone.
 
     Returns:
         The outcome, whatever happened: an exception becomes a kind. Only a request to stop is raised again.
@@ -58,9 +69,13 @@ def run_trial(
         seed=trial_seed(study_file.seed, trial.number),
     )
     callbacks: list[Callback] = [Fence(attempt, newest_attempt), watching(study_file, trial)]
+    place = place or Place()
+    callbacks += place.callbacks
     with sole_worker(folder):
         try:
-            ending = _train(study_file, outcome, folder, data_dir, log, callbacks, trial.set_constraint)
+            ending = _train(
+                study_file, outcome, folder, data_dir, log, callbacks, trial.set_constraint, place.build_data
+            )
         except BaseException as error:  # the one boundary: whatever happened to the trial is recorded here
             ending = {"kind": kind_of(error), "stop_reason": type(error).__name__, "error": describe(error)}
             if isinstance(error, Interrupted | KeyboardInterrupt):
@@ -78,12 +93,13 @@ def _train(
     log: EpochLog,
     callbacks: Sequence[Callback],
     constrain: Callable[[str, float], None],
+    build_data: BuildData,
 ) -> dict[str, Any]:
     """Builds data and model from the sampled parameters and fits; says how that ended."""
     sampled = study_file.space.split(outcome.params)
     assert outcome.seed is not None
     seed_everything(outcome.seed, workers=True, verbose=False)
-    data = components.build_data(study_file, sampled["data"], data_dir)
+    data = build_data(study_file, sampled["data"], data_dir)
     model = components.build_model(study_file, sampled["model"], data)
     found = measures.measure(study_file.measured, model, data)
     above = study_file.constraints.exceeded(found)
@@ -113,6 +129,7 @@ def _train(
         "metrics": found,
         "device": fitted.device,
         "threads": fitted.threads,
+        "epoch_seeds": fitted.epoch_seeds,
     }
 
 

@@ -22,6 +22,8 @@ from lightsearch.outcome import Kind, Outcome
 from lightsearch.progress import describe_params
 from lightsearch.study import differences, outcome_of
 
+PACK_TOLERANCE = 0.02
+"""What a metric may differ by of a trial that trained in a pack: the same sums there are taken in another order."""
 Curve = dict[str, list[float]]
 """Each metric's value after every epoch."""
 
@@ -37,7 +39,9 @@ class Reproduction(BaseModel):
     epochs: tuple[int, int]
     """Epochs trained then, and now."""
     first_difference: int | None
-    """The first epoch, from 0, in which a metric differs."""
+    """The first epoch, from 0, in which a metric differs, by more than the tolerance."""
+    tolerance: float = 0.0
+    """0: to the bit. More than that if the trial trained in a pack."""
     largest: dict[str, float]
     """Each metric's largest difference, over the epochs that both have."""
     changed: list[str]
@@ -47,13 +51,17 @@ class Reproduction(BaseModel):
 
     @property
     def same(self) -> bool:
-        """To the bit, in every epoch."""
+        """To the bit, or to the tolerance, in every epoch."""
         return self.first_difference is None and self.epochs[0] == self.epochs[1]
 
     def lines(self) -> list[str]:
         """What was found, for people."""
         metrics, (then, now) = ", ".join(self.compared), self.epochs
-        if self.same:
+        if self.tolerance:
+            apart = f"the largest difference is {max(self.largest.values(), default=math.inf):.3g}"
+            word = "reproduced" if self.same else f"not reproduced ({then} epochs then, {now} now)"
+            found = [f"trial {self.trial} trained in a pack; alone, on the same batches, it is {word}: {apart}"]
+        elif self.same:
             found = [f"trial {self.trial} is reproduced to the bit: {metrics} in all {now} epochs"]
         else:
             found = [f"trial {self.trial} is not reproduced to the bit: {then} epochs then, {now} now"]
@@ -95,7 +103,8 @@ def reproduce(name: str, number: int, *, url: str, display: Display, data_dir: s
         index=0,
         seed=outcome.seed,
         params=outcome.params,
-        epochs=outcome.epochs if outcome.kind is Kind.PRUNED else None,
+        epochs=outcome.epochs if outcome.kind is Kind.PRUNED or outcome.epoch_seeds else None,
+        epoch_seeds=outcome.epoch_seeds,
     )
     folder = run.folder(opened.folder)
     shutil.rmtree(folder, ignore_errors=True)  # each time anew: that is the point
@@ -110,10 +119,13 @@ def reproduce(name: str, number: int, *, url: str, display: Display, data_dir: s
         )
     facts = {"versions": opened.facts.versions, "device": opened.facts.device}
     stored = {key: opened.study.user_attrs.get(key) for key in facts}
-    return compare(number, before, read_curve(folder / "epochs.csv"), _changed(stored, facts, outcome, again), unknown)
+    now, changed = read_curve(folder / "epochs.csv"), _changed(stored, facts, outcome, again)
+    return compare(number, before, now, changed, unknown, PACK_TOLERANCE if outcome.epoch_seeds else 0.0)
 
 
-def compare(number: int, before: Curve, now: Curve, changed: list[str], unknown: list[str]) -> Reproduction:
+def compare(
+    number: int, before: Curve, now: Curve, changed: list[str], unknown: list[str], tolerance: float = 0.0
+) -> Reproduction:
     """Compares two curves, epoch by epoch and metric by metric.
 
     Args:
@@ -122,6 +134,7 @@ def compare(number: int, before: Curve, now: Curve, changed: list[str], unknown:
         now: The repetition's.
         changed: What is different around it.
         unknown: What may be different.
+        tolerance: What a metric may differ by.
     """
     compared = [metric for metric in before if metric in now]
     lengths = tuple(max((len(values) for values in curve.values()), default=0) for curve in (before, now))
@@ -130,12 +143,13 @@ def compare(number: int, before: Curve, now: Curve, changed: list[str], unknown:
         pairs = list(zip(before[metric], now[metric], strict=False))
         apart = [abs(then - again) for then, again in pairs]
         largest[metric] = max(apart, default=math.inf)
-        differing += [epoch for epoch, (then, again) in enumerate(pairs) if then != again][:1]
+        differing += [epoch for epoch, (then, again) in enumerate(pairs) if abs(then - again) > tolerance][:1]
     return Reproduction(
         trial=number,
         compared=compared,
         epochs=(lengths[0], lengths[1]),
         first_difference=min(differing, default=None),
+        tolerance=tolerance,
         largest=largest,
         changed=changed,
         unknown=unknown,

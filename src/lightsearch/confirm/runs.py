@@ -41,6 +41,8 @@ class Run(BaseModel):
     """The configuration, by the names of the study's space."""
     on: Side = "train"
     """What to train on; on train+val there is nothing to validate on."""
+    epoch_seeds: list[int] = []
+    """The epochs' seeds of a trial that trained in a pack; none: they come from the run's own."""
     epochs: int | None = None
     """Stop after so many epochs; None: early stopping or ``max_epochs`` decides, as in a trial."""
 
@@ -176,6 +178,7 @@ def _train(study_file: StudyFile, run: Run, folder: Path, data_dir: str | None, 
         patience=study_file.trainer.patience,
         min_delta=study_file.trainer.min_delta,
         callbacks=stop_after,
+        epoch_seeds=run.epoch_seeds,
         **common,
     )
     for row in log.history:

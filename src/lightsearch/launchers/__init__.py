@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,10 @@ class Job:
     """What to run, found by its import path on the other side."""
     arguments: dict[str, Any]
     """Its keyword arguments."""
+    kind: Hashable = None
+    """Jobs of one kind gain from running together."""
+    alone: bool = False
+    """It gets a process of its own: the last one that it had died with it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Ended:
     """0: it ran to its end; -n: killed by signal n."""
     out_of_memory: bool = False
     """The kernel killed it, because the memory was full."""
+    in_company: bool = False
+    """Others were in the same process, and may be what it died of."""
 
 
 class Launcher(Protocol):

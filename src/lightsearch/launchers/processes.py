@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -45,6 +45,11 @@ class ForkServer:
         with _no_main_module(), _deaf_to_interrupts():
             forkserver.ensure_running()
         del os.environ[PRELOAD_VARIABLE]
+
+    @property
+    def context(self) -> ForkServerContext:
+        """Where pipes to its children come from."""
+        return _context
 
     def process(self, target: Callable[..., None], *args: Any, daemon: bool = False) -> ForkServerProcess:
         """Starts ``target(*args)`` in a child; a daemon is ended with this process, and has no children of its own."""
@@ -163,12 +168,12 @@ def _work(receiver: Connection, threads: int) -> None:
     # An interrupted job has written what there is to keep; without a job there is nothing.
     with contextlib.suppress(Interrupted, EOFError), _told_by_exit_status():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the coordinator decides
-        signal.signal(signal.SIGTERM, _interrupt)
-        _end_with_parent()
+        signal.signal(signal.SIGTERM, interrupt)
+        end_with_parent()
         job, device = receiver.recv()
         _log_to(job)
         if device is not None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = _visible(device)
+            os.environ["CUDA_VISIBLE_DEVICES"] = visible_device(device)
         job.function(**job.arguments)
 
 
@@ -185,14 +190,14 @@ def _told_by_exit_status() -> Iterator[None]:
         os._exit(CANNOT_WRITE)  # what else would be written on the way out cannot be
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
+def interrupt(_signal: int, _frame: object) -> None:
     from lightsearch.outcome import Interrupted
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
     raise Interrupted("asked to stop")
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ends this process when its coordinator is gone, however that died."""
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -221,7 +226,7 @@ def _log_to(job: Job) -> None:
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
 
 
-def _visible(device: int) -> str:
+def visible_device(device: int) -> str:
     """The name of the machine's ``device``-th visible GPU."""
     names = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return names.split(",")[device] if names else str(device)
