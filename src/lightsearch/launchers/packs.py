@@ -99,13 +99,15 @@ class PackLauncher:
         self._hosts.clear()
 
     def _choose(self, job: Job) -> _Host:
-        """The host with most jobs of the same kind, as long as the others have not much less to do."""
+        """The host with most jobs of the same kind, as long as another does not have much less to do."""
         hosts = [host for host in self._hosts if host.place is not None]
         if len(hosts) < self._workers:
             return self._start_host(min(set(range(self._workers)) - {host.place for host in hosts}))
         least = min(len(host.jobs) for host in hosts)
-        free = [host for host in hosts if len(host.jobs) <= min(least + 1, self._size - 1)]
-        return max(free, key=lambda host: sum(other.kind == job.kind for other in host.jobs.values()))
+        free = [host for host in hosts if len(host.jobs) <= min(least + self._size // 2, self._size - 1)]
+        return max(
+            free, key=lambda host: (sum(job.kind == other.kind for other in host.jobs.values()), -len(host.jobs))
+        )
 
     def _start_host(self, place: int | None) -> _Host:
         here, there = self._server.context.Pipe()

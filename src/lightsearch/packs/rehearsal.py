@@ -43,6 +43,7 @@ def rehearse(study_file: StudyFile, data_dir: str | None, size: int) -> Rehearsa
         size: Members of the pack.
     """
     quiet()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     host = Host()
     sampler = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=study_file.seed))
     with tempfile.TemporaryDirectory() as folder:
@@ -72,18 +73,19 @@ def _time(host: Host) -> Rehearsal:
             return Rehearsal(refused=f"a trial of it failed: {member.error}")
         if reason := engines.why_not(member.trainer, member.module):
             return Rehearsal(refused=reason)
-    packs = [pack for pack in host.packs() if len(pack) > 1]
-    if not packs:
-        return Rehearsal(refused="hardly two trials have modules of one form")
-    pack = max(packs, key=len)
-    batches = list(itertools.islice(pack[0].trainer.datamodule.train_dataloader(), STEPS))
+    packs = host.packs()
+    if all(len(pack) == 1 for pack in packs):
+        return Rehearsal(refused="no two of the first trials have modules of one form, and the same batches")
+    batches = [list(itertools.islice(pack[0].trainer.datamodule.train_dataloader(), STEPS)) for pack in packs]
 
     def together() -> None:
-        engines.train_epoch(pack, batches)
+        for pack, steps in zip(packs, batches, strict=True):
+            engines.train_epoch(pack, steps)
 
     def alone() -> None:
-        for member in pack:
-            _train_alone(member, batches)
+        for pack, steps in zip(packs, batches, strict=True):
+            for member in pack:
+                _train_alone(member, steps)
 
     try:
         return Rehearsal(gain=_seconds(alone) / _seconds(together))
