@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 BATCH_SIZES = (32, 64, 128, 256, 512)
 
 
-def configurations(count: int) -> list[dict[str, float | int]]:
+def configurations(count: int, batch_sizes: Sequence[int] = BATCH_SIZES) -> list[dict[str, float | int]]:
     """``count`` configurations, the same on every call.
 
     Hidden sizes and learning rates are log-uniform (stratified, so that a short list covers the range as well); batch
@@ -20,7 +22,7 @@ def configurations(count: int) -> list[dict[str, float | int]]:
         {
             "hidden_size": int(hidden[i]),
             "learning_rate": float(f"{rates[i]:.4g}"),
-            "batch_size": BATCH_SIZES[i % len(BATCH_SIZES)],
+            "batch_size": batch_sizes[i % len(batch_sizes)],
         }
         for i in range(count)
     ]

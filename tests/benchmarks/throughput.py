@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.configurations import configurations
+from tests.benchmarks.configurations import BATCH_SIZES, configurations
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,18 +35,24 @@ def timed(words: list[str], cwd: str) -> tuple[float, str]:
     return seconds, ran.stdout
 
 
-def tutorial(data_dir: str, trials: int, epochs: int) -> tuple[float, list[float]]:
+def tutorial(
+    data_dir: str, trials: int, epochs: int, batch_sizes: Sequence[int] = BATCH_SIZES
+) -> tuple[float, list[float]]:
     """Seconds, and the final validation accuracies, of the yardstick."""
     with tempfile.TemporaryDirectory() as folder:
         script = str(ROOT / "tests" / "benchmarks" / "tutorial.py")
-        seconds, printed = timed([sys.executable, script, data_dir, str(trials), str(epochs)], folder)
+        words = [sys.executable, script, data_dir, str(trials), str(epochs), json.dumps(batch_sizes)]
+        seconds, printed = timed(words, folder)
     return seconds, json.loads(printed.strip().splitlines()[-1])
 
 
-def ours(data_dir: str, trials: int, epochs: int, *options: str) -> tuple[float, list[float]]:
+def ours(
+    data_dir: str, trials: int, epochs: int, *options: str, batch_sizes: Sequence[int] = BATCH_SIZES
+) -> tuple[float, list[float]]:
     """Seconds, and the final validation accuracies, of this project."""
     enqueue = ", ".join(
-        "{" + ", ".join(f"{name}={value}" for name, value in params.items()) + "}" for params in configurations(trials)
+        "{" + ", ".join(f"{name}={value}" for name, value in params.items()) + "}"
+        for params in configurations(trials, batch_sizes)
     )
     overrides = [
         f"trainer.max_epochs={epochs}",

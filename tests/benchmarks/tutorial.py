@@ -1,4 +1,4 @@
-"""The yardstick: a search as tutorials write it. ``python tests/benchmarks/tutorial.py DATA_DIR TRIALS EPOCHS``
+"""The yardstick: a search as tutorials write it. ``python tests/benchmarks/tutorial.py DATA_DIR TRIALS EPOCHS SIZES``
 
 One process, study.optimize, torchvision's MNIST with ToTensor behind a DataLoader, a LightningModule that logs every
 step, a Trainer with its defaults. Prints one JSON line with the final validation accuracies.
@@ -59,11 +59,11 @@ class TutorialClassifier(pl.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=self.hparams.learning_rate)
 
 
-def main(data_dir: str, n_trials: int, epochs: int) -> None:
+def main(data_dir: str, n_trials: int, epochs: int, batch_sizes: list[int]) -> None:
     def objective(trial: optuna.Trial) -> float:
         hidden_size = trial.suggest_int("hidden_size", 16, 256, log=True)
         learning_rate = trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True)
-        batch_size = trial.suggest_categorical("batch_size", [32, 64, 128, 256, 512])
+        batch_size = trial.suggest_categorical("batch_size", batch_sizes)
         data = MNIST(data_dir, train=True, transform=transforms.ToTensor())
         train, val = random_split(data, [55_000, 5_000], generator=torch.Generator().manual_seed(42))
         trainer = pl.Trainer(max_epochs=epochs, default_root_dir=folder)
@@ -77,11 +77,11 @@ def main(data_dir: str, n_trials: int, epochs: int) -> None:
     pl.seed_everything(42)
     with tempfile.TemporaryDirectory() as folder:
         study = optuna.create_study(direction="maximize")
-        for params in configurations(n_trials):
+        for params in configurations(n_trials, batch_sizes):
             study.enqueue_trial(params)
         study.optimize(objective, n_trials=n_trials)
     print(json.dumps([trial.value for trial in study.trials]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4]))
