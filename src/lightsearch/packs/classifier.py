@@ -118,21 +118,14 @@ class _Pack:
         d_logits = log_shares.exp_().scatter_add_(1, target, torch.full_like(logits[:, :1], -1.0)).div_(len(x))
 
         da2 = torch.empty_like(a2)
-        members = zip(
-            self._w3,
-            self._dw3,
-            d_logits,
-            self._each(a2),
-            self._each(da2),
-            strict=True,
-        )
-        for weight, gradient, d_out, a, da in members:
+        ends = zip(self._w3, self._dw3, d_logits, self._each(a2), self._each(da2), strict=True)
+        for weight, gradient, d_out, a, da in ends:
             torch.mm(d_out, a.t(), out=gradient)
             torch.mm(weight.t(), d_out, out=da)
         dz2, dg2, ds2 = self._norm_backward(da2, a2, z2, norm2, saved2)
         da1 = torch.empty_like(a1)
-        columns = (self._each(a1), self._each(da1))
-        for weight, gradient, dz, a, da in zip(self._w2, self._dw2, self._each(dz2), *columns, strict=True):
+        middles = zip(self._w2, self._dw2, self._each(dz2), self._each(a1), self._each(da1), strict=True)
+        for weight, gradient, dz, a, da in middles:
             torch.mm(dz, a.t(), out=gradient)
             torch.mm(weight.t(), dz, out=da)
         dz1, dg1, ds1 = self._norm_backward(da1, a1, z1, norm1, saved1)
