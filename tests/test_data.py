@@ -1,3 +1,4 @@
+import itertools
 import os
 import struct
 from pathlib import Path
@@ -78,6 +79,29 @@ def test_a_last_batch_of_one_image_is_left_out_of_training() -> None:
     assert sizes(9, drop_last=False) == [4, 4, 1]
     with pytest.raises(ValueError, match="at least 1"):
         TensorLoader(torch.zeros(1), torch.zeros(1), 0)
+
+
+@pytest.mark.parametrize("n", [16, 17, 18, 19, 20, 23])
+def test_processes_share_the_images(n: int) -> None:
+    images = torch.zeros(n, 1, 2, 2, dtype=torch.uint8)
+
+    def batches(rank: int, *, training: bool) -> list[list[int]]:
+        torch.manual_seed(1)
+        loader = TensorLoader(images, torch.arange(n), 4, shuffle=training, drop_last=training, share=(rank, 2))
+        found = [labels.tolist() for _, labels in loader]
+        assert len(found) == len(loader)
+        return found
+
+    ours, theirs = batches(0, training=False), batches(1, training=False)
+    assert sorted(itertools.chain(*ours, *theirs)) == list(range(n))
+    assert len(ours) == len(theirs)  # else one would wait for the other
+    ours, theirs = batches(0, training=True), batches(1, training=True)
+    seen = list(itertools.chain(*ours, *theirs))
+    assert len(seen) == len(set(seen)) == (16 if n < 20 else n - n % 2)
+    assert [len(batch) for batch in ours] == [len(batch) for batch in theirs]
+    assert min(map(len, ours)) >= 2
+    with pytest.raises(ValueError, match="1 images cannot be shared by 2 devices"):
+        TensorLoader(images[:1], torch.arange(1), 4, share=(0, 2))
 
 
 def test_the_split_depends_on_its_seed_alone() -> None:

@@ -57,7 +57,7 @@ def test_overrides_are_toml_and_bare_words_are_strings() -> None:
     study_file = digits(
         "trainer.max_epochs=3", "data.init_args.dataset=mnist", "trainer.precision=bf16-mixed", "direction=minimize"
     )
-    assert study_file.trainer.keywords == {"max_epochs": 3, "precision": "bf16-mixed"}
+    assert study_file.trainer.keywords == {"max_epochs": 3, "devices": 1, "precision": "bf16-mixed"}
     assert study_file.data.init_args == {"dataset": "mnist", "val_size": 0.2}
     assert study_file.mode == "min"
 

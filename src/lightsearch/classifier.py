@@ -77,6 +77,7 @@ class Classifier(LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
+        # Several devices train on equally many images each, so that the mean of their means is that of all.
         self.log("train_loss", self.train_loss_sum / self.train_count, sync_dist=True)
 
     def validation_step(self, batch: Batch) -> None:

@@ -126,6 +126,25 @@ class Interrupted(BaseException):
     """The search asks the trial to stop; no ``Exception``, so that no ``except Exception`` swallows it."""
 
 
+class FailedElsewhere(Exception):
+    """What another process of the trial came to: the trial ends as that one did.
+
+    Args:
+        ending: What ``ending_of`` said there.
+    """
+
+    def __init__(self, ending: dict[str, Any]) -> None:
+        super().__init__(str(ending["stop_reason"]))
+        self.ending = ending
+
+
+def ending_of(error: BaseException) -> dict[str, Any]:
+    """How a trial ends by an exception, as a part of its outcome; it can be pickled, whatever the exception is."""
+    if isinstance(error, FailedElsewhere):
+        return error.ending
+    return {"kind": kind_of(error), "stop_reason": type(error).__name__, "error": describe(error)}
+
+
 def kind_of(error: BaseException) -> Kind:
     """The kind of ending that an exception makes."""
     # By name, so that the coordinator need not import torch: torch.OutOfMemoryError is raised on accelerators.

@@ -28,7 +28,9 @@ class Preflight(BaseModel):
     device: str = "cpu"
     """``cpu``, or the accelerator's name."""
     accelerators: int = 0
-    """How many of them there are."""
+    """How many of them there are for trials."""
+    devices: int = 1
+    """How many of them, or of processes on the CPU, a trial takes at most."""
     baseline: dict[str, Any] | None = None
     """The parameters that the classes' own defaults make, if the study begins with them."""
     versions: dict[str, str] = {}
@@ -83,7 +85,9 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
             _check_arguments(find_class(logger, "logger"), logger, "logger", {}, {}, complete=False)
         except UserError as error:
             mistakes.extend(error.mistakes)
-    mistakes.extend(_check_trainer(declared, sampled["trainer"]))
+    accelerators = _accelerators(declared)
+    devices = _devices(declared, sampled["trainer"])
+    mistakes.extend(_check_trainer(declared, sampled["trainer"], devices, accelerators))
     baseline = None
     if not mistakes and declared.get("baseline") is True:
         study_file, wrong = validate(declared)
@@ -98,7 +102,8 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
         data=facts,
         baseline=baseline,
         device=torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
-        accelerators=torch.cuda.device_count() if cuda else 0,
+        accelerators=accelerators,
+        devices=max(devices, default=1),
         commit=_commit(),
         versions={"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
     )
@@ -178,14 +183,43 @@ def _same(converted: Any, given: Any) -> bool:
     return bool(converted == given) and (type(converted) is type(given) or real)
 
 
-def _check_trainer(declared: dict[str, Any], sampled: dict[str, Any]) -> list[Mistake]:
+def _accelerators(declared: dict[str, Any]) -> int:
+    """The GPUs that trials may take."""
+    import torch
+
+    on_cpu = _trainer(declared).get("accelerator") == "cpu"
+    return 0 if on_cpu or not torch.cuda.is_available() else torch.cuda.device_count()
+
+
+def _devices(declared: dict[str, Any], sampled: dict[str, Any]) -> list[int]:
+    """How many devices trials take, the outermost numbers; what is no such number is reported elsewhere."""
+    given = _examples(sampled["devices"]) if "devices" in sampled else [_trainer(declared).get("devices", 1)]
+    return [number for number in given if type(number) is int and number > 0]
+
+
+def _check_devices(keywords: dict[str, Any], sampled: dict[str, Any], devices: list[int], gpus: int) -> list[Mistake]:
+    mistakes = []
+    if "devices" in sampled and len(devices) < max(1, len(_examples(sampled["devices"]))):
+        mistakes.append(Mistake("space.trainer.devices", sampled["devices"], "sample whole numbers from 1"))
+    if keywords.get("num_nodes", 1) != 1:
+        mend = "a trial has one machine; leave it out, and start the same search on each machine, on one PostgreSQL"
+        mistakes.append(Mistake("trainer.num_nodes", keywords["num_nodes"], mend))
+    if gpus and max(devices, default=1) > gpus:
+        place = "space.trainer.devices" if "devices" in sampled else "trainer.devices"
+        mend = f"there are {gpus} GPUs here; write {gpus} at most, or hide them (CUDA_VISIBLE_DEVICES=) to use the CPU"
+        mistakes.append(Mistake(place, max(devices), mend))
+    return mistakes
+
+
+def _check_trainer(
+    declared: dict[str, Any], sampled: dict[str, Any], devices: list[int], accelerators: int
+) -> list[Mistake]:
     import pytorch_lightning as pl
 
-    section = declared.get("trainer", {})
-    if not isinstance(section, dict):
-        return []
     keywords = {
-        key: value for key, value in section.items() if key not in TrainerSpec.model_fields or key == "max_epochs"
+        key: value
+        for key, value in _trainer(declared).items()
+        if key not in TrainerSpec.model_fields or key in ("max_epochs", "devices")
     }
     known = set(inspect.signature(pl.Trainer).parameters) - {"callbacks", "default_root_dir"}
     mistakes = [
@@ -194,6 +228,7 @@ def _check_trainer(declared: dict[str, Any], sampled: dict[str, Any]) -> list[Mi
         for name, value in given.items()
         if name not in known
     ]
+    mistakes += _check_devices(keywords, sampled, devices, accelerators)
     if not mistakes:
         try:
             pl.Trainer(**{"logger": False, "enable_checkpointing": False, **keywords})
@@ -201,6 +236,11 @@ def _check_trainer(declared: dict[str, Any], sampled: dict[str, Any]) -> list[Mi
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             mistakes.append(Mistake("trainer", keywords, f"the Lightning Trainer says: {reason}"))
     return mistakes
+
+
+def _trainer(declared: dict[str, Any]) -> dict[str, Any]:
+    section = declared.get("trainer", {})
+    return section if isinstance(section, dict) else {}
 
 
 def _commit() -> str | None:

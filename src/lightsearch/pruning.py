@@ -18,8 +18,8 @@ class MissingMetric(Exception):
     """The module does not log the study's metric."""
 
 
-def watching(study_file: StudyFile, trial: optuna.Trial) -> Callback:
-    """The callback that looks at the study's metrics after each validation."""
+def watching(study_file: StudyFile, trial: optuna.Trial | None) -> Callback:
+    """The callback that looks at the study's metrics after each validation; see ``PruningCallback``."""
     if study_file.several:
         return WatchedMetrics(study_file.logged)
     pruning: Callback = PruningCallback(trial, study_file.metric)
@@ -27,25 +27,29 @@ def watching(study_file: StudyFile, trial: optuna.Trial) -> Callback:
 
 
 class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  # optuna-integration has no types
-    """optuna-integration's callback, with five differences.
+    """optuna-integration's callback, with six differences.
 
     A missing metric is an error: the original warns, and then never prunes. NaN and infinity are errors: Optuna
     takes an infinite value for the best one. A pruned trial leaves the fit as an early-stopped one does, at the end
     of its epoch: raised in the middle of validation, the exception would cost the epoch's training loss and its
-    checkpoint. It remembers, in the checkpoint, that it pruned. And where an epoch has several validations, each of
-    them is a step.
+    checkpoint. It remembers, in the checkpoint, that it pruned. Where an epoch has several validations, each of
+    them is a step. And of a trial's processes on several devices the first alone knows the storage: it decides, and
+    the others are told.
 
     Args:
-        trial: The running trial.
+        trial: The running trial; None: this is not the first process.
         monitor: The study's metric.
     """
 
-    def __init__(self, trial: optuna.Trial, monitor: str) -> None:
+    def __init__(self, trial: optuna.Trial | None, monitor: str) -> None:
         super().__init__(trial, monitor)
         self.pruned_epoch: int | None = None
         """The epoch in which the trial was pruned."""
         self.validations = 0
         """How often it has reported, where the validations of an epoch are several."""
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        pass  # the original's way with several devices begins here
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if self.pruned_epoch is not None:  # and its process died before it could say so
@@ -55,6 +59,12 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         if trainer.sanity_checking:
             return
         value = _finite(trainer, self.monitor)
+        prune = self._trial is not None and self._prunes(trainer, pl_module, value)
+        if trainer.strategy.broadcast(prune):
+            self.pruned_epoch = trainer.current_epoch
+            trainer.should_stop = True
+
+    def _prunes(self, trainer: Any, pl_module: Any, value: float) -> bool:
         try:
             if validates_within_epochs(trainer):
                 self._report(value)
@@ -63,8 +73,8 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
             else:
                 super().on_validation_end(trainer, pl_module)
         except optuna.TrialPruned:
-            self.pruned_epoch = trainer.current_epoch
-            trainer.should_stop = True
+            return True
+        return False
 
     def _report(self, value: float) -> None:
         self._trial.report(value, step=self.validations)

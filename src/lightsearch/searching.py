@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from joblib import cpu_count
 
 from lightsearch import samplers, tables
-from lightsearch.errors import Blocked, UserError
+from lightsearch.errors import Blocked, Mistake, UserError
 from lightsearch.folders import check_writable, study_folder
 from lightsearch.launchers import Launcher
 from lightsearch.launchers.inline import InlineLauncher
 from lightsearch.launchers.packs import PackLauncher
-from lightsearch.launchers.processes import ForkServer, ProcessLauncher
+from lightsearch.launchers.processes import ForkServer, ProcessLauncher, threads_for, workers_that_fit
 from lightsearch.outcome import Outcome, TrialError
 from lightsearch.preflight import Preflight, preflight
 from lightsearch.progress import Display
@@ -128,6 +127,9 @@ def search(
     display.message("loading PyTorch, checking classes and data ...")
     server = ForkServer(modules_of(declared)) if workers != 0 else None
     known: Preflight = (server.call if server else _call)(preflight, declared, data_dir)
+    if workers == 0 and known.devices > 1:
+        mend = f"a trial on {known.devices} devices is as many processes; write 1, or --set trainer.devices=1"
+        mistakes.append(Mistake("--workers", workers, mend))
     if study_file is None or mistakes or known.mistakes:
         raise UserError(*mistakes, *known.mistakes)
 
@@ -136,11 +138,11 @@ def search(
         display.message(f"changed since the last run: {change}")
     if study_file.several:
         display.message("pruning is off: Optuna prunes by one objective, and this study has several")
-    workers = min(known.accelerators or cpu_count(), n_trials) if workers is None else workers
-    size = _pack_size(server, study_file, pack, workers, n_trials, data_dir, display)
+    workers = workers_that_fit(n_trials, known.accelerators, known.devices) if workers is None else workers
+    size = _pack_size(server, study_file, known.devices, pack, workers, n_trials, data_dir, display)
     coordinator = Coordinator(
         ledger,
-        _launcher(server, workers, size, known.accelerators),
+        _launcher(server, workers, size, known),
         display,
         n_trials=n_trials,
         timeout=timeout,
@@ -164,6 +166,7 @@ def search(
 def _pack_size(
     server: ForkServer | None,
     study_file: StudyFile,
+    devices: int,
     pack: int | None,
     workers: int,
     n_trials: int,
@@ -175,6 +178,9 @@ def _pack_size(
         return 1  # one trial after the other is what was asked for
     size = min(pack or AUTO_PACK, -(-n_trials // max(workers, 1)))
     if server is None or size < (2 if pack else LEAST_PACK):
+        return 1
+    if devices > 1:
+        display.message(f"trials train one by one, not in packs: each takes {devices} devices")
         return 1
     try:
         gain, refused = server.call(_rehearse, study_file, data_dir, size)
@@ -197,13 +203,14 @@ def _rehearse(study_file: StudyFile, data_dir: str | None, size: int) -> tuple[f
     return tuple(rehearse(study_file, data_dir, size))  # type: ignore[return-value]
 
 
-def _launcher(server: ForkServer | None, workers: int, size: int, accelerators: int) -> Launcher:
+def _launcher(server: ForkServer | None, workers: int, size: int, known: Preflight) -> Launcher:
     if server is None:
         return InlineLauncher()
-    threads = max(1, cpu_count() // workers)  # the cores that this process may use, a container's limit included
+    accelerators, devices = known.accelerators, known.devices
+    threads = threads_for(workers, devices)
     if size > 1:
         return PackLauncher(server, workers=workers, size=size, threads=threads, accelerators=accelerators)
-    return ProcessLauncher(server, workers=workers, threads=threads, accelerators=accelerators)
+    return ProcessLauncher(server, workers=workers, threads=threads, accelerators=accelerators, devices=devices)
 
 
 def _call(function: Any, *args: Any) -> Any:

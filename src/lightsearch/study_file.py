@@ -80,11 +80,13 @@ class TrainerSpec(_Section):
     """The least change of the metric that counts as better."""
     save_top_k: int = Field(default=1, ge=1)
     """Best epochs of a trial whose checkpoints are kept."""
+    devices: int = Field(default=1, ge=1)
+    """Devices that a trial trains on, a process each; ``batch_size`` is that of each of them."""
 
     @property
     def keywords(self) -> dict[str, Any]:
-        """What the Trainer itself takes: ``max_epochs`` and every further key of the section."""
-        return {"max_epochs": self.max_epochs, **(self.model_extra or {})}
+        """What the Trainer itself takes: ``max_epochs``, ``devices`` and every further key of the section."""
+        return {"max_epochs": self.max_epochs, "devices": self.devices, **(self.model_extra or {})}
 
 
 class Constraints(_Section):
@@ -192,11 +194,19 @@ class StudyFile(_Section):
         """The objectives that the module logs."""
         return [self.metric, *(name for name in self.metrics[1:] if name not in MEASURES)]
 
+    def devices(self, params: dict[str, Any]) -> int:
+        """Devices that a trial takes.
+
+        Args:
+            params: Its sampled parameters.
+        """
+        return int(self.space.split(params)["trainer"].get("devices", self.trainer.devices))
+
     def fingerprint(self) -> dict[str, Any]:
         """What shapes a trial's result, as plain JSON: two studies that differ here are different studies.
 
         The sampler, the pruner, the budget and what is kept on disk may change within a study; so may the place
-        where a trial runs (``accelerator``, ``devices``).
+        where a trial runs (``accelerator``). How many devices it takes may not: they share each step's samples.
         """
         shape = self.model_dump(
             mode="json",
@@ -204,8 +214,10 @@ class StudyFile(_Section):
             exclude_none=True,  # an absent step
             include={"seed", "metrics", "directions", "data", "model", "space", "trainer"},
         )
-        for key in ("save_top_k", "accelerator", "devices"):
+        for key in ("save_top_k", "accelerator"):
             shape["trainer"].pop(key, None)
+        if self.trainer.devices == 1:
+            del shape["trainer"]["devices"]  # as ever
         if limits := self.constraints.model_dump(mode="json", exclude_none=True):
             shape["constraints"] = limits
         return shape

@@ -19,6 +19,7 @@ import torch
 from pytorch_lightning import Callback, seed_everything
 from torch.utils.data import DataLoader
 
+from lightsearch import devices
 from lightsearch.checkpoints import PREVIOUS, SafeCheckpoints, resume_point
 from lightsearch.flavours import based_on, data_for, of_model
 from lightsearch.folders import write_text
@@ -33,9 +34,9 @@ class Fit(NamedTuple):
     stop_reason: str
     """``max_epochs``, ``early_stopping``, or ``stopped`` (by a callback, or another limit of the Trainer)."""
     device: str
-    """``cpu``, ``cuda:0``, ..."""
+    """``cpu``, ``cuda:0``, ``2 x cuda``, ..."""
     threads: int
-    """CPU threads."""
+    """CPU threads, of each of its processes."""
     epoch_seeds: list[int]
     """The epochs' seeds, if it trained in a pack; else they are the trial's own, and this is empty."""
 
@@ -55,6 +56,7 @@ def fit(
     log: EpochLog,
     callbacks: Sequence[Any] = (),
     epoch_seeds: Sequence[int] = (),
+    rank: devices.Rank = devices.ALONE,
 ) -> Fit:
     """Trains ``model`` on ``data``, going on from the folder's last whole checkpoint if there is one.
 
@@ -74,6 +76,7 @@ def fit(
         log: Takes the epochs' metrics; those before a resume are put back into it.
         callbacks: Further callbacks; they run before early stopping and checkpoints.
         epoch_seeds: Seeds of the first epochs, of a trial of a pack that is done again.
+        rank: Which of the trial's processes this is.
 
     Raises:
         Diverged: if a loss becomes NaN or infinite.
@@ -97,27 +100,39 @@ def fit(
             log_callback(flavour, log),
             *_checkpoints(flavour, folder, metric, mode, save_top_k, keywords),
         ],
+        rank,
     )
-    data = data_for(flavour, data)
-    trainer.fit(model, datamodule=data, ckpt_path=resume_point(folder), weights_only=True)
-    (folder / PREVIOUS).unlink(missing_ok=True)
-    device = str(trainer.strategy.root_device)
-    return Fit(
-        _stop_reason(trainer, stopping), device, torch.get_num_threads(), seeds.epoch_seeds if seeds.in_pack else []
-    )
+    run_fit(trainer, model, data_for(flavour, data), folder, rank)
+    epoch_seeds = seeds.epoch_seeds if seeds.in_pack else []
+    return Fit(_stop_reason(trainer, stopping), device_of(trainer), torch.get_num_threads(), epoch_seeds)
+
+
+def run_fit(trainer: Any, model: Any, data: Any, folder: Path, rank: devices.Rank) -> None:
+    """Fits, going on from the folder's last whole checkpoint if there is one."""
+    checkpoint = rank.agreed(lambda: resume_point(folder))
+    trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    if trainer.is_global_zero:
+        (folder / PREVIOUS).unlink(missing_ok=True)
+
+
+def device_of(trainer: Any) -> str:
+    """What a Trainer trains on: ``cpu``, ``cuda:0``, ``2 x cuda``, ..."""
+    device = trainer.strategy.root_device
+    return str(device) if trainer.world_size == 1 else f"{trainer.world_size} x {device.type}"
 
 
 def test(model: Any, loader: Any, *, folder: Path, keywords: dict[str, Any]) -> dict[str, float]:
-    """The metrics that ``model`` logs on a test loader.
+    """The metrics that ``model`` logs on a test loader, on one device: several would count some samples twice.
 
     Args:
         model: A LightningModule in the state to be tested.
         loader: The test batches.
         folder: Lightning's root folder; nothing is written to it.
-        keywords: Keyword arguments of the Trainer (precision and devices matter here).
+        keywords: Keyword arguments of the Trainer (precision and accelerator matter here).
     """
     quiet()
-    trainer = make_trainer(of_model(model), {**keywords, "max_epochs": 1}, folder, [])
+    alone = {"max_epochs": 1, "devices": 1, "strategy": "auto"}
+    trainer = make_trainer(of_model(model), {**keywords, **alone}, folder, [])
     metrics = trainer.test(model, dataloaders=loader, verbose=False)[0]
     return {name: float(value) for name, value in metrics.items()}
 
@@ -126,10 +141,10 @@ class EpochLog:
     """Every epoch's metrics, in memory and in a CSV file.
 
     Args:
-        path: The CSV file.
+        path: The CSV file; None: in memory alone.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self.path = path
         self.history: list[dict[str, float]] = []
         """One row an epoch: ``epoch`` (from 0), every metric logged, ``seconds``. Where validation comes every n steps,
@@ -146,6 +161,8 @@ class EpochLog:
     def add(self, row: dict[str, float]) -> None:
         """Adds an epoch, and writes the file anew."""
         self.history.append(row)
+        if self.path is None:
+            return
         columns = list(dict.fromkeys(name for row in self.history for name in row))
         table = io.StringIO(newline="")
         writer = csv.DictWriter(table, columns, lineterminator="\n")
@@ -268,7 +285,13 @@ def quiet() -> None:
         warnings.filterwarnings("ignore", message)
 
 
-def make_trainer(flavour: ModuleType, keywords: dict[str, Any], folder: Path, callbacks: list[Any]) -> Any:
+def make_trainer(
+    flavour: ModuleType,
+    keywords: dict[str, Any],
+    folder: Path,
+    callbacks: list[Any],
+    rank: devices.Rank = devices.ALONE,
+) -> Any:
     """A Trainer that prints nothing, logs nowhere and checkpoints only what ``callbacks`` say.
 
     Args:
@@ -276,6 +299,7 @@ def make_trainer(flavour: ModuleType, keywords: dict[str, Any], folder: Path, ca
         keywords: Keyword arguments of the Trainer; they come before the defaults made here.
         folder: Its root folder.
         callbacks: Its callbacks; without any it writes no checkpoints.
+        rank: Which of the trial's processes it is for.
     """
     defaults: dict[str, Any] = {
         "accelerator": "auto",
@@ -289,7 +313,7 @@ def make_trainer(flavour: ModuleType, keywords: dict[str, Any], folder: Path, ca
         "profiler": based_on(flavour.profilers.Profiler, _NoProfiler)(),
         "plugins": [based_on(flavour.plugins.io.TorchCheckpointIO, SafeCheckpoints)()],
     }
-    trainer = flavour.Trainer(**{**defaults, **keywords}, callbacks=callbacks)
+    trainer = rank.trainer(flavour, {**defaults, **keywords, "callbacks": callbacks})
     if trainer.strategy.root_device.type == "cpu":
         # Lightning has torch.cuda.is_available() ask the driver's library, which an optimizer then loads in every step.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from pytorch_lightning import Callback, seed_everything
 
-from lightsearch import components, measures
+from lightsearch import components, devices, measures
 from lightsearch.checkpoints import BEST
 from lightsearch.fencing import Fence, sole_worker
 from lightsearch.folders import file_digest, write_json
 from lightsearch.loggers import build_logger
-from lightsearch.outcome import Interrupted, Kind, Outcome, describe, kind_of
+from lightsearch.outcome import Interrupted, Kind, Outcome, ending_of
 from lightsearch.patience import History
 from lightsearch.pruning import PruningCallback, watching
 from lightsearch.samplers import trial_seed
@@ -68,21 +68,29 @@ def run_trial(
         params=study_file.space.suggest(trial),
         seed=trial_seed(study_file.seed, trial.number),
     )
-    callbacks: list[Callback] = [Fence(attempt, newest_attempt), watching(study_file, trial)]
     place = place or Place()
-    callbacks += place.callbacks
+    build_data = place.build_data
+
+    def train(rank: devices.Rank) -> dict[str, Any]:
+        if rank.number:  # it follows the first
+            follows = [watching(study_file, None)]
+            return _train(study_file, outcome, folder, data_dir, EpochLog(None), follows, _unheard, build_data, rank)
+        callbacks = [Fence(attempt, newest_attempt), watching(study_file, trial), *place.callbacks]
+        return _train(study_file, outcome, folder, data_dir, log, callbacks, trial.set_constraint, build_data, rank)
+
+    def record(ending: dict[str, Any]) -> Outcome:
+        return _write(folder, outcome, ending, study_file, log, began)
+
     with sole_worker(folder):
         try:
-            ending = _train(
-                study_file, outcome, folder, data_dir, log, callbacks, trial.set_constraint, place.build_data
-            )
+            ending = devices.run(study_file.devices(outcome.params), train, record)
         except BaseException as error:  # the one boundary: whatever happened to the trial is recorded here
-            ending = {"kind": kind_of(error), "stop_reason": type(error).__name__, "error": describe(error)}
+            ending = ending_of(error)
             if isinstance(error, Interrupted | KeyboardInterrupt):
                 raise
         finally:
-            outcome = _write(folder, outcome, ending, study_file, log, began)
-    return outcome
+            written = record(ending)
+    return written
 
 
 def _train(
@@ -94,6 +102,7 @@ def _train(
     callbacks: Sequence[Callback],
     constrain: Callable[[str, float], None],
     build_data: BuildData,
+    rank: devices.Rank,
 ) -> dict[str, Any]:
     """Builds data and model from the sampled parameters and fits; says how that ended."""
     sampled = study_file.space.split(outcome.params)
@@ -101,7 +110,7 @@ def _train(
     seed_everything(outcome.seed, workers=True, verbose=False)
     data = build_data(study_file, sampled["data"], data_dir)
     model = components.build_model(study_file, sampled["model"], data)
-    found = measures.measure(study_file.measured, model, data)
+    found = rank.agreed(lambda: measures.measure(study_file.measured, model, data))
     above = study_file.constraints.exceeded(found)
     for name, excess in above.items():
         constrain(name, excess)
@@ -121,6 +130,7 @@ def _train(
         keywords={"logger": logger, **study_file.trainer.keywords, **sampled["trainer"]},
         log=log,
         callbacks=callbacks,
+        rank=rank,
     )
     pruned = any(isinstance(callback, PruningCallback) and callback.pruned_epoch is not None for callback in callbacks)
     return {
@@ -131,6 +141,10 @@ def _train(
         "threads": fitted.threads,
         "epoch_seeds": fitted.epoch_seeds,
     }
+
+
+def _unheard(_name: str, _excess: float) -> None:
+    """Where a rank that is not the first tells by how much its trial exceeds a limit."""
 
 
 def _write(

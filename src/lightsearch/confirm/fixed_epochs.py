@@ -8,7 +8,7 @@ from typing import Any
 from pytorch_lightning import Callback, seed_everything
 
 from lightsearch import training
-from lightsearch.checkpoints import PREVIOUS, resume_point
+from lightsearch.devices import ALONE, Rank
 from lightsearch.flavours import data_for, of_model
 from lightsearch.training import EpochLog, SeedEpochs
 
@@ -43,6 +43,7 @@ def fit_without_validation(
     seed: int,
     keywords: dict[str, Any],
     log: EpochLog,
+    rank: Rank = ALONE,
 ) -> str:
     """Trains ``model`` on all of ``data``, going on from the folder's last whole checkpoint; leaves ``last.ckpt``.
 
@@ -54,9 +55,10 @@ def fit_without_validation(
         seed: Every epoch's random numbers come from it and the epoch's number.
         keywords: Further keyword arguments of the Trainer.
         log: Takes the epochs' metrics.
+        rank: Which of the run's processes this is.
 
     Returns:
-        The device: ``cpu``, ``cuda:0``, ...
+        The device: ``cpu``, ``cuda:0``, ``2 x cuda``, ...
     """
     training.quiet()
     seed_everything(seed, workers=True, verbose=False)
@@ -65,7 +67,6 @@ def fit_without_validation(
         dirpath=folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
     )
     callbacks = [SeedEpochs(seed), StopAfter(epochs), training.log_callback(flavour, log), keep_last]
-    trainer = training.make_trainer(flavour, {**keywords, "limit_val_batches": 0}, folder, callbacks)
-    trainer.fit(model, datamodule=data_for(flavour, data), ckpt_path=resume_point(folder), weights_only=True)
-    (folder / PREVIOUS).unlink(missing_ok=True)
-    return str(trainer.strategy.root_device)
+    trainer = training.make_trainer(flavour, {**keywords, "limit_val_batches": 0}, folder, callbacks, rank)
+    training.run_fit(trainer, model, data_for(flavour, data), folder, rank)
+    return training.device_of(trainer)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from joblib import cpu_count
 
 from lightsearch.confirm import candidates
 from lightsearch.confirm.display import Display
@@ -17,7 +16,7 @@ from lightsearch.confirm.record import is_foreign
 from lightsearch.confirm.runs import Purpose, Run, retraining_seed
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import check_writable, study_folder
-from lightsearch.launchers.processes import ForkServer, ProcessLauncher
+from lightsearch.launchers.processes import ForkServer, ProcessLauncher, threads_for, workers_that_fit
 from lightsearch.preflight import Preflight, preflight
 from lightsearch.storage import open_storage
 from lightsearch.study import declaration_of, find_study
@@ -45,10 +44,12 @@ class Opened:
 
     def pool(self, n_runs: int, workers: int | None, display: Display, *, threads: int | None = None) -> Pool:
         """A pool for so many runs of so many workers; None: it fills the cores, or has one worker a GPU."""
-        cores, accelerators = cpu_count(), self.facts.accelerators
-        workers = min(workers or accelerators or cores, n_runs)
-        threads = threads or max(1, cores // workers)
-        launcher = ProcessLauncher(self.server, workers=workers, threads=threads, accelerators=accelerators)
+        accelerators, devices = self.facts.accelerators, self.facts.devices
+        workers = min(workers or workers_that_fit(n_runs, accelerators, devices), n_runs)
+        threads = threads or threads_for(workers, devices)
+        launcher = ProcessLauncher(
+            self.server, workers=workers, threads=threads, accelerators=accelerators, devices=devices
+        )
         return Pool(self.declared, self.folder, launcher, display, self.data_dir)
 
 

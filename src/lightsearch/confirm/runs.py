@@ -12,10 +12,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from lightsearch.folders import file_digest, write_json
-from lightsearch.outcome import Diverged, Interrupted, Kind, Outcome, describe, kind_of
+from lightsearch.outcome import Diverged, Interrupted, Kind, Outcome, ending_of
 from lightsearch.study_file import StudyFile
 
 if TYPE_CHECKING:
+    from lightsearch.devices import Rank
     from lightsearch.training import EpochLog
 
 Side = Literal["train", "train+val"]
@@ -139,20 +140,30 @@ def train_run(study_file: StudyFile, run: Run, *, folder: Path, data_dir: str | 
         The outcome, whatever happened: an exception becomes a kind. Only a request to stop is raised again.
     """
     # Imported here: the command that reads this file's results has no need of torch.
+    from lightsearch import devices
     from lightsearch.training import EPOCHS, EpochLog
 
     began = time.perf_counter()
     log = EpochLog(folder / EPOCHS)
+
+    def train(rank: Rank) -> dict[str, Any]:
+        return _train(study_file, run, folder, data_dir, EpochLog(None) if rank.number else log, rank)
+
+    def record(ending: dict[str, Any]) -> RunOutcome:
+        return _write(study_file, run, folder, log, ending, time.perf_counter() - began)
+
     try:
-        ending = _train(study_file, run, folder, data_dir, log)
+        ending = devices.run(study_file.devices(run.params), train, record)
     except (Interrupted, KeyboardInterrupt):
         raise
     except BaseException as error:  # the one boundary: whatever happened to the run is recorded here
-        ending = {"kind": kind_of(error), "stop_reason": type(error).__name__, "error": describe(error)}
-    return _write(study_file, run, folder, log, ending, time.perf_counter() - began)
+        ending = ending_of(error)
+    return record(ending)
 
 
-def _train(study_file: StudyFile, run: Run, folder: Path, data_dir: str | None, log: EpochLog) -> dict[str, object]:
+def _train(
+    study_file: StudyFile, run: Run, folder: Path, data_dir: str | None, log: EpochLog, rank: Rank
+) -> dict[str, Any]:
     from pytorch_lightning import seed_everything
 
     from lightsearch import components, training
@@ -163,7 +174,7 @@ def _train(study_file: StudyFile, run: Run, folder: Path, data_dir: str | None, 
     seed_everything(run.seed, workers=True, verbose=False)  # as in a trial: the weights are drawn from it
     data: Any = components.build_data(study_file, sampled["data"], data_dir)
     model = components.build_model(study_file, sampled["model"], data)
-    common: dict[str, Any] = {"folder": folder, "seed": run.seed, "keywords": keywords, "log": log}
+    common: dict[str, Any] = {"folder": folder, "seed": run.seed, "keywords": keywords, "log": log, "rank": rank}
     if run.on == "train+val":
         assert run.epochs is not None, "without validation nothing else ends the fit in time"
         data.join_val()
@@ -188,7 +199,7 @@ def _train(study_file: StudyFile, run: Run, folder: Path, data_dir: str | None, 
 
 
 def _write(
-    study_file: StudyFile, run: Run, folder: Path, log: EpochLog, ending: dict[str, object], seconds: float
+    study_file: StudyFile, run: Run, folder: Path, log: EpochLog, ending: dict[str, Any], seconds: float
 ) -> RunOutcome:
     import torch
 

@@ -21,7 +21,7 @@ class ImageData(LightningDataModule):
 
     Args:
         dataset: ``digits``, ``mnist``, ``fashion_mnist``, ``kmnist``, ``cifar10`` or ``folder``.
-        batch_size: Images a training batch.
+        batch_size: Images a training batch; where a trial has several devices, on each of them.
         val_size: Images to validate on, or their share if below 1.
         data_dir: Folder of the data files (``digits`` needs none).
         split_seed: Seed of the split; the study's, so that all its trials share one split.
@@ -80,4 +80,5 @@ class ImageData(LightningDataModule):
         # The images live where the model does, so that no batch crosses to the device.
         device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
         images, labels = self._images.images[side].to(device), self._images.labels[side].to(device)
-        return TensorLoader(images, labels, batch_size, shuffle=shuffle, drop_last=shuffle)
+        share = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        return TensorLoader(images, labels, batch_size, shuffle=shuffle, drop_last=shuffle, share=share)

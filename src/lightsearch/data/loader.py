@@ -14,16 +14,28 @@ class TensorLoader:
     The order of a shuffled epoch comes from torch's global generator when iteration begins, so whoever seeds that
     at the start of an epoch decides it.
 
+    Where several processes share the images, a step takes a batch for each of them, and every image is in one batch
+    alone. All have equally many batches.
+
     Args:
         images: (N, C, H, W) uint8 in [0, 255].
         labels: (N,) int64.
         batch_size: Images a batch.
         shuffle: A new order every epoch.
-        drop_last: Leave out a last batch of one image, which BatchNorm cannot train on.
+        drop_last: Leave out a last batch of one image, which BatchNorm cannot train on, and what would make one
+            process's batch larger than another's.
+        share: Which of how many processes this one is, from 0.
     """
 
     def __init__(
-        self, images: Tensor, labels: Tensor, batch_size: int, *, shuffle: bool = False, drop_last: bool = False
+        self,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
@@ -31,19 +43,27 @@ class TensorLoader:
         self.labels = labels
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self._rank, self._ranks = share
+        if 0 < len(labels) < self._ranks:
+            raise ValueError(f"{len(labels)} images cannot be shared by {self._ranks} devices")
+        self._step = batch_size * self._ranks
         self._used = len(labels)
-        if drop_last and self._used % batch_size == 1 and self._used > 1:
-            self._used -= 1
+        if drop_last:
+            rest = self._used % self._step
+            left_out = rest if rest < 2 * self._ranks else rest % self._ranks
+            self._used -= left_out if left_out < self._used else 0
 
     def __len__(self) -> int:
-        return -(-self._used // self.batch_size)
+        # A rest of fewer images than processes goes to the last step.
+        return -(-(self._used - self._ranks + 1) // self._step)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields (images: (B, C, H, W) float32 in [0, 1], labels: (B,) int64), on the tensors' device."""
         # Drawn on the host, so that a seed gives the same order on every device.
         order = torch.randperm(len(self.labels)).to(self.labels.device) if self.shuffle else None
-        for start in range(0, self._used, self.batch_size):
-            span = slice(start, min(start + self.batch_size, self._used))
+        for number in range(len(self)):
+            stop = (number + 1) * self._step if number + 1 < len(self) else self._used
+            span = slice(number * self._step + self._rank, stop, self._ranks)
             if order is None:
                 images, labels = self.images[span], self.labels[span]
             else:  # ten times as fast as indexing with a tensor

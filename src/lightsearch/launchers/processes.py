@@ -15,6 +15,8 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from joblib import cpu_count
+
 from lightsearch.errors import Blocked, blocked
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.memory import kernel_kills, volunteer
@@ -78,6 +80,23 @@ class ForkServer:
         return answer
 
 
+def workers_that_fit(jobs: int, accelerators: int, devices: int) -> int:
+    """How many jobs at a time fill the GPUs, or the cores where there are none.
+
+    Args:
+        jobs: How many there are.
+        accelerators: GPUs of the machine.
+        devices: What a job takes: GPUs, or processes on the CPU.
+    """
+    cores = int(cpu_count())  # those that this process may use, a container's limit included
+    return max(1, min((accelerators or cores) // devices, jobs))
+
+
+def threads_for(workers: int, devices: int) -> int:
+    """CPU threads of each of a job's processes, so that so many jobs share the cores."""
+    return max(1, int(cpu_count()) // (workers * devices))
+
+
 class _Worker(NamedTuple):
     process: ForkServerProcess
     sender: Connection
@@ -90,15 +109,16 @@ class ProcessLauncher:
     Args:
         server: Where the processes come from.
         workers: Jobs at a time.
-        threads: CPU threads a job.
+        threads: CPU threads of each of a job's processes.
         accelerators: GPUs of the machine, dealt out to the workers in turn; 0: none.
+        devices: How many of them a job takes.
     """
 
-    def __init__(self, server: ForkServer, *, workers: int, threads: int, accelerators: int) -> None:
+    def __init__(self, server: ForkServer, *, workers: int, threads: int, accelerators: int, devices: int = 1) -> None:
         self.slots = workers
         self._server = server
         self._threads = threads
-        self._accelerators = accelerators
+        self._devices = [range(first, first + devices) for first in range(0, accelerators - devices + 1, devices)]
         self._processes: dict[int, ForkServerProcess] = {}
         self._places: dict[int, int] = {}
         self._standby: _Worker | None = None
@@ -106,11 +126,11 @@ class ProcessLauncher:
 
     def launch(self, job: Job) -> None:
         place = min(set(range(self.slots)) - set(self._places.values()))
-        device = place % self._accelerators if self._accelerators else None
+        devices = self._devices[place % len(self._devices)] if self._devices else None
         worker = self._standby
         if worker is None or not worker.process.is_alive():
             worker = self._start_worker()
-        worker.sender.send((job, device))
+        worker.sender.send((job, devices))
         worker.sender.close()
         self._processes[job.number] = worker.process
         self._places[job.number] = place
@@ -170,10 +190,10 @@ def _work(receiver: Connection, threads: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the coordinator decides
         signal.signal(signal.SIGTERM, interrupt)
         end_with_parent()
-        job, device = receiver.recv()
+        job, devices = receiver.recv()
         _log_to(job)
-        if device is not None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = visible_device(device)
+        if devices is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(visible_device, devices))
         job.function(**job.arguments)
 
 
