@@ -18,6 +18,7 @@ import pytest
 from scipy import stats
 
 from lightsearch.confirm import candidates, ranking, runs
+from lightsearch.confirm.display import cells
 from lightsearch.confirm.ranking import Candidate, probability_better, rank, summarise
 from lightsearch.confirm.runs import Run, RunOutcome, retraining_seed
 from lightsearch.errors import UserError
@@ -35,6 +36,16 @@ def test_the_interval_is_students() -> None:
     assert mean == pytest.approx(0.9824)
     assert sd == pytest.approx(statistics.stdev(FIRST))
     assert interval == pytest.approx(expected)
+
+
+def test_the_interval_of_a_share_is_cut_off_where_the_share_ends() -> None:
+    one, two = [Candidate(trial=1, params={})], [[outcome(0.97), outcome(0.99)]]
+    (accuracy,), (other,) = rank(one, two, "maximize", "val_acc"), rank(one, two, "maximize", "val_reward")
+    assert other.interval is not None
+    assert other.interval[1] > 1
+    assert not other.cut
+    assert (accuracy.interval, accuracy.cut) == ((other.interval[0], 1.0), True)
+    assert cells(accuracy)[2] == f"{other.interval[0]:.5f} to 1.00000 (cut off)"
 
 
 def test_one_value_has_no_interval() -> None:

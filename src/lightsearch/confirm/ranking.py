@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from typing import Any, NamedTuple
 
@@ -13,6 +14,10 @@ from lightsearch.outcome import Kind
 
 CERTAIN = 0.95
 """Below this probability of the first beating the second, the two are said to be within the noise of the seeds."""
+
+
+SHARES = re.compile(r"acc|(?<![a-z])(f1|precision|recall|auc|auroc|dice|iou)")
+"""Names of metrics that are shares, whose values lie in [0, 1]."""
 
 
 class Summary(NamedTuple):
@@ -55,6 +60,8 @@ class Ranked(Candidate):
     """None: every seed failed."""
     sd: float | None
     interval: tuple[float, float] | None
+    cut: bool = False
+    """Whether the interval went on beyond 0 or 1, where a share ends, and was cut off there."""
 
     @property
     def best_epochs(self) -> int:
@@ -62,7 +69,9 @@ class Ranked(Candidate):
         return max(1, round(statistics.median(self.epochs)))
 
 
-def rank(candidates: list[Candidate], outcomes: list[list[RunOutcome]], direction: str) -> list[Ranked]:
+def rank(
+    candidates: list[Candidate], outcomes: list[list[RunOutcome]], direction: str, metric: str = ""
+) -> list[Ranked]:
     """The candidates by their mean over seeds, the best first; of equals the one that led the search.
 
     One that failed on some of its seeds comes after all that did not: whoever trains it again may fail as well.
@@ -71,16 +80,18 @@ def rank(candidates: list[Candidate], outcomes: list[list[RunOutcome]], directio
         candidates: In the order of the search.
         outcomes: For each of them its runs, in the order of the seeds.
         direction: ``maximize`` or ``minimize``.
+        metric: Its name; the intervals of a share are cut off at 0 and at 1.
     """
     sign = -1 if direction == "maximize" else 1
-    ranked = [_judge(candidate, runs) for candidate, runs in zip(candidates, outcomes, strict=True)]
+    is_share = SHARES.search(metric.lower()) is not None
+    ranked = [_judge(candidate, runs, is_share) for candidate, runs in zip(candidates, outcomes, strict=True)]
     return sorted(ranked, key=lambda one: (len(one.failures), math.inf if one.mean is None else sign * one.mean))
 
 
 def summarise(values: list[float]) -> Summary:
     """Mean, standard deviation and Student's 95% interval of the mean (Student, "The probable error of a mean", 1908).
 
-    The interval speaks of the luck of the seeds: initial weights and order of the images. All values come from one
+    The interval speaks of the luck of the seeds: initial weights and order of the samples. All values come from one
     split, whose luck they share.
 
     Args:
@@ -125,10 +136,13 @@ def probability_better(first: list[float], second: list[float], direction: str) 
     return float(stdtr(freedom, difference / math.sqrt(a + b)))
 
 
-def _judge(candidate: Candidate, outcomes: list[RunOutcome]) -> Ranked:
+def _judge(candidate: Candidate, outcomes: list[RunOutcome], is_share: bool) -> Ranked:
     trained = [run for run in outcomes if run.kind is Kind.COMPLETE and run.value is not None]
     values = [float(run.value) for run in trained if run.value is not None]
     summary = summarise(values) if values else Summary(math.nan, None, None)
+    interval = summary.interval
+    if interval is not None and is_share and all(0 <= value <= 1 for value in values):
+        interval = (max(interval[0], 0.0), min(interval[1], 1.0))
     return Ranked(
         **candidate.model_dump(),
         values=values,
@@ -137,7 +151,8 @@ def _judge(candidate: Candidate, outcomes: list[RunOutcome]) -> Ranked:
         failures=[_failure(run) for run in outcomes if run not in trained],
         mean=summary.mean if values else None,
         sd=summary.sd,
-        interval=summary.interval,
+        interval=interval,
+        cut=interval != summary.interval,
     )
 
 
@@ -173,7 +188,9 @@ class Confirmation(BaseModel):
         chosen = self.chosen
         text = f"chosen: {chosen.label}, {self.metric} {chosen.mean:.5f}"
         if chosen.interval is not None:
-            text += f" (95% interval {chosen.interval[0]:.5f} to {chosen.interval[1]:.5f}, {len(chosen.values)} seeds)"
+            cut = ", cut off where a share ends" if chosen.cut else ""
+            ends = f"{chosen.interval[0]:.5f} to {chosen.interval[1]:.5f}{cut}"
+            text += f" (95% interval {ends}, {len(chosen.values)} seeds)"
         if len(self.ranked) > 1 and self.probability is not None:
             text += f"; it beats {self.ranked[1].label} with probability {self.probability:.2f}"
             text += ", so the two are within the noise of the seeds" if self.within_noise else ""

@@ -99,7 +99,7 @@ def _confirm(
     outcomes = opened.pool(len(runs), workers, display).train(runs)
     by_candidate = [outcomes[position :: len(chosen_from)] for position in range(len(chosen_from))]
     direction = opened.declared.direction
-    ranked = ranking.rank(chosen_from, by_candidate, direction)
+    ranked = ranking.rank(chosen_from, by_candidate, direction, opened.declared.metric)
     if ranked[0].mean is None:
         raise _failed(runs[0], outcomes[0], opened.folder)
     first, second = ranked[0], ranked[1] if len(ranked) > 1 else None
@@ -130,9 +130,11 @@ def _as_markdown(confirmation: Confirmation) -> str:
         " | ".join(["---"] * (len(head) + 1)),
         *(" | ".join(row) for row in rows),
     ]
+    cut = "Intervals of a share are cut off at 0 and at 1, where Student's goes on. "
     return (
         f"# {confirmation.study}: the leaders on fresh seeds\n\n{confirmation.verdict}.\n\n"
         + "\n".join(f"| {line} |" for line in lines)
-        + "\n\nThe interval is that of the mean over seeds, on one split of the data. The value in the search is that "
-        "of one seed, and a leader's is more often lucky than not.\n"
+        + "\n\nThe interval is that of the mean over seeds, on one split of the data. "
+        + cut * any(one.cut for one in confirmation.ranked)
+        + "The value in the search is that of one seed, and a leader's is more often lucky than not.\n"
     )
