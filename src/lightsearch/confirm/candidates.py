@@ -20,7 +20,7 @@ class Known(NamedTuple):
     """The values that the sampled arguments have if nobody names them; None: one of them has no default, or one
     that lies outside the space."""
     joins_val: bool
-    """Whether the data can train on its validation images as well (has a method ``join_val``)."""
+    """Whether the data can train on its validation samples as well (has a method ``join_val``)."""
 
 
 def ask_classes(study_file: StudyFile) -> Known:

@@ -23,7 +23,7 @@ def confusion_svg(confusion: list[list[int]], names: list[str]) -> str:
     Each of the two has a scale of its own, or the mistakes of a good model would not be seen beside the diagonal.
 
     Args:
-        confusion: Images by class (row) and by what they were taken for (column).
+        confusion: Samples by class (row) and by what they were taken for (column).
         names: The classes' names.
     """
     n = len(confusion)
@@ -65,13 +65,14 @@ def confusion_svg(confusion: list[list[int]], names: list[str]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def model_card(final: Final, confirmation: Confirmation, class_path: str) -> str:
+def model_card(final: Final, confirmation: Confirmation, class_path: str, samples: str) -> str:
     """``README.md`` of the model.
 
     Args:
         final: What is known of it.
         confirmation: Why its configuration was chosen.
         class_path: The model's class.
+        samples: What the data consists of: ``images``, ``samples``.
     """
     module, _, cls = class_path.rpartition(".")
     evaluation, metrics = final.evaluation, final.evaluation.metrics or {}
@@ -80,7 +81,7 @@ def model_card(final: Final, confirmation: Confirmation, class_path: str) -> str
         low, high = evaluation.interval
         lines.append(
             f"**Test accuracy {metrics['test_acc']:.2%}** "
-            f"(95% interval {low:.2%} to {high:.2%}, {evaluation.n_test} images)."
+            f"(95% interval {low:.2%} to {high:.2%}, {evaluation.n_test} {samples})."
         )
     lines += [f"- {name}: {value:.5g}" for name, value in metrics.items() if name != "test_acc"]
     lines += ["", _use_of_test_set(evaluation.ordinal), "", "## How it was chosen", "", f"{confirmation.verdict}.", ""]
@@ -112,10 +113,10 @@ def model_card(final: Final, confirmation: Confirmation, class_path: str) -> str
     else:
         lines += [f"There is no exported program: `{final.program.reason}`", ""]
     if final.confusion is not None:
-        lines += ["## Where it errs", "", f"![Confusion matrix on the test images]({PICTURE})", ""]
-        lines += ["| class | images | recall | precision |", "| --- | ---: | ---: | ---: |"]
+        lines += ["## Where it errs", "", f"![Confusion matrix on the test {samples}]({PICTURE})", ""]
+        lines += [f"| class | {samples} | recall | precision |", "| --- | ---: | ---: | ---: |"]
         lines += [
-            f"| {_cell(one.name)} | {one.images} | {_percent(one.recall)} | {_percent(one.precision)} |"
+            f"| {_cell(one.name)} | {one.samples} | {_percent(one.recall)} | {_percent(one.precision)} |"
             for one in final.classes
         ]
         lines.append("")

@@ -67,6 +67,7 @@ def _hand_over(
     import torch
 
     from lightsearch import components
+    from lightsearch.data import ImageData
 
     study = find_study(open_storage(url, create=False), name)
     declared = declaration_of(study)
@@ -113,7 +114,8 @@ def _hand_over(
         write_json(staging / FACTS, final.model_dump(mode="json"))
         if confusion is not None:
             write_text(staging / card.PICTURE, card.confusion_svg(confusion, [one.name for one in final.classes]))
-        write_text(staging / "README.md", card.model_card(final, confirmation, declared.model.class_path))
+        noun = "images" if isinstance(data, ImageData) else "samples"
+        write_text(staging / "README.md", card.model_card(final, confirmation, declared.model.class_path, noun))
         shutil.rmtree(output / "final", ignore_errors=True)
         staging.rename(output / "final")
         _show_in_dashboard(study, output / "final")
@@ -132,7 +134,7 @@ def class_figures(confusion: list[list[int]] | None, names: list[str] | None) ->
     """Precision and recall of every class.
 
     Args:
-        confusion: Images by class (row) and by what they were taken for (column).
+        confusion: Samples by class (row) and by what they were taken for (column).
         names: The classes' names; their numbers if None.
     """
     if confusion is None:
@@ -140,12 +142,12 @@ def class_figures(confusion: list[list[int]] | None, names: list[str] | None) ->
     named = names if names is not None and len(names) == len(confusion) else [str(n) for n in range(len(confusion))]
     figures = []
     for position, row in enumerate(confusion):
-        images, taken = sum(row), sum(other[position] for other in confusion)
+        samples, taken = sum(row), sum(other[position] for other in confusion)
         figures.append(
             ClassFigures(
                 name=named[position],
-                images=images,
-                recall=row[position] / images if images else None,
+                samples=samples,
+                recall=row[position] / samples if samples else None,
                 precision=row[position] / taken if taken else None,
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from lightsearch.confirm.runs import Run
 from lightsearch.evaluation import Evaluation
@@ -20,12 +20,12 @@ class ClassFigures(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    images: int
-    """Test images of it."""
+    samples: int = Field(validation_alias=AliasChoices("samples", "images"))  # as it was called once
+    """Test samples of it."""
     recall: float | None
-    """Of its images, the share that was taken for it."""
+    """Of its samples, the share that was taken for it."""
     precision: float | None
-    """Of the images taken for it, the share that is of it."""
+    """Of the samples taken for it, the share that is of it."""
 
 
 class Program(BaseModel):
@@ -59,7 +59,7 @@ class Final(BaseModel):
     evaluation: Evaluation
     """Its one use of the test set: accuracy with a 95% interval, loss."""
     confusion: list[list[int]] | None
-    """Test images by class (row) and by what they were taken for (column)."""
+    """Test samples by class (row) and by what they were taken for (column)."""
     classes: list[ClassFigures]
     program: Program
     versions: dict[str, str]
