@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import inspect
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from lightsearch import components
 from lightsearch.study_file import ClassSpec
+
+PACKAGES = {
+    "TensorBoardLogger": ("tensorboard", "tensorboardX"),
+    "WandbLogger": ("wandb",),
+    "MLFlowLogger": ("mlflow",),
+    "CometLogger": ("comet_ml",),
+    "NeptuneLogger": ("neptune",),
+}
+"""What Lightning's loggers need besides Lightning, one of each."""
+
+
+def missing_package(cls: type) -> str | None:
+    """What has to be installed for a logger. It is not built to see that: some begin a run then, on a server."""
+    for base in cls.__mro__:
+        needed = PACKAGES.get(base.__name__, ())
+        if needed and not any(find_spec(package) for package in needed):
+            return needed[0].replace("_", "-")
+    return None
 
 
 def build_logger(spec: ClassSpec | None, study: str, folder: Path) -> Any:

@@ -52,6 +52,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     import torch
 
     from lightsearch.components import build, data_context, defaults, find_class, model_context
+    from lightsearch.loggers import missing_package
     from lightsearch.training import quiet
 
     quiet()
@@ -82,7 +83,11 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
         mistakes.extend(error.mistakes)
     if (logger := _section(declared, "logger")) is not None:
         try:
-            _check_arguments(find_class(logger, "logger"), logger, "logger", {}, {}, complete=False)
+            cls = find_class(logger, "logger")
+            _check_arguments(cls, logger, "logger", {}, {}, complete=False)
+            if (package := missing_package(cls)) is not None:
+                mend = f"needs a package that is not installed: pip install {package}"
+                mistakes.append(Mistake("logger.class_path", logger.class_path, mend))
         except UserError as error:
             mistakes.extend(error.mistakes)
     accelerators = _accelerators(declared)
