@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lightsearch.folders import study_folder, trial_folder
+from lightsearch.notebook import Picture
 from lightsearch.outcome import Outcome
 from lightsearch.pareto import listed
 from lightsearch.study import front, leaders
@@ -91,7 +92,7 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """A picture of the search that stays in place, on a terminal.
+    """A picture of the search that stays in place, on a terminal or in a notebook.
 
     A context manager: the picture is drawn while it is entered.
     """
@@ -105,7 +106,9 @@ class LiveDisplay:
         self.metric = metric
         self.n_trials = n_trials
         self.pace = Pace(n_trials)
-        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        self._live: Live | Picture = Live(console=console, refresh_per_second=4, transient=True)
+        if console.is_jupyter:
+            self._live = Picture()
 
     def __enter__(self) -> LiveDisplay:
         self._live.start()
