@@ -126,7 +126,7 @@ def test_best_at_the_end_of_the_choices() -> None:
 def test_leaders_within_noise() -> None:
     study = make(30, middle, {"learning_rate": RATE, "hidden_size": SIZE}, n_val=100)
     (finding,) = found(study, "noise")
-    assert "100 validation images" in finding.text
+    assert "100 validation samples" in finding.text
     assert "`python -m search.retrain --study digits --top 5`" in finding.mend
 
 

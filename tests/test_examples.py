@@ -10,6 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from lightsearch.report.facts import gather
 from tests.conftest import ROOT, command
 
 EXAMPLES = sorted(file.stem for file in (ROOT / "studies" / "examples").glob("*.toml"))
@@ -78,6 +79,7 @@ def test_a_convolutional_network_whose_trials_log_through_lightning(examples: Pa
         with (folder / "metrics.csv").open() as file:
             logged = [float(row["val_acc"]) for row in csv.DictReader(file) if row["val_acc"]]
         assert logged == pytest.approx(list(trial.intermediate_values.values()))
+    assert "standard error on 300 validation samples" in gather(study).headline[1]  # as the trials have seen
 
 
 def test_a_stream_validated_every_n_steps(examples: Path) -> None:

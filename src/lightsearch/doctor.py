@@ -69,18 +69,26 @@ def diagnose(study: optuna.Study) -> list[Finding]:
 
 
 def standard_error(metric: str | None, value: float | None, n_val: object) -> float | None:
-    """The binomial standard error of an accuracy measured on ``n_val`` images.
+    """The binomial standard error of an accuracy measured on ``n_val`` samples.
 
     Returns:
-        None if the metric is not named as an accuracy, is outside [0, 1], or the number of images is unknown.
+        None if the metric is not named as an accuracy, is outside [0, 1], or the number of samples is unknown.
     """
     if not metric or "acc" not in metric.lower() or value is None or not 0 <= value <= 1:
         return None
     if not isinstance(n_val, int) or n_val < 1:
         return None
-    # All right, or all wrong, is not known without error: half an image is taken to be otherwise.
+    # All right, or all wrong, is not known without error: half a sample is taken to be otherwise.
     p = min(max(value, 0.5 / n_val), 1 - 0.5 / n_val)
     return math.sqrt(p * (1 - p) / n_val)
+
+
+def validated_on(attrs: dict[str, Any], outcome: Outcome | None) -> int | None:
+    """How many samples a trial was validated on: as the data says of itself, else as the trial saw it."""
+    said = table(attrs.get("data")).get("n_val")
+    if isinstance(said, int):
+        return said
+    return outcome.n_val if outcome is not None else None
 
 
 def table(value: object) -> dict[str, Any]:
@@ -233,7 +241,7 @@ def _bounds(case: _Case) -> Iterator[Finding]:
 def _noise(case: _Case) -> Iterator[Finding]:
     if len(case.complete) < 2:
         return
-    n_val = table(case.attrs.get("data")).get("n_val")
+    n_val = validated_on(case.attrs, case.outcomes.get(case.complete[0].number))
     best = case.score(case.complete[0])
     error = standard_error(case.metric, case.sign * best, n_val)
     if error is None:
@@ -243,7 +251,7 @@ def _noise(case: _Case) -> Iterator[Finding]:
         yield Finding(
             "noise",
             f"The first {near:,} of {len(case.complete):,} complete trials lie within one standard error of the best "
-            f"({100 * error:.2f} points on {n_val:,} validation images): their order is partly luck.",
+            f"({100 * error:.2f} points on {n_val:,} validation samples): their order is partly luck.",
             f"Confirm them on fresh seeds: `python -m search.retrain --study {case.name} "
             f"--top {min(near, RETRAIN_AT_MOST)}`.",
         )

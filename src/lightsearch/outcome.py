@@ -111,6 +111,8 @@ class Outcome(BaseModel):
     """What it trained on."""
     threads: int | None = None
     """CPU threads that it trained with; the last bits of a result depend on them."""
+    n_val: int | None = None
+    """Samples of a validation, if that can be told."""
     error: TrialError | None = None
 
     @property

@@ -39,6 +39,8 @@ class Fit(NamedTuple):
     """CPU threads, of each of its processes."""
     epoch_seeds: list[int]
     """The epochs' seeds, if it trained in a pack; else they are the trial's own, and this is empty."""
+    n_val: int | None = None
+    """Samples of a validation, if that can be told."""
 
 
 def fit(
@@ -104,7 +106,8 @@ def fit(
     )
     run_fit(trainer, model, data_for(flavour, data), folder, rank)
     epoch_seeds = seeds.epoch_seeds if seeds.in_pack else []
-    return Fit(_stop_reason(trainer, stopping), device_of(trainer), torch.get_num_threads(), epoch_seeds)
+    threads = torch.get_num_threads()
+    return Fit(_stop_reason(trainer, stopping), device_of(trainer), threads, epoch_seeds, _n_val(trainer))
 
 
 def run_fit(trainer: Any, model: Any, data: Any, folder: Path, rank: devices.Rank) -> None:
@@ -218,6 +221,16 @@ class _LogEpochs:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._log.history = state_dict["history"]
         self._log.seconds_before = sum(row["seconds"] for row in self._log.history)
+
+
+def _n_val(trainer: Any) -> int | None:
+    """Samples of a validation; None where it sees a part of them, or what it sees has no length."""
+    loader = trainer.val_dataloaders
+    try:
+        whole = trainer.num_val_batches == [len(loader)] and not loader.drop_last and trainer.world_size == 1
+        return len(loader.sampler) if whole else None
+    except (AttributeError, TypeError):
+        return None
 
 
 class SeedEpochs(Callback):

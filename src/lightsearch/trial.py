@@ -140,6 +140,7 @@ def _train(
         "device": fitted.device,
         "threads": fitted.threads,
         "epoch_seeds": fitted.epoch_seeds,
+        "n_val": fitted.n_val,
     }
 
 

@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from lightsearch import pareto
-from lightsearch.doctor import Finding, diagnose, standard_error, table
+from lightsearch.doctor import Finding, diagnose, standard_error, table, validated_on
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.progress import duration
 from lightsearch.report.importance import Importance, importances
@@ -120,12 +120,11 @@ class Facts:
 
     @property
     def n_val(self) -> int | None:
-        n_val = table(self.attrs.get("data")).get("n_val")
-        return n_val if isinstance(n_val, int) else None
+        return validated_on(self.attrs, self.best.outcome if self.best else None)
 
     @cached_property
     def error(self) -> float | None:
-        """The binomial standard error of the best value, if it is an accuracy on a known number of images."""
+        """The binomial standard error of the best value, if it is an accuracy on a known number of samples."""
         return standard_error(self.metric, self.best.value, self.n_val) if self.best else None
 
     @cached_property
@@ -212,7 +211,7 @@ class Facts:
             value += f" ± {100 * self.error:.{self.decimals}f}"
         sentence = f"The best of {many} reaches {self.metric} {value}."
         if self.error is not None:
-            note = f"Trial {self.best.number}; ± is one binomial standard error on {self.n_val:,} validation images."
+            note = f"Trial {self.best.number}; ± is one binomial standard error on {self.n_val:,} validation samples."
         else:
             note = f"Trial {self.best.number}; its uncertainty is not known: {self._why_no_error()}."
         if len(self.ranked) > 1:
@@ -244,8 +243,8 @@ class Facts:
 
     def _why_no_error(self) -> str:
         if not self.is_share:
-            return "the metric is no accuracy, whose error would follow from the number of images"
-        return "the number of validation images was not recorded"
+            return "the metric is no accuracy, whose error would follow from the number of samples"
+        return "the number of validation samples was not recorded"
 
 
 class Clock:
