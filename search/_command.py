@@ -52,11 +52,14 @@ def console() -> Console:
     return screen if screen.is_terminal else Console(highlight=False, width=200)
 
 
-def print_findings(screen: Console, study: Any) -> None:
-    """What the doctor says of a study, a line each."""
+def print_findings(screen: Console, study: Any, *, before: str = "") -> None:
+    """What the doctor says of a study, a line each; ``before`` them something, if there are any."""
     from lightsearch.doctor import diagnose
 
-    for finding in diagnose(study):
+    findings = diagnose(study)
+    if findings:
+        screen.print(before, end="")
+    for finding in findings:
         screen.print(f"note      {finding}", markup=False, soft_wrap=True)
 
 

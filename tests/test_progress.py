@@ -33,6 +33,8 @@ def test_the_time_to_go_is_that_of_the_trials_missing(monkeypatch: pytest.Monkey
     clock = iter([0.0, 5.0, 20.0])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     pace = Pace(n_trials=10)
+    assert pace.left([]) == "0 s so far"  # what goes before the trials says nothing of their pace
+    pace.begin()
     assert pace.left([]) == "5 s so far"
     pace.count(Outcome(number=0, kind=Kind.COMPLETE))
     pace.count(Outcome(number=1, kind=Kind.DIVERGED))  # no progress towards the total

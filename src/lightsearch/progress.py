@@ -35,7 +35,7 @@ class Display(Protocol):
         """A trial has ended; ``trials`` are all of the study."""
 
     def update(self, study: optuna.Study) -> None:
-        """Shows the study as it stands."""
+        """Shows the study as it stands; first of all before its trials begin."""
 
 
 @contextlib.contextmanager
@@ -87,8 +87,8 @@ class PlainDisplay:
             line += f" | best {best[0].value:.5g} (trial {best[0].number}){_front(trials, self.direction)}"
         self.message(f"{line} | {self.pace.left(trials)}")
 
-    def update(self, study: optuna.Study) -> None:
-        pass
+    def update(self, study: optuna.Study) -> None:  # noqa: ARG002
+        self.pace.begin()
 
 
 class LiveDisplay:
@@ -127,6 +127,7 @@ class LiveDisplay:
         self._draw(trials)
 
     def update(self, study: optuna.Study) -> None:
+        self.pace.begin()
         self._draw(study.get_trials(deepcopy=False))
 
     def _draw(self, trials: list[FrozenTrial]) -> None:
@@ -175,19 +176,24 @@ class LiveDisplay:
 
 
 class Pace:
-    """How fast trials finish in this run."""
+    """How fast trials finish in this run: from its first trial on, without the imports and checks before."""
 
     def __init__(self, n_trials: int) -> None:
         self.n_trials = n_trials
-        self._began = time.monotonic()
+        self._began: float | None = None
         self._counted = 0
+
+    def begin(self) -> None:
+        """Trials begin now, unless they have already."""
+        if self._began is None:
+            self._began = time.monotonic()
 
     def count(self, outcome: Outcome) -> None:
         self._counted += outcome.policy.counts
 
     def left(self, trials: list[FrozenTrial]) -> str:
         """The time to go, in words."""
-        elapsed = time.monotonic() - self._began
+        elapsed = 0.0 if self._began is None else time.monotonic() - self._began
         missing = max(self.n_trials - _n_finished(trials), 0)
         if not self._counted:
             return f"{duration(elapsed)} so far"

@@ -118,6 +118,7 @@ class Coordinator:
         started_at = time.time()
         self._with_checkpoints = self._finished_before()
         ending: Ending | None = None
+        self.display.update(self.ledger.study)
         try:
             with self.stop, self._keeping_leases():
                 while ending is None:
