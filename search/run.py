@@ -87,20 +87,19 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
         Ending.EXHAUSTED: "done: the sampler has visited every point of the space",
         Ending.TIMEOUT: "stopped at --timeout; the same command goes on",
         Ending.STOPPED: "stopped; the same command goes on",
-        Ending.FAILING: "stopped: the same failure again and again",
+        Ending.FAILING: f"stopped: {failure and failure.reason}",
         Ending.BLOCKED: f"stopped: {result.blocked}; {MEND}",
     }[result.ending]
     screen.print(f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all", soft_wrap=True)
     saved = epochs["at_most"] - epochs["trained"]
-    if epochs["at_most"]:
+    has_model = result.study_file.objective is None
+    if epochs["at_most"] and has_model:
         screen.print(
             f"{epochs['trained']} epochs trained, {saved} of {epochs['at_most']} saved "
             f"({epochs['saved_by_pruning']} by pruning, {epochs['saved_by_early_stopping']} by early stopping)"
         )
     if failure is not None:
-        # What the study file can mend needs no traceback.
-        told = failure.message if failure.type == "MissingMetric" else failure.traceback
-        screen.print(f"\n{told}", markup=False, soft_wrap=True)
+        screen.print(f"\n{failure.told}", markup=False, soft_wrap=True)
         return
     if results["leaders"]:
         screen.print()
@@ -110,7 +109,7 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
         print_findings(screen, result.study, before="\n")
     option = f" --storage {redact(url)}" if storage else ""
     screen.print(f"\nresults    {result.folder / 'results.json'}", soft_wrap=True)
-    if results["best"]:
+    if results["best"] and has_model:
         screen.print(f"checkpoint {result.folder / results['best']['checkpoint']}", soft_wrap=True)
         screen.print(f"test it    python -m search.evaluate --study {results['study']}{option}", soft_wrap=True)
     screen.print(f"report     python -m search.report --study {results['study']}{option}", soft_wrap=True)

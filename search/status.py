@@ -74,9 +74,10 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
             line = f"running   trial {trial.number}: epoch {epoch}, {declared.metric} {value}{since}{gone}"
             screen.print(f"{line} | {describe_params(trial.params)}", markup=False, soft_wrap=True)
         elif trial.state is TrialState.WAITING:
-            reason = "interrupted, the next run goes on with it" if trial.params else "enqueued"
+            reason = "interrupted, the next run goes on with it" if "attempt" in trial.user_attrs else "enqueued"
             screen.print(f"waiting   trial {trial.number}: {reason}", markup=False)
-    screen.print(f"tested    {len(found.user_attrs.get('test_evaluations', []))} times on the test set")
+    if declared.objective is None:
+        screen.print(f"tested    {len(found.user_attrs.get('test_evaluations', []))} times on the test set")
     print_findings(screen, found)
 
 

@@ -64,6 +64,20 @@ def test_a_class_of_the_script_itself_is_searched_over(place: Path, from_stdin: 
     assert "hidden_size" in done.stdout.splitlines()[-1]
 
 
+def test_a_metric_that_is_not_logged_stops_the_search_at_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import lightsearch
+    from lightsearch.data import ImageData
+
+    classes = {"model": lightsearch.Classifier, "data": ImageData}
+    result = lightsearch.search(classes, name="x", metric="val_f1", trainer={"max_epochs": 1}, workers=0)
+    assert (result.ending, len(result.trials())) == ("failing", 1)
+    said = capsys.readouterr().out
+    assert said.endswith(
+        "stopped: every other trial would fail likewise\n"
+        'metric = "val_f1": the module does not log it in validation; it logs val_acc, val_loss\n'
+    )
+
+
 def test_a_mistake_is_an_exception_with_the_same_lines(place: Path) -> None:
     import lightsearch
 

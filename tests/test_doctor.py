@@ -112,6 +112,16 @@ def test_best_at_a_bound() -> None:
     assert "--name digits-2" in finding.mend
 
 
+def test_of_a_function_the_function_is_to_be_changed() -> None:
+    declared = {"objective": "mine.objective", "metric": "value"}
+    space: dict[str, BaseDistribution] = {"hidden_size": SIZE, "dropout": FloatDistribution(0, 0.5)}
+    study = make(40, lambda p: p["hidden_size"] / 300, space, data={}, fingerprint=declared)
+    (bound,), (effect,) = found(study, "bound"), found(study, "no-effect")
+    assert bound.mend.startswith("To search beyond it, have the function suggest hidden_size from `int = [16, 1024], ")
+    assert effect.mend.startswith(f"Fix it: write `dropout = {study.best_params['dropout']:.4g}` in the function")
+    assert {finding.code for finding in diagnose(study)} == {"bound", "no-effect"}
+
+
 def test_no_bound_beyond_a_natural_limit() -> None:
     study = make(40, lambda p: 0.9 - p["dropout"] / 10, {"dropout": FloatDistribution(0, 0.5)})
     assert found(study, "bound") == []

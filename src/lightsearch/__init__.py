@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightsearch.api import search
     from lightsearch.classifier import Classifier
+    from lightsearch.function_trial import trial_folder
 
-__all__ = ["Classifier", "search"]
+__all__ = ["Classifier", "search", "trial_folder"]
 __version__ = "0.1.0"
 
-_PLACES = {"Classifier": "lightsearch.classifier", "search": "lightsearch.api"}
+_PLACES = {
+    "Classifier": "lightsearch.classifier",
+    "search": "lightsearch.api",
+    "trial_folder": "lightsearch.function_trial",
+}
 
 
 def __getattr__(name: str) -> Any:

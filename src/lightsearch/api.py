@@ -1,24 +1,33 @@
-"""A search from Python: ``lightsearch.search("studies/mnist.toml", n_trials=50)``, in a script or in a notebook."""
+"""A search from Python, in a script or in a notebook.
+
+``lightsearch.search("studies/mnist.toml", n_trials=50)``, or, with a function of an Optuna trial,
+``lightsearch.search(objective, n_trials=50, name="mine")``.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 from rich.console import Console
 
+from lightsearch.errors import Mistake, UserError
 from lightsearch.progress import Display, display_on
 from lightsearch.searching import SearchResult
 from lightsearch.searching import search as run_search
 from lightsearch.storage import storage_url
 from lightsearch.study_file import StudyFile, classes_beside, read_declaration
 
+Study = str | Path | Mapping[str, Any] | StudyFile | Callable[[Any], float]
+
 
 def search(
-    study: str | Path | Mapping[str, Any] | StudyFile,
+    study: Study,
     n_trials: int = 50,
     *,
     workers: int | None = None,
@@ -28,12 +37,15 @@ def search(
     trial_timeout: float | None = None,
     data_dir: str | Path | None = None,
     display: Display | None = None,
+    **keys: Any,
 ) -> SearchResult:
     """Searches, or goes on with a search, until the study has ``n_trials`` finished trials.
 
     Args:
         study: A study file's path, or what such a file says as a dictionary. There a class may stand in the place of
             its path: ``{"name": "mine", "model": MyNet, "data": {"class_path": MyData, "init_args": {...}}, ...}``.
+            Or a function of a trial, as ``optuna.Study.optimize`` takes it: it samples, may report and be pruned, and
+            returns the value. Workers are sent the function, with whatever it refers to.
         n_trials: The study's total of finished trials (complete and pruned).
         workers: Processes at a time; 0: one trial, in this process; None: fills the cores, or one a GPU.
         pack: Trials a process, trained together as one model; 1: each alone; None: where it pays.
@@ -42,6 +54,8 @@ def search(
         trial_timeout: Seconds after which a trial is killed.
         data_dir: Folder of the data files (else LIGHTSEARCH_DATA, else each data class's default).
         display: Where progress is shown; None: in place on a terminal or in a notebook, in lines elsewhere.
+        keys: Further keys of the study file, or others than it says: ``name="mine", direction="minimize", seed=1``. A
+            function needs a name, and is maximised unless its direction is another.
 
     Returns:
         How it ended, with ``.best``, ``.trials()`` and ``.load_best_model()``, and ``.front`` of several objectives.
@@ -49,7 +63,7 @@ def search(
     Raises:
         UserError: everything that is wrong with the declaration, the data, the storage, before any of them is touched.
     """
-    declared = _declaration(study)
+    declared = {**_declaration(study), **keys}
     data_dir = data_dir or os.environ.get("LIGHTSEARCH_DATA")
     options: dict[str, Any] = {
         "n_trials": n_trials,
@@ -65,20 +79,25 @@ def search(
     with display_on(Console(highlight=False), declared, n_trials) as shown:
         result = run_search(declared, display=shown, **options)
         if result.failure is not None:
-            shown.message(f"stopped: the same failure again and again\n{result.failure.traceback}")
+            shown.message(f"stopped: {result.failure.reason}\n{result.failure.told}")
         if result.blocked is not None:
             shown.message(f"stopped: {result.blocked}")
         return result
 
 
-def _declaration(study: str | Path | Mapping[str, Any] | StudyFile) -> dict[str, Any]:
-    """What a study file says, with paths in the places of classes."""
+def _declaration(study: Study) -> dict[str, Any]:
+    """What a study file says, with paths in the places of classes and functions."""
     if isinstance(study, StudyFile):
-        return study.model_dump(by_alias=True, exclude_none=True)
+        return {**study.model_dump(by_alias=True, exclude_none=True, exclude_unset=True), "given": study.given}
     if isinstance(study, str | Path):
         classes_beside(Path(study))
         return read_declaration(Path(study), [])
-    declared = dict(study)
+    if isinstance(study, type):
+        mend = "is a class; give a function of a trial, or a dictionary that names it: model = ..., data = ..."
+        raise UserError(Mistake("study", study.__name__, mend))
+    declared: dict[str, Any] = dict(study) if isinstance(study, Mapping) else {"objective": study}
+    if callable(declared.get("objective")):
+        declared |= _named_function(declared["objective"])
     for section in ("model", "data"):
         spec = declared.get(section)
         if isinstance(spec, type):
@@ -95,3 +114,12 @@ def _named(cls: type, spec: Mapping[str, Any]) -> dict[str, Any]:
         named["class_path"] = f"__main__.{cls.__name__}"
         named["given"] = cloudpickle.dumps(cls)
     return named
+
+
+def _named_function(function: Any) -> dict[str, Any]:
+    """A function by its path; where workers would not find it by that, it is sent to them as well."""
+    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+    if module != "__main__" and getattr(sys.modules.get(module), name, None) is function:
+        return {"objective": f"{module}.{name}"}
+    name = re.sub(r"\W", "", getattr(function, "__name__", type(function).__name__))  # <lambda>
+    return {"objective": f"__main__.{name}", "given": cloudpickle.dumps(function)}

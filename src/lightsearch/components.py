@@ -1,4 +1,4 @@
-"""Classes named in a study file: found by their import path, and built."""
+"""Classes, and functions, named in a study file: found by their import path, and classes built."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import importlib
 import inspect
 import pickle
+from types import ModuleType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -44,28 +45,62 @@ def find_class(spec: ClassSpec, field: str) -> type:
     """
     if spec.given is not None:
         return _checked(_unpickled(spec.given), spec, field)
-    module_name, _, name = spec.class_path.rpartition(".")
+    module, name = _module(spec.class_path, f"{field}.class_path")
+    cls = getattr(module, name, None)
+    if not isinstance(cls, type):
+        classes = [word for word in dir(module) if isinstance(getattr(module, word), type)]
+        known = [*classes, *getattr(module, "__all__", [])]
+        mend = f"{module.__name__} has no class {name}; {did_you_mean(name, known)}"
+        raise UserError(Mistake(f"{field}.class_path", spec.class_path, mend))
+    return _checked(cls, spec, field)
+
+
+def find_function(path: str, given: bytes | None) -> Any:
+    """Imports a function of a trial.
+
+    Args:
+        path: ``module.function``.
+        given: The function itself, pickled, where it cannot be imported.
+
+    Raises:
+        UserError: if there is no such module, no such function in it, or it does not take a trial alone.
+    """
+    if given is not None:
+        function = _unpickled(given)
+    else:
+        module, name = _module(path, "objective")
+        function = getattr(module, name, None)
+        if isinstance(function, type) or not callable(function):
+            known = [word for word in dir(module) if inspect.isfunction(getattr(module, word))]
+            mend = f"{module.__name__} has no function {name}; {did_you_mean(name, known)}"
+            raise UserError(Mistake("objective", path, mend))
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        mend = f"takes {inspect.signature(function)}; it is called with the trial alone"
+        raise UserError(Mistake("objective", path, mend)) from None
+    except ValueError:
+        pass  # without a signature, as some that are not written in Python
+    return function
+
+
+def _module(path: str, field: str) -> tuple[ModuleType, str]:
+    """The module of an import path, and the name in it."""
+    module_name, _, name = path.rpartition(".")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise  # the module is there, and something that it imports is not
-        raise UserError(Mistake(f"{field}.class_path", spec.class_path, NO_MODULE)) from None
+        raise UserError(Mistake(field, path, NO_MODULE)) from None
     if module.__spec__ is not None and module.__spec__.origin is None:  # a folder that has the name, a study's perhaps
-        raise UserError(Mistake(f"{field}.class_path", spec.class_path, NO_MODULE))
-    cls = getattr(module, name, None)
-    if not isinstance(cls, type):
-        classes = [word for word in dir(module) if isinstance(getattr(module, word), type)]
-        known = [*classes, *getattr(module, "__all__", [])]
-        mend = f"{module_name} has no class {name}; {did_you_mean(name, known)}"
-        raise UserError(Mistake(f"{field}.class_path", spec.class_path, mend))
-    return _checked(cls, spec, field)
+        raise UserError(Mistake(field, path, NO_MODULE))
+    return module, name
 
 
 @functools.lru_cache(maxsize=8)
-def _unpickled(given: bytes) -> type:
-    cls: type = pickle.loads(given)  # from the process that started the search
-    return cls
+def _unpickled(given: bytes) -> Any:
+    return pickle.loads(given)  # from the process that started the search
 
 
 def _checked(cls: type, spec: ClassSpec, field: str) -> type:

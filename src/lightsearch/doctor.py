@@ -139,8 +139,23 @@ class _Case:
                     return section, argument
         return "", name
 
+    @cached_property
+    def max_epochs(self) -> int | None:
+        """Epochs that a trial trains at most, by the study file; of a function what any trial has reported."""
+        if self.of_function:
+            return max((len(trial.intermediate_values) for trial in self.trials), default=0)
+        declared = table(self.declared.get("trainer")).get("max_epochs")
+        return declared if isinstance(declared, int) else None
+
+    @property
+    def of_function(self) -> bool:
+        """Whether a function of a trial takes the place of model, data and space."""
+        return "objective" in self.declared
+
     def space_line(self, name: str, declared: str) -> str:
         """The words that change a parameter's declaration. The old trials stay what they are: another study."""
+        if self.of_function:
+            return f"have the function suggest {name} from `{declared}`{self.renamed}"
         section, argument = self.section(name)
         place = f" in [space.{section}]" if section else ""
         return f"write `{argument} = {{ {declared} }}`{place}{self.renamed}"
@@ -148,6 +163,11 @@ class _Case:
     @property
     def renamed(self) -> str:
         return f" and run it under a new name, `--name {self.name}-2`"
+
+    @property
+    def confirmed(self) -> str:
+        """The words that have the leaders trained again; of a function there is nothing to train."""
+        return "" if self.of_function else f", or confirm the leaders: `python -m search.retrain --study {self.name}`"
 
 
 def _failures(case: _Case) -> Iterator[Finding]:
@@ -161,9 +181,12 @@ def _failures(case: _Case) -> Iterator[Finding]:
             yield Finding("failures", f"{text}, {mend[0]}.", f"{mend[1]}.")
             continue
         advice = {
-            Kind.DIVERGED: "Clip the gradients: `gradient_clip_val = 1.0` in [trainer], under a new name.",
+            Kind.DIVERGED: "Leave the values that diverge out of the function's ranges, under a new name."
+            if case.of_function
+            else "Clip the gradients: `gradient_clip_val = 1.0` in [trainer], under a new name.",
             Kind.OUT_OF_MEMORY: "Run fewer trials at a time, `--workers 1`, or lower the largest batch size.",
-            Kind.TIMEOUT: "Give each trial twice the time, `--trial-timeout`, or fewer epochs, `max_epochs`.",
+            Kind.TIMEOUT: "Give each trial twice the time, `--trial-timeout`, or fewer epochs"
+            + ("." if case.of_function else ", `max_epochs`."),
             Kind.CRASHED: "See the error in this process: run again with `--workers 0`.",
         }.get(kind, "See the error in this process: run again with `--workers 0`.")
         errors = Counter(
@@ -258,8 +281,8 @@ def _noise(case: _Case) -> Iterator[Finding]:
 
 
 def _max_epochs(case: _Case) -> Iterator[Finding]:
-    max_epochs = table(case.declared.get("trainer")).get("max_epochs")
-    if len(case.complete) < MIN_TRIALS or max_epochs is None or "max_epochs" in case.distributions:
+    max_epochs = case.max_epochs
+    if case.of_function or len(case.complete) < MIN_TRIALS or max_epochs is None or "max_epochs" in case.distributions:
         return
     cut = [
         trial.number
@@ -293,7 +316,7 @@ def _pruner(case: _Case) -> Iterator[Finding]:
     if len(ahead) < max(1, MANY_FAILURES_SHARE * len(pruned)):
         return
     warmup = max(ahead) + 1
-    max_epochs = table(case.declared.get("trainer")).get("max_epochs", 0)
+    max_epochs = case.max_epochs or 0
     spec = table(table(case.attrs.get("search")).get("pruner"))
     name, arguments = spec.get("name", "MedianPruner"), spec.get("init_args", {})
     if name in ("MedianPruner", "PercentilePruner") and warmup <= max_epochs / 2:
@@ -321,7 +344,7 @@ def _repetitions(case: _Case) -> Iterator[Finding]:
         yield Finding(
             "exhausted",
             f"All {size:.0f} points of the space have been tried, in {len(finished)} trials.",
-            f"Widen the space{case.renamed}, or confirm the leaders: `python -m search.retrain --study {case.name}`.",
+            f"Widen the space{case.renamed}{case.confirmed}.",
         )
     elif len(points) < len(finished):
         mend = 'Let no point be visited twice: write `name = "BruteForceSampler"` in [sampler], without init_args.'
@@ -349,12 +372,14 @@ def _no_effect(case: _Case) -> Iterator[Finding]:
         section, argument = case.section(name)
         value = case.complete[0].params.get(name)
         place = {"trainer": "[trainer]"}.get(section, f"init_args of [{section}]" if section else "the model")
+        mend = f"take it out of [space.{section or '...'}] and write `{argument} = {_toml(value)}` in {place}"
+        if case.of_function:
+            mend = f"write `{name} = {_toml(value)}` in the function"
         yield Finding(
             "no-effect",
             f"{name} shows no effect of its own: it explains {explained:.1%} of the differences in rank between "
             f"{len(having):,} trials, and chance alone explains {by_chance:.1%} on average.",
-            f"Fix it: take it out of [space.{section or '...'}] and write `{argument} = {_toml(value)}` in {place}"
-            f"{case.renamed}.",
+            f"Fix it: {mend}{case.renamed}.",
         )
 
 

@@ -14,7 +14,7 @@ from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import check_writable, file_digest, study_folder, write_json
 from lightsearch.outcome import Outcome
 from lightsearch.storage import open_storage, storage_lock
-from lightsearch.study import declaration_of, find_study, front, leaders
+from lightsearch.study import check_has_model, declaration_of, find_study, front, leaders
 
 
 class Tested(BaseModel):
@@ -31,25 +31,25 @@ class Tested(BaseModel):
     sha256: str
     """Its digest."""
     value: float | None
-    """The study's metric of this checkpoint, on the validation images; None: it was trained on them as well."""
+    """The study's metric of this checkpoint, on the validation samples; None: it was trained on them as well."""
     params: dict[str, Any]
     values: dict[str, float] = {}
     """All the objectives in validation, where there are several."""
 
 
 class Evaluation(Tested):
-    """One use of the test set. It is recorded before an image is read, so that a failed one counts as well."""
+    """One use of the test set. It is recorded before a sample is read, so that a failed one counts as well."""
 
     ordinal: int
     """Which use of the study's test set this is, from 1."""
     time: float
     """Seconds since 1970, UTC."""
     n_test: int | None = None
-    """Test images."""
+    """Test samples."""
     metrics: dict[str, float] | None = None
     """What the model logged on them; None: the evaluation failed, or has not ended."""
     interval: tuple[float, float] | None = None
-    """95% interval of ``test_acc``, for the choice of the test images (Wilson's)."""
+    """95% interval of ``test_acc``, for the choice of the test samples (Wilson's)."""
 
 
 def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = None) -> list[Evaluation]:
@@ -68,6 +68,7 @@ def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = N
     """
     folder = study_folder(name)
     study = find_study(open_storage(url, create=False), name)
+    check_has_model(study)
     declared = declaration_of(study)
     complete = leaders(study.get_trials(deepcopy=False), declared.directions)
     if not complete:
@@ -117,7 +118,7 @@ def test_once(
         data_dir: Folder of the data files.
 
     Returns:
-        The evaluation, and how many test images of the class of the row were taken for that of the column (None
+        The evaluation, and how many test samples of the class of the row were taken for that of the column (None
         if the model's output is not (B, classes) logits).
 
     Raises:
@@ -168,10 +169,10 @@ def _confusion(model: Any, loader: Any) -> list[list[int]] | None:
         for batch in loader:
             if not isinstance(batch, list | tuple) or len(batch) != 2 or not isinstance(batch[1], torch.Tensor):
                 return None
-            images, labels = batch
+            samples, labels = batch
             if labels.ndim != 1 or labels.is_floating_point():
                 return None
-            logits = model(images)
+            logits = model(samples)
             if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
                 return None
             classes = logits.shape[1]

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from lightsearch.errors import blocked
 
+PLAIN = {"MissingMetric", "NoNumber"}
+"""Errors whose message says everything: their tracebacks lead into lightsearch, not into the user's code."""
 EXIT_OF_SIGNAL = 128
 """A process ended by signal n is said to exit with 128 + n, as in a shell."""
 
@@ -74,6 +76,21 @@ class TrialError(BaseModel):
     traceback: str
     """Its last lines, 4,000 characters at most."""
 
+    @property
+    def told(self) -> str:
+        """What a person needs to see of it."""
+        return self.message if self.type in PLAIN else self.traceback
+
+    @property
+    def certain(self) -> bool:
+        """Whether every other trial would end likewise: none logs what the module does not log."""
+        return self.type == "MissingMetric"
+
+    @property
+    def reason(self) -> str:
+        """Why the search stops at it."""
+        return "every other trial would fail likewise" if self.certain else "the same failure again and again"
+
 
 class Outcome(BaseModel):
     """A trial's end: what its ``result.json`` holds, and what the coordinator tells Optuna."""
@@ -86,13 +103,14 @@ class Outcome(BaseModel):
     attempt: int = 1
     """Which start of the trial this was, from 1."""
     value: float | None = None
-    """The metric of the best epoch."""
+    """The metric of the best epoch; what a function returned, or, pruned, reported last."""
     best_epoch: int | None = None
-    """The epoch with the best metric, from 0."""
+    """The epoch with the best metric, from 0; None for a function."""
     epochs: int = 0
-    """Epochs trained, over all attempts."""
+    """Epochs trained, over all attempts; of a function the steps that it reported."""
     stop_reason: str = ""
-    """Why training ended: ``max_epochs``, ``early_stopping``, ``pruned``, ``max_time``, or an error's type."""
+    """Why training ended: ``max_epochs``, ``early_stopping``, ``pruned``, ``max_time``, or an error's type; of a
+    function that ended by itself ``returned``."""
     params: dict[str, Any] = {}
     """The sampled parameters."""
     metrics: dict[str, float] = {}

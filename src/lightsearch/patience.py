@@ -82,10 +82,10 @@ for _name, _method in vars(RDBStorage).items():
 
 
 class History(NamedTuple):
-    """A study's finished trials, as far as pruners look at them, for workers: reading a long study takes seconds."""
+    """A study's finished trials, as far as workers look at them: reading a long study takes seconds."""
 
     finished: list[bytes]
-    """A pickled FrozenTrial each, without parameters and user attributes."""
+    """A pickled FrozenTrial each, without user attributes; with parameters only where workers sample."""
     unfinished: set[int]
     """Ids of the trials that had not ended."""
     last_id: int

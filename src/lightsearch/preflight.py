@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import platform
+import re
 import subprocess
 from importlib.metadata import version
 from typing import Any, get_type_hints
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from lightsearch.errors import Mistake, UserError, did_you_mean
 from lightsearch.space import Parameter
-from lightsearch.study_file import ClassSpec, StudyFile, TrainerSpec, validate
+from lightsearch.study_file import IMPORT_PATH, ClassSpec, StudyFile, TrainerSpec, validate
 
 PACKAGES = ("lightsearch", "torch", "torchvision", "pytorch-lightning", "optuna")
 
@@ -40,7 +41,7 @@ class Preflight(BaseModel):
 
 
 def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
-    """Finds and checks what a study file names, and loads its data once.
+    """Finds and checks what a study file names, and loads its data once, if it has any.
 
     Takes the file as it is written, so that what its classes say can be reported together with what is wrong with
     its form.
@@ -51,7 +52,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     """
     import torch
 
-    from lightsearch.components import build, data_context, defaults, find_class, model_context
+    from lightsearch.components import build, data_context, defaults, find_class, find_function, model_context
     from lightsearch.loggers import missing_package
     from lightsearch.training import quiet
 
@@ -93,6 +94,11 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     accelerators = _accelerators(declared)
     devices = _devices(declared, sampled["trainer"])
     mistakes.extend(_check_trainer(declared, sampled["trainer"], devices, accelerators))
+    if isinstance(path := declared.get("objective"), str) and re.match(IMPORT_PATH, path):
+        try:
+            find_function(path, declared.get("given"))
+        except UserError as error:
+            mistakes.extend(error.mistakes)
     baseline = None
     if not mistakes and declared.get("baseline") is True:
         study_file, wrong = validate(declared)

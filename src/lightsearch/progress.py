@@ -23,6 +23,7 @@ from lightsearch.notebook import Picture
 from lightsearch.outcome import Outcome
 from lightsearch.pareto import listed
 from lightsearch.study import front, leaders
+from lightsearch.study_file import default_metric
 
 
 class Display(Protocol):
@@ -48,7 +49,7 @@ def display_on(console: Console, declared: dict[str, Any], n_trials: int) -> Ite
         n_trials: The study's total of finished trials.
     """
     shown: dict[str, Any] = {"direction": declared.get("direction", "maximize"), "n_trials": n_trials}
-    metric = declared.get("metric", "val_acc")
+    metric = declared.get("metric", default_metric(declared))
     metrics = metric if isinstance(metric, list) and metric else [metric]
     if not (console.is_terminal or console.is_jupyter):
         yield PlainDisplay(console, further=metrics[1:], **shown)
@@ -206,17 +207,23 @@ def describe_outcome(outcome: Outcome, further: Sequence[str] = ()) -> str:
     if outcome.error is not None:
         line += f": {outcome.error.type}: {outcome.error.message}"
     elif outcome.value is not None:
+        epochs = f"best epoch {outcome.best_epoch}, {outcome.epochs} trained, "
+        if outcome.best_epoch is None:
+            epochs = f"{outcome.epochs} steps, " if outcome.epochs else ""
         line += f" {outcome.value:.5g}"
         line += "".join(f", {name} {outcome.metrics[name]:.5g}" for name in further if name in outcome.metrics)
-        line += f" (best epoch {outcome.best_epoch}, {outcome.epochs} trained, {outcome.seconds:.1f} s)"
+        line += f" ({epochs}{outcome.seconds:.1f} s)"
     return f"{line} {describe_params(outcome.params)}"
 
 
 def describe_params(params: dict[str, Any]) -> str:
     """Parameters in a line: ``hidden_size=128 learning_rate=0.00123``."""
-    return " ".join(
-        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
-    )
+    return " ".join(f"{name}={describe_param(value)}" for name, value in params.items())
+
+
+def describe_param(value: Any) -> str:
+    """A parameter's value for people: four figures."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def latest(trial: FrozenTrial, folder: Path, metric: str) -> tuple[str, str]:
@@ -254,19 +261,19 @@ def duration(seconds: float) -> str:
 
 def leaders_table(entries: list[dict[str, Any]], metric: str | Sequence[str]) -> Table:
     """The leading trials of ``results.json``, or the front of several objectives."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
     metrics = listed(metric)
-    params = list(entries[0]["params"]) if entries else []
-    for column in ("trial", *metrics, "best epoch", "epochs", *params):
+    params = list(dict.fromkeys(name for entry in entries for name in entry["params"]))
+    epochs = [] if all(entry["best_epoch"] is None for entry in entries) else ["best epoch", "epochs"]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("trial", *metrics, *epochs, *params):
         table.add_column(column, justify="right")
     for entry in entries:
         table.add_row(
             str(entry["number"]),
             f"{entry['value']:.5g}",
             *(f"{entry['metrics'][name]:.5g}" for name in metrics[1:]),
-            str(entry["best_epoch"]),
-            str(entry["epochs"]),
-            *(f"{value:.4g}" if isinstance(value, float) else escape(str(value)) for value in entry["params"].values()),
+            *(str(entry[column.replace(" ", "_")]) for column in epochs),
+            *(escape(describe_param(entry["params"][name])) if name in entry["params"] else "-" for name in params),
         )
     return table
 

@@ -100,6 +100,8 @@ def _entry(outcome: Outcome, metrics: list[str]) -> dict[str, Any]:
 
 
 def _max_epochs(outcome: Outcome, declared: dict[str, Any]) -> int:
+    if "objective" in declared:
+        return outcome.epochs  # how many steps a function would have reported is not known
     planned = int(outcome.params.get("max_epochs", declared["trainer"]["max_epochs"]))
     return max(planned, outcome.epochs)  # validations every n steps are counted as epochs, and are more
 

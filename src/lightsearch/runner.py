@@ -21,6 +21,7 @@ from lightsearch.progress import Display
 from lightsearch.results import drop_checkpoints, write_results
 from lightsearch.signals import StopRequest
 from lightsearch.study import Assigned, Due, Ledger, read_outcome
+from lightsearch.study_file import StudyFile
 
 TICK_SECONDS = 0.5
 """How often the coordinator looks around when nothing ends."""
@@ -265,9 +266,11 @@ class Coordinator:
             return Outcome(number=number, kind=Kind.INTERRUPTED)
         running.assigned, running.crashes = again, running.crashes + 1
         running.alone = ended.in_company and (ended.out_of_memory or running.crashes >= MAX_CRASHES)
+        way = "going on from its last checkpoint"
+        if self.ledger.study_file.objective is not None:
+            way = "starting it again with the same parameters"
         self.display.message(
-            f"trial {number}: its process died ({_exit(ended.exit_code)}); going on from its last checkpoint, "
-            f"attempt {again.attempt}"
+            f"trial {number}: its process died ({_exit(ended.exit_code)}); {way}, attempt {again.attempt}"
         )
         self._launch(number)
         return None
@@ -299,7 +302,7 @@ class Coordinator:
         trials = self.ledger.study.get_trials(deepcopy=False)
         self._with_checkpoints.add(number)
         drop_checkpoints(self.ledger, trials, self._with_checkpoints)
-        self.display.finished(outcome.model_copy(update={"params": assigned.params}), trials)
+        self.display.finished(outcome.model_copy(update={"params": trials[number].params}), trials)
 
     def _count_failures(self, outcome: Outcome) -> None:
         if not outcome.policy.stops_search:
@@ -310,8 +313,7 @@ class Coordinator:
         error = (outcome.error.type, outcome.error.message) if outcome.error else None
         self._equal_failures = self._equal_failures + 1 if error == self._last_failure else 1
         self._last_failure = error
-        sure = outcome.error is not None and outcome.error.type == "MissingMetric"  # no other trial would log it
-        if sure or self._equal_failures >= EQUAL_FAILURES:
+        if (outcome.error is not None and outcome.error.certain) or self._equal_failures >= EQUAL_FAILURES:
             self.failure = outcome.error
 
     def _stop_running(self) -> None:
@@ -361,8 +363,12 @@ def _last_line(log: Path) -> str:
     return f"{log.parent} cannot be written to; is the disk full?"
 
 
-def _run_trial(**arguments: Any) -> object:
+def _run_trial(*, study_file: StudyFile, **arguments: Any) -> object:
     """``run_trial``, imported where it runs: the coordinator itself has no need of torch."""
+    if study_file.objective is not None:
+        from lightsearch import function_trial
+
+        return function_trial.run_trial(study_file, **arguments)
     from lightsearch.trial import run_trial
 
-    return run_trial(**arguments)
+    return run_trial(study_file, **arguments)

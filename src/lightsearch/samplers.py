@@ -85,6 +85,20 @@ class SeededSampler(BaseSampler):
         finally:
             self._samplers.pop(trial.number, None)
 
+    def is_through(self, study: Study) -> bool:
+        """Whether a sampler that enumerates has nothing left, as it says at the end of a trial."""
+        finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+        if not finished:
+            return False
+        last = max(finished, key=lambda trial: trial.number)
+        try:
+            self._make(self._study_seed).after_trial(study, last, last.state, last.values)
+        except RuntimeError as error:
+            if "Study.stop" not in str(error):
+                raise
+            return True
+        return False
+
 
 def seeded_sampler(study_file: StudyFile) -> SeededSampler:
     """The study's sampler."""
@@ -167,17 +181,18 @@ def _build(module: ModuleType, spec: OptunaSpec, space: Space, seed: int) -> Any
         if name not in accepted:
             raise _SpecError(f"init_args.{name}", spec.init_args[name], did_you_mean(name, accepted))
     arguments = {name: _argument(module, value, space, seed) for name, value in spec.init_args.items()}
-    if spec.name == "TPESampler" and space.conditional:
-        # Otherwise parameters that only some trials have are sampled one by one, at random.
+    if spec.name == "TPESampler" and (space.conditional or not space.entries):
+        # Otherwise parameters that only some trials have are sampled one by one, at random. A function may have such.
         arguments = {"multivariate": True, "group": True, **arguments}
     if "seed" in accepted:
         arguments.setdefault("seed", seed)
     if "search_space" in accepted and "search_space" not in arguments:
-        grid = space.grid()
+        grid = space.grid() or None  # of a function nothing is known beforehand
         if grid is None and accepted["search_space"].default is inspect.Parameter.empty:
-            raise _SpecError(
-                "name", spec.name, "needs steps or choices for every parameter of the space; add step = ..."
-            )
+            mend = "needs steps or choices for every parameter of the space; add step = ..."
+            if not space.entries:
+                mend = "needs the values of every parameter; add init_args = { search_space = { NAME = [...] } }"
+            raise _SpecError("name", spec.name, mend)
         if grid is not None:
             arguments["search_space"] = grid
     with warnings.catch_warnings():

@@ -21,7 +21,7 @@ from lightsearch.progress import Display
 from lightsearch.results import summarise
 from lightsearch.runner import Coordinator, Ending
 from lightsearch.storage import check_url, open_storage
-from lightsearch.study import Ledger, front, leaders
+from lightsearch.study import Ledger, check_has_model, front, leaders
 from lightsearch.study_file import StudyFile, modules_of, validate
 
 if TYPE_CHECKING:
@@ -77,9 +77,11 @@ class SearchResult:
 
         Raises:
             ValueError: if no trial is complete.
+            UserError: if the study is of a function.
         """
         from lightsearch.components import find_class
 
+        check_has_model(self.study)
         if self.best is None:
             raise ValueError(f"the study {self.study_file.name} has no complete trial")
         model: Any = find_class(self.study_file.model, "model")
@@ -174,6 +176,10 @@ def _pack_size(
     display: Display,
 ) -> int:
     """How many trials a process trains at a time."""
+    if study_file.objective is not None:
+        if pack is not None and pack > 1:
+            display.message("trials run one by one, not in packs: what a function trains is not known")
+        return 1
     if pack is None and workers == 1:
         return 1  # one trial after the other is what was asked for
     size = min(pack or AUTO_PACK, -(-n_trials // max(workers, 1)))

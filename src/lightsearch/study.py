@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
@@ -69,6 +70,7 @@ class Ledger:
         self.url = url
         self.folder = folder
         self.study: optuna.Study
+        self._sampler = samplers.seeded_sampler(study_file)
         self._owner = ownership.this_process().model_copy(update={"token": uuid.uuid4().hex}).model_dump()
         self._held: set[int] = set()
         """Ids of the trials that were handed out and not yet told."""
@@ -102,7 +104,7 @@ class Ledger:
                 )
             options: dict[str, Any] = {
                 "storage": self.storage,
-                "sampler": samplers.seeded_sampler(declared),
+                "sampler": self._sampler,
                 "pruner": samplers.pruner(declared),
                 "study_name": declared.name,
             }
@@ -178,14 +180,17 @@ class Ledger:
             return True
 
     def history(self) -> History | None:
-        """What a worker's pruner looks at; None if it looks at nothing."""
-        if isinstance(self.study.pruner, optuna.pruners.NopPruner):
+        """What a worker's pruner looks at, and its sampler if it samples; None if that is nothing."""
+        samples = self.study_file.objective is not None
+        if isinstance(self.study.pruner, optuna.pruners.NopPruner) and not samples:
             return None
         trials = self.study.get_trials(deepcopy=False)
         for trial in trials:
             if trial.state.is_finished() and trial._trial_id not in self._pickled:
                 known = copy.copy(trial)
-                known.params, known.distributions, known.user_attrs = {}, {}, {}
+                known.user_attrs = {}
+                if not samples:
+                    known.params, known.distributions = {}, {}
                 self._pickled[trial._trial_id] = pickle.dumps(known)
         unfinished = {trial._trial_id for trial in trials if not trial.state.is_finished()}
         return History(list(self._pickled.values()), unfinished, max((trial._trial_id for trial in trials), default=-1))
@@ -271,8 +276,12 @@ class Ledger:
             yield check
 
     def _exhausted(self, trials: list[FrozenTrial]) -> bool:
+        if self.study_file.sampler.name not in ENUMERATING:
+            return False
+        if self.study_file.objective is not None:
+            return self._sampler.is_through(self.study)
         grid = self.study_file.space.grid()
-        if grid is None or self.study_file.sampler.name not in ENUMERATING:
+        if grid is None:
             return False
         points = 1
         for values in grid.values():
@@ -307,7 +316,7 @@ class Attached(NamedTuple):
     """A running trial as a worker sees it."""
 
     trial: Trial
-    """Its parameters are sampled; it can report and be pruned."""
+    """Its parameters are sampled, or it samples them itself; it can report and be pruned."""
     newest_attempt: Callable[[], int]
     """Asks the storage for the trial's newest start: if it is not the worker's own, another one has taken over."""
 
@@ -315,10 +324,13 @@ class Attached(NamedTuple):
 def attach_trial(study_file: StudyFile, url: str, trial_id: int, history: History | None = None) -> Attached:
     """Opens the storage in a worker."""
     storage = attach_storage(url, history)
+    sampler: BaseSampler = optuna.samplers.RandomSampler(seed=0)  # never asked: the coordinator has sampled
+    if study_file.objective is not None:
+        sampler = samplers.seeded_sampler(study_file)
     study = optuna.load_study(
         study_name=study_file.name,
         storage=storage,
-        sampler=optuna.samplers.RandomSampler(seed=0),  # never asked: the coordinator has sampled
+        sampler=sampler,
         pruner=samplers.pruner(study_file),
     )
     return Attached(Trial(study, trial_id), lambda: int(storage.get_trial_user_attrs(trial_id)["attempt"]))
@@ -396,6 +408,17 @@ def find_study(storage: PatientStorage, name: str) -> optuna.Study:
     if "fingerprint" not in study.user_attrs:
         raise UserError(Mistake("--study", name, "is a study that lightsearch did not make"))
     return study
+
+
+def check_has_model(study: optuna.Study) -> None:
+    """Refuses what needs a model.
+
+    Raises:
+        UserError: if the study is of a function.
+    """
+    if "objective" in study.user_attrs["fingerprint"]:
+        mend = "is of a function, and has no model to test; its results: python -m search.report --study"
+        raise UserError(Mistake("--study", study.study_name, f"{mend} {study.study_name}"))
 
 
 def declaration_of(study: optuna.Study) -> StudyFile:

@@ -6,7 +6,7 @@ import re
 import sys
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from lightsearch.errors import Mistake, UserError, did_you_mean
@@ -25,6 +26,13 @@ from lightsearch.space import KINDS, Space, Value, list_as_tuple
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 """The allow-list of study names: they become folder names, titles and URLs."""
 NAME_LENGTH = 64
+ABSENT: Any = None
+"""What a study of a function has in the places of its classes: nothing that needs them is done with it."""
+FUNCTION_METRIC = "value"
+"""What the value of a function is called if the study file has no name for it."""
+OF_MODELS = ("data", "model", "space", "baseline", "trainer", "constraints", "logger", "keep_top_k")
+"""Keys that mean nothing where a study is of a function."""
+IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 
 
 def _one_or_more(given: object) -> object:
@@ -50,7 +58,7 @@ class _Section(BaseModel):
 class ClassSpec(_Section):
     """A class by its import path, and its constructor arguments (as in LightningCLI)."""
 
-    class_path: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
+    class_path: str = Field(pattern=IMPORT_PATH)
     """``package.module.Class``."""
     init_args: dict[str, Any] = {}
     """Constructor arguments that are the same in every trial."""
@@ -116,10 +124,14 @@ class StudyFile(_Section):
     """Whether more of it is better or less, ``maximize`` or ``minimize``; for each objective."""
     keep_top_k: int = Field(default=5, ge=1)
     """Trials whose checkpoints are kept; those of trials that fell out of the leaders are deleted."""
-    data: ClassSpec
+    data: ClassSpec = ABSENT
     """The data: training and validation loaders."""
-    model: ClassSpec
+    model: ClassSpec = ABSENT
     """The LightningModule."""
+    objective: str | None = Field(default=None, pattern=IMPORT_PATH)
+    """In place of data and model a function of a trial, ``module.function``: it samples, and returns the value."""
+    given: bytes | None = Field(default=None, exclude=True, repr=False)
+    """The objective itself, as a class is given."""
     space: Space = Space()
     """What is sampled."""
     baseline: bool = False
@@ -136,6 +148,11 @@ class StudyFile(_Section):
     """Who proposes parameters."""
     pruner: OptunaSpec = OptunaSpec(name="MedianPruner", init_args={"n_startup_trials": 5, "n_warmup_steps": 1})
     """Who stops unpromising trials."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_value(cls, declared: Any) -> Any:
+        return {"metric": default_metric(declared), **declared} if isinstance(declared, dict) else declared
 
     @field_validator("name")
     @classmethod
@@ -208,6 +225,8 @@ class StudyFile(_Section):
         The sampler, the pruner, the budget and what is kept on disk may change within a study; so may the place
         where a trial runs (``accelerator``). How many devices it takes may not: they share each step's samples.
         """
+        if self.objective is not None:
+            return self.model_dump(mode="json", by_alias=True, include={"seed", "metrics", "directions", "objective"})
         shape = self.model_dump(
             mode="json",
             by_alias=True,
@@ -221,6 +240,12 @@ class StudyFile(_Section):
         if limits := self.constraints.model_dump(mode="json", exclude_none=True):
             shape["constraints"] = limits
         return shape
+
+
+def default_metric(declared: dict[str, Any]) -> str:
+    """The metric of a study file that names none."""
+    (metric,) = StudyFile.model_fields["metrics"].default
+    return FUNCTION_METRIC if declared.get("objective") is not None else str(metric)
 
 
 def checked_name(name: str) -> str:
@@ -275,25 +300,38 @@ def classes_beside(path: Path) -> None:
 
 
 def modules_of(declared: dict[str, Any]) -> list[str]:
-    """The modules whose classes a study file names, as far as it is in order."""
+    """The modules whose classes, or function, a study file names, as far as it is in order."""
     sections = [declared.get(section) for section in ("data", "model", "logger")]
     paths = [
         section.get("class_path") for section in sections if isinstance(section, dict) and not section.get("given")
     ]
+    if not declared.get("given"):
+        paths.append(declared.get("objective"))
     return [path.rpartition(".")[0] for path in paths if isinstance(path, str) and "." in path]
 
 
 def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]:
     """The validated study, or None and everything that is wrong with its form."""
+    mistakes = _check_searched(declared)
     try:
         study_file = StudyFile.model_validate(declared)
     except ValidationError as error:
-        return None, [_mistake(dict(details)) for details in error.errors()]
-    mistakes = _check_directions(study_file) + _check_enqueued(study_file)
+        return None, mistakes + [_mistake(dict(details)) for details in error.errors()]
+    mistakes += _check_directions(study_file) + _check_enqueued(study_file)
     return (None if mistakes else study_file), mistakes
 
 
+def _check_searched(declared: dict[str, Any]) -> list[Mistake]:
+    """A study is of a model on data, or of a function."""
+    if declared.get("objective") is None:
+        return [Mistake(key, None, "is missing; add it") for key in ("data", "model") if declared.get(key) is None]
+    mend = "means nothing where the study is of a function (objective); take one of the two out"
+    return [Mistake(key, declared[key], mend) for key in OF_MODELS if key in declared]
+
+
 def _check_directions(study_file: StudyFile) -> list[Mistake]:
+    if study_file.objective is not None and study_file.several:
+        return [Mistake("metric", list(study_file.metrics), "a function has a single objective; name one")]
     n_metrics, directions = len(study_file.metrics), study_file.directions
     if n_metrics == len(directions):
         return []
@@ -302,6 +340,8 @@ def _check_directions(study_file: StudyFile) -> list[Mistake]:
 
 
 def _check_enqueued(study_file: StudyFile) -> list[Mistake]:
+    if study_file.objective is not None:
+        return []  # what it samples is known once it has
     space = study_file.space
     return [
         Mistake(f"enqueue[{position}].{name}", value, did_you_mean(name, space.names))
@@ -345,7 +385,7 @@ def _mistake(details: dict[str, Any]) -> Mistake:
     if kind == "extra_forbidden":
         return Mistake(field, details["input"], f"unknown key; {did_you_mean(str(place[-1]), _known_keys(place[:-1]))}")
     if kind == "string_pattern_mismatch":
-        message = "write package.module.Class"
+        message = "write module.function" if field == "objective" else "write package.module.Class"
     return Mistake(field, details["input"], message.removeprefix("Value error, ").removeprefix("Input "))
 
 
@@ -356,4 +396,5 @@ def _known_keys(place: list[Any]) -> list[str]:
     section: Any = StudyFile
     for part in place:
         section = section.model_fields[part].annotation
-    return [field.alias or name for name, field in section.model_fields.items()]
+        section = next((kind for kind in get_args(section) if isinstance(kind, type)), section)
+    return [field.alias or name for name, field in section.model_fields.items() if not field.exclude]

@@ -19,7 +19,7 @@ from lightsearch.folders import check_writable, study_folder
 from lightsearch.launchers.processes import ForkServer, ProcessLauncher, threads_for, workers_that_fit
 from lightsearch.preflight import Preflight, preflight
 from lightsearch.storage import open_storage
-from lightsearch.study import declaration_of, find_study
+from lightsearch.study import check_has_model, declaration_of, find_study
 from lightsearch.study_file import StudyFile, modules_of
 
 
@@ -57,9 +57,10 @@ def open_study(name: str, url: str, output: Path | None) -> optuna.Study:
     """Opens a study, and checks that there is something to retrain and a place for the results.
 
     Raises:
-        UserError: if the study is not there or has no complete trial, or a folder cannot be written to.
+        UserError: if the study is not there, has no model or no complete trial, or a folder cannot be written to.
     """
     study = find_study(open_storage(url, create=False), name)
+    check_has_model(study)
     candidates.leading(study.get_trials(deepcopy=False), study.user_attrs["fingerprint"]["direction"], 1, name)
     mistakes = check_writable(study_folder(name) / "retrain")
     if output is not None and check_writable(output / "final"):

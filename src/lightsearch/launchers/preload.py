@@ -13,6 +13,7 @@ import sklearn.datasets  # noqa: F401
 import lightsearch.classifier
 import lightsearch.components
 import lightsearch.data
+import lightsearch.function_trial
 import lightsearch.trial  # noqa: F401
 from lightsearch.launchers.processes import PRELOAD_VARIABLE
 from lightsearch.storage import preload

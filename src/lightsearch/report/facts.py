@@ -180,6 +180,11 @@ class Facts:
         return recorded if recorded and not self.counts["running"] else max(Clock(self).spent, recorded)
 
     @property
+    def of_function(self) -> bool:
+        """Whether the study is of a function, which has no test set."""
+        return "objective" in table(self.attrs.get("fingerprint"))
+
+    @property
     def test_evaluations(self) -> int:
         done = self.attrs.get("test_evaluations", [])
         return len(done) if isinstance(done, list) else 0
@@ -242,6 +247,8 @@ class Facts:
         return f"Of {len(self.rows)} trials: {', '.join(words)}. Without a complete one there is no best."
 
     def _why_no_error(self) -> str:
+        if self.of_function:
+            return "what the function measures it on is its own affair"
         if not self.is_share:
             return "the metric is no accuracy, whose error would follow from the number of samples"
         return "the number of validation samples was not recorded"
@@ -324,6 +331,7 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
         ("study id", attrs.get("uid")),
         ("model", class_paths["model"]),
         ("data", class_paths["data"]),
+        ("objective", declared.get("objective")),
         *((f"data: {key}", value) for key, value in data.items() if isinstance(value, str | int | float)),
         ("seed of the study and the split", declared.get("seed")),
         ("sampler", table(search.get("sampler")).get("name")),
@@ -340,7 +348,7 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
             )
             + (f" (the last 5 of {len(runs)})" if len(runs) > 5 else ""),
         ),
-        ("evaluations on the test set", f"{facts.test_evaluations}"),
+        ("evaluations on the test set", None if facts.of_function else facts.test_evaluations),
     ]
     return [(key, str(value)) for key, value in lines if value not in (None, "")]
 
