@@ -189,7 +189,7 @@ def _pack_size(
         display.message(f"trials train one by one, not in packs: each takes {devices} devices")
         return 1
     try:
-        gain, refused = server.call(_rehearse, study_file, data_dir, size)
+        gain, refused = server.call(_rehearse, study_file, data_dir, min(size, AUTO_PACK))
     except Exception as error:  # whatever it is, it will be said of the trials that meet with it
         gain, refused = 1.0, f"the rehearsal ended with {type(error).__name__}: {error}"
     if refused is not None:

@@ -19,6 +19,9 @@ from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.memory import kernel_kills, volunteer
 from lightsearch.launchers.processes import ForkServer, end_with_parent, interrupt, visible_device
 
+GATHERING_SECONDS = 0.3
+"""How long a host without trials waits for another after each that it gets, so that they begin together."""
+
 
 @dataclass
 class _Host:
@@ -172,7 +175,8 @@ def _work(connection: Connection, threads: int, device: int | None) -> None:
 
 def _receive(connection: Connection, host: Any, logs: _Logs) -> None:
     """Takes in what the coordinator has sent; waits for it if there is nothing to do."""
-    while not host.members or connection.poll():
+    patience = 0.0 if host.members else GATHERING_SECONDS
+    while not host.members or connection.poll(patience):
         order = connection.recv()
         if isinstance(order, Job):
             host.add(order.number, logs.logged(order))
