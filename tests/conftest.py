@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joblib import cpu_count
 
 from lightsearch.study import Ledger
 from lightsearch.study_file import StudyFile, read_declaration, validate
 from tests import postgresql
+
+# Tests share the cores: a thread that waits for another one must not burn one meanwhile.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROOT = Path(__file__).parents[1]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -44,6 +48,11 @@ def server() -> Iterator[postgresql.Server]:
     running = postgresql.Server()
     yield running
     running.close()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """As many tests at a time as there are cores for this process, a container's limit included."""
+    return cpu_count()
 
 
 def environment() -> dict[str, str]:

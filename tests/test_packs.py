@@ -293,3 +293,18 @@ def test_a_search_in_packs(place: Path) -> None:
     reproduced = command("retrain", "--reproduce", results["best"]["number"])
     assert reproduced.returncode == 0, reproduced.stdout + reproduced.stderr
     assert "trained in a pack" in reproduced.stdout
+
+
+def test_the_same_list_has_the_same_winner(place: Path) -> None:
+    configurations = [(16, 1e-4), (32, 3e-4), (128, 3e-3), (24, 9e-2), (48, 2e-4), (64, 5e-4)]
+    enqueue = ", ".join(f"{{hidden_size={h}, learning_rate={rate}, batch_size=32}}" for h, rate in configurations)
+    options = ("--set", f"enqueue=[{enqueue}]", "--set", "trainer.max_epochs=4", "--set", "pruner={name='NopPruner'}")
+    results = {}
+    for name, pack in (("alone", "off"), ("packed", 3)):
+        ran = command("run", "--name", name, "--n-trials", 6, "--pack", pack, *options)
+        assert ran.returncode == 0, ran.stderr
+        results[name] = json.loads((place / "studies" / name / "results.json").read_text())
+    assert results["alone"]["best"]["number"] == results["packed"]["best"]["number"] == 2
+    values = [{entry["number"]: entry["value"] for entry in results[name]["leaders"]} for name in results]
+    # The orders of batches differ, so that they are equal as two seeds are.
+    assert all(abs(values[0][number] - values[1][number]) < 0.08 for number in range(6))

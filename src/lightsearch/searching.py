@@ -16,6 +16,7 @@ from lightsearch.launchers.inline import InlineLauncher
 from lightsearch.launchers.packs import PackLauncher
 from lightsearch.launchers.processes import ForkServer, ProcessLauncher, threads_for, workers_that_fit
 from lightsearch.outcome import Outcome, TrialError
+from lightsearch.packs.size import pack_size
 from lightsearch.preflight import Preflight, preflight
 from lightsearch.progress import Display
 from lightsearch.results import summarise
@@ -26,13 +27,6 @@ from lightsearch.study_file import StudyFile, modules_of, validate
 
 if TYPE_CHECKING:
     import pandas as pd
-
-AUTO_PACK = 8
-"""Trials of a pack whose size is not given: more of them leave the sampler and the pruner less to learn from."""
-LEAST_PACK = 4
-"""Below this a pack is not worth the rehearsal."""
-WORTH_IT = 1.2
-"""How many times as fast a pack must be to be chosen without being asked for."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -141,7 +135,16 @@ def search(
     if study_file.several:
         display.message("pruning is off: Optuna prunes by one objective, and this study has several")
     workers = workers_that_fit(n_trials, known.accelerators, known.devices) if workers is None else workers
-    size = _pack_size(server, study_file, known.devices, pack, workers, n_trials, data_dir, display)
+    size = pack_size(
+        server,
+        study_file,
+        asked=pack,
+        workers=workers,
+        devices=known.devices,
+        n_trials=n_trials,
+        data_dir=data_dir,
+        say=display.message,
+    )
     coordinator = Coordinator(
         ledger,
         _launcher(server, workers, size, known),
@@ -163,50 +166,6 @@ def search(
         signal=coordinator.stop.number,
         study_file=study_file,
     )
-
-
-def _pack_size(
-    server: ForkServer | None,
-    study_file: StudyFile,
-    devices: int,
-    pack: int | None,
-    workers: int,
-    n_trials: int,
-    data_dir: str | None,
-    display: Display,
-) -> int:
-    """How many trials a process trains at a time."""
-    if study_file.objective is not None:
-        if pack is not None and pack > 1:
-            display.message("trials run one by one, not in packs: what a function trains is not known")
-        return 1
-    if pack is None and workers == 1:
-        return 1  # one trial after the other is what was asked for
-    size = min(pack or AUTO_PACK, -(-n_trials // max(workers, 1)))
-    if server is None or size < (2 if pack else LEAST_PACK):
-        return 1
-    if devices > 1:
-        display.message(f"trials train one by one, not in packs: each takes {devices} devices")
-        return 1
-    try:
-        gain, refused = server.call(_rehearse, study_file, data_dir, min(size, AUTO_PACK))
-    except Exception as error:  # whatever it is, it will be said of the trials that meet with it
-        gain, refused = 1.0, f"the rehearsal ended with {type(error).__name__}: {error}"
-    if refused is not None:
-        display.message(f"trials train one by one, not in packs: {refused}")
-        return 1
-    if pack is None and gain < WORTH_IT:
-        display.message(f"trials train one by one: in packs their steps would be {gain:.1f} times as fast")
-        return 1
-    display.message(f"trials train in packs of {size}: their steps are {gain:.1f} times as fast as one by one")
-    return size
-
-
-def _rehearse(study_file: StudyFile, data_dir: str | None, size: int) -> tuple[float, str | None]:
-    """``rehearse``, imported where it runs: the coordinator itself has no need of torch."""
-    from lightsearch.packs.rehearsal import rehearse
-
-    return tuple(rehearse(study_file, data_dir, size))  # type: ignore[return-value]
 
 
 def _launcher(server: ForkServer | None, workers: int, size: int, known: Preflight) -> Launcher:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from optuna import Trial
 from pytorch_lightning import Callback, seed_everything
 
 from lightsearch import components, devices, measures
@@ -30,6 +31,15 @@ class Place(NamedTuple):
 
     build_data: BuildData = components.build_data
     callbacks: Sequence[Callback] = ()
+
+
+class _Told(NamedTuple):
+    """Who hears how a trial goes; of its processes on further devices nobody does."""
+
+    log: EpochLog
+    callbacks: Sequence[Callback]
+    trial: Trial | None
+    """Optuna's."""
 
 
 def run_trial(
@@ -69,14 +79,13 @@ def run_trial(
         seed=trial_seed(study_file.seed, trial.number),
     )
     place = place or Place()
-    build_data = place.build_data
 
     def train(rank: devices.Rank) -> dict[str, Any]:
         if rank.number:  # it follows the first
-            follows = [watching(study_file, None)]
-            return _train(study_file, outcome, folder, data_dir, EpochLog(None), follows, _unheard, build_data, rank)
-        callbacks = [Fence(attempt, newest_attempt), watching(study_file, trial), *place.callbacks]
-        return _train(study_file, outcome, folder, data_dir, log, callbacks, trial.set_constraint, build_data, rank)
+            told = _Told(EpochLog(None), [watching(study_file, None)], None)
+        else:
+            told = _Told(log, [Fence(attempt, newest_attempt), watching(study_file, trial), *place.callbacks], trial)
+        return _train(study_file, outcome, folder, data_dir, place.build_data, told, rank)
 
     def record(ending: dict[str, Any]) -> Outcome:
         return _write(folder, outcome, ending, study_file, log, began)
@@ -98,10 +107,8 @@ def _train(
     outcome: Outcome,
     folder: Path,
     data_dir: str | None,
-    log: EpochLog,
-    callbacks: Sequence[Callback],
-    constrain: Callable[[str, float], None],
     build_data: BuildData,
+    told: _Told,
     rank: devices.Rank,
 ) -> dict[str, Any]:
     """Builds data and model from the sampled parameters and fits; says how that ended."""
@@ -112,8 +119,9 @@ def _train(
     model = components.build_model(study_file, sampled["model"], data)
     found = rank.agreed(lambda: measures.measure(study_file.measured, model, data))
     above = study_file.constraints.exceeded(found)
-    for name, excess in above.items():
-        constrain(name, excess)
+    if told.trial is not None:
+        for name, excess in above.items():
+            told.trial.set_constraint(name, excess)
     if any(excess > 0 for excess in above.values()):
         return {"kind": Kind.PRUNED, "stop_reason": "infeasible", "metrics": found}
     logger = build_logger(study_file.logger, study_file.name, folder)
@@ -128,11 +136,13 @@ def _train(
         min_delta=study_file.trainer.min_delta,
         save_top_k=study_file.trainer.save_top_k,
         keywords={"logger": logger, **study_file.trainer.keywords, **sampled["trainer"]},
-        log=log,
-        callbacks=callbacks,
+        log=told.log,
+        callbacks=told.callbacks,
         rank=rank,
     )
-    pruned = any(isinstance(callback, PruningCallback) and callback.pruned_epoch is not None for callback in callbacks)
+    pruned = any(
+        isinstance(callback, PruningCallback) and callback.pruned_epoch is not None for callback in told.callbacks
+    )
     return {
         "kind": Kind.PRUNED if pruned else Kind.COMPLETE,
         "stop_reason": "pruned" if pruned else fitted.stop_reason,
@@ -142,10 +152,6 @@ def _train(
         "epoch_seeds": fitted.epoch_seeds,
         "n_val": fitted.n_val,
     }
-
-
-def _unheard(_name: str, _excess: float) -> None:
-    """Where a rank that is not the first tells by how much its trial exceeds a limit."""
 
 
 def _write(
