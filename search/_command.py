@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from lightsearch.errors import Mistake, UserError, blocked
+from lightsearch.slurm import no_task
 
 MEND = "mend that, and give the same command again"
 STUDY_HELP = "The study's name, or its file (studies/NAME.toml)."
@@ -30,7 +31,8 @@ def run(command: Callable[..., Any], name: str) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(command)
     try:
-        app(prog_name=f"python -m search.{name}")
+        with no_task():
+            app(prog_name=f"python -m search.{name}")
     except UserError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)

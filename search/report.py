@@ -19,15 +19,11 @@ def main(
 ) -> None:
     """Write a study's tables (CSV, Parquet), its summaries (JSON, Markdown) and its page (HTML)."""
     from lightsearch.report import check_output, write_report
-    from lightsearch.storage import check_url, open_storage, storage_url
+    from lightsearch.storage import open_storage, storage_url
 
     name, url = study_name(study), storage_url(storage)
     folder = output if output is not None else Path("reports") / name
     check_output(folder)
-    if mistakes := check_url(url):
-        from lightsearch.errors import UserError
-
-        raise UserError(*mistakes)
     import optuna
 
     from lightsearch.errors import Mistake, UserError, did_you_mean

@@ -43,12 +43,12 @@ class Server:
     def url(self, database: str = "postgres") -> str:
         return f"postgresql+psycopg://search:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
-    def database(self, name: str) -> str:
-        """The URL of a new database."""
+    def database(self, name: str, template: str | None = None) -> str:
+        """The URL of a new database, a copy of one that nobody is connected to if that is named."""
         import psycopg
 
         with psycopg.connect(self.url().replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template or "template1"}"'.encode())
         return self.url(name)
 
     def start(self) -> None:

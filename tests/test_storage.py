@@ -1,13 +1,16 @@
 import contextlib
+import socket
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 
 import optuna
 import pytest
 
+from lightsearch import storage
 from lightsearch.errors import UserError
-from lightsearch.storage import check_url, open_storage, redact, storage_url
+from lightsearch.storage import check_server, check_url, open_storage, redact, storage_url
 
 
 def test_sqlite_is_opened_in_wal_mode(tmp_path: Path) -> None:
@@ -47,6 +50,32 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "s.db").write_text("not a database, but long enough to be looked at " * 50)
     with pytest.raises(UserError, match="cannot be opened"):
         open_storage(f"sqlite:///{tmp_path}/s.db")
+
+
+@pytest.mark.parametrize("where", ["refuses", "has no such name", "says nothing"])
+def test_a_server_that_cannot_be_reached_is_one_line(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "OPEN_SECONDS", 0.1)
+    monkeypatch.setattr(storage, "CONNECT_SECONDS", 2)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if where == "says nothing":
+            listening.listen()
+        place = "db.invalid" if where == "has no such name" else f"127.0.0.1:{listening.getsockname()[1]}"
+        url = f"postgresql+psycopg://me:hunter2@{place}/studies"
+        (mistake,) = check_server(url)
+        with pytest.raises(UserError) as refused:
+            open_storage(url)
+    for said in (str(mistake), str(refused.value)):
+        assert "cannot be opened: " in said
+        assert "\n" not in said
+        assert "hunter2" not in said
+
+
+def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(UserError, match=r'pip install "psycopg\[binary\]"') as refused:
+        open_storage("postgresql+psycopg://me:hunter2@db.example/studies")
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_missing_storage_is_not_created_by_a_reader(tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from lightsearch import storage
 from lightsearch import study as study_module
+from lightsearch.errors import UserError
 from lightsearch.outcome import Kind, Outcome, TrialError
-from lightsearch.storage import open_storage, storage_lock, storage_time
+from lightsearch.storage import check_server, open_storage, storage_lock, storage_time
 from lightsearch.study import Assigned, Due, Ledger, attach_trial, leaders
 from tests import postgresql
 from tests.conftest import digits, open_ledger
@@ -87,13 +89,13 @@ class StorageContract:
     def test_a_living_owner_keeps_its_trial_until_its_lease_ends(self) -> None:
         late, other = self.ledger(), self.ledger()
         trial = ask(late, 5)
-        assert late.renew(trial)
+        assert late.renew([trial]) == []
         assert ask(other, 5).number == 1
         late.storage.set_trial_user_attr(trial.trial_id, "lease", storage_time(late.storage) - 1)
         taken = ask(other, 5)
         assert (taken.number, taken.attempt) == (0, 2)
         # The late one comes back, and finds that the trial is another's.
-        assert not late.renew(trial)
+        assert late.renew([trial]) == [trial]
         assert late.start_again(trial) is None
         assert not late.tell(trial, Outcome(number=0, kind=Kind.COMPLETE, value=0.1))
         complete(other, taken, 0.9)
@@ -135,7 +137,7 @@ class StorageContract:
         again = ask(ledger, 5)
         assert (again.number, again.attempt) == (trial.number, 2)
 
-    def test_killed_between_two_writes_a_coordinator_leaves_nothing_running_for_ever(
+    def test_killed_while_it_samples_a_coordinator_leaves_nothing_running_for_ever(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ledger = self.ledger()
@@ -143,11 +145,29 @@ class StorageContract:
         def cut_off(*_: object) -> None:
             raise ConnectionError
 
-        monkeypatch.setattr(ledger.study, "ask", cut_off)
+        monkeypatch.setattr(study_module, "Trial", cut_off)
         with pytest.raises(ConnectionError):
             ledger.ask(1)
-        assert [trial.state for trial in ledger.study.trials] == [TrialState.WAITING]
-        assert ask(self.ledger(), 1).number == 0
+        monkeypatch.undo()
+        (trial,) = ledger.study.trials
+        owner = {**trial.user_attrs["owner"], "started": 1.0}  # it is gone
+        ledger.storage.set_trial_user_attr(trial._trial_id, "owner", owner)
+        again = ask(self.ledger(), 1)
+        assert (again.number, again.attempt, len(again.params)) == (0, 2, 3)
+
+    def test_one_samples_while_another_asks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ledger, other = self.ledger(), self.ledger()
+        between: list[Assigned] = []
+
+        def trial_of(study: optuna.Study, trial_id: int) -> optuna.Trial:
+            if study is ledger.study:
+                between.append(ask(other, 5))
+            return optuna.Trial(study, trial_id)
+
+        monkeypatch.setattr(study_module, "Trial", trial_of)
+        mine = ask(ledger, 5)
+        assert [mine.number, between[0].number] == [0, 1]
+        assert mine.params != between[0].params
 
     def test_trials_of_other_programs_are_left_alone_and_not_waited_for(self) -> None:
         ledger = self.ledger()
@@ -209,6 +229,23 @@ class TestPostgreSQL(StorageContract):
     @pytest.fixture(autouse=True)
     def _place(self, tmp_path: Path, server: postgresql.Server) -> None:
         self.folder, self.url = tmp_path, server.database(f"test-{uuid.uuid4().hex}")
+
+    def test_a_server_that_refuses_is_one_line(
+        self, server: postgresql.Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(storage, "OPEN_SECONDS", 0.1)
+        for url, reason in (
+            (server.url("nowhere"), 'database "nowhere" does not exist'),
+            (self.url.replace(postgresql.PASSWORD, "guess"), "password authentication failed"),
+        ):
+            (mistake,) = check_server(url)
+            with pytest.raises(UserError) as refused:
+                open_storage(url)
+            for said in (str(mistake), str(refused.value)):
+                assert reason in said
+                assert "\n" not in said
+                assert postgresql.PASSWORD not in said
+                assert "guess" not in said
 
     def test_leases_go_by_the_servers_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
         late, other = self.ledger(), self.ledger()

@@ -205,12 +205,13 @@ class Coordinator:
 
         def renew() -> None:
             while not done.wait(RENEWAL_SECONDS):
-                for running in list(self._running.values()):
-                    # One that fails is no loss: the next is not far, and what fails is seen in the main thread too.
-                    with contextlib.suppress(Exception):
-                        assigned = running.assigned
+                assigned = [running.assigned for running in list(self._running.values())]
+                # One that fails is no loss: the next is not far, and what fails is seen in the main thread too.
+                with contextlib.suppress(Exception):
+                    lost = self.ledger.renew(assigned)
+                    for running in list(self._running.values()):
                         # Started again meanwhile, it is another attempt that counts, and has a lease of its own.
-                        running.lost = not self.ledger.renew(assigned) and running.assigned is assigned
+                        running.lost = running.assigned in lost
 
         thread = threading.Thread(target=renew, name="leases", daemon=True)
         thread.start()

@@ -21,7 +21,7 @@ from lightsearch.preflight import Preflight, preflight
 from lightsearch.progress import Display
 from lightsearch.results import summarise
 from lightsearch.runner import Coordinator, Ending
-from lightsearch.storage import check_url, open_storage
+from lightsearch.storage import check_server, check_url, open_storage
 from lightsearch.study import Ledger, check_has_model, front, leaders
 from lightsearch.study_file import StudyFile, modules_of, validate
 
@@ -117,11 +117,12 @@ def search(
         UserError: everything that is wrong with the declaration, the data, the storage, before any of them is touched.
     """
     study_file, mistakes = validate(declared)
-    mistakes += samplers.check(declared) + check_url(url)
+    mistakes += samplers.check(declared)
     if study_file is not None:
         mistakes += check_writable(study_folder(study_file.name))
     display.message("loading PyTorch, checking classes and data ...")
     server = ForkServer(modules_of(declared)) if workers != 0 else None
+    mistakes += check_url(url) or check_server(url)  # the fork server imports meanwhile
     known: Preflight = (server.call if server else _call)(preflight, declared, data_dir)
     if workers == 0 and known.devices > 1:
         mend = f"a trial on {known.devices} devices is as many processes; write 1, or --set trainer.devices=1"

@@ -82,7 +82,9 @@ def check_url(url: str) -> list[Mistake]:
             Mistake("--storage", "...", "is no storage URL; write sqlite:///path/to/studies.db or postgresql://...")
         ]
     except ImportError as error:
-        return [Mistake("--storage", redact(url), f"needs a driver that is not installed: pip install {error.name}")]
+        package = error.name or parsed.get_driver_name()
+        package = f'"{package}[binary]"' if package == "psycopg" else package
+        return [Mistake("--storage", redact(url), f"needs a driver that is not installed: pip install {package}")]
     del driver
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         return [Mistake("--storage", redact(url), "use sqlite or postgresql")]
@@ -95,6 +97,17 @@ def check_url(url: str) -> list[Mistake]:
         there = next(folder for folder in file.parents if folder.exists())
         if not there.is_dir() or not os.access(there, os.W_OK):
             return [Mistake("--storage", url, f"{there} is no folder that can be written to")]
+    return []
+
+
+def check_server(url: str) -> list[Mistake]:
+    """What keeps a server from being reached; nothing is asked of it. There is none where the storage is a file."""
+    if sqlite_file(url) is not None:
+        return []
+    try:
+        try_again(lambda: _lock_engine(url).connect().close(), lambda: OPEN_SECONDS)
+    except SQLAlchemyError as error:
+        return [_cannot_be_opened(url, error)]
     return []
 
 
@@ -116,6 +129,8 @@ def open_storage(url: str, *, create: bool = True) -> PatientStorage:
     Raises:
         UserError: if it cannot be opened, or is not there and not to be created.
     """
+    if mistakes := check_url(url):
+        raise UserError(*mistakes)
     file = sqlite_file(url)
     if file is not None and not file.exists() and not create:
         raise UserError(
@@ -131,8 +146,12 @@ def open_storage(url: str, *, create: bool = True) -> PatientStorage:
             opened: PatientStorage = try_again(lambda: _connect(url, PatientStorage), lambda: PATIENCE_SECONDS)
             return opened
     except (SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise UserError(Mistake("--storage", redact(url), f"cannot be opened: {reason}")) from error
+        raise UserError(_cannot_be_opened(url, error)) from error
+
+
+def _cannot_be_opened(url: str, error: Exception) -> Mistake:
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return Mistake("--storage", redact(url), f"cannot be opened: {reason}")
 
 
 def attach_storage(url: str, history: History | None = None) -> WorkerStorage:

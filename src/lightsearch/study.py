@@ -9,7 +9,7 @@ import uuid
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,10 @@ from lightsearch.study_file import StudyFile
 
 ENUMERATING = {"GridSampler", "BruteForceSampler"}
 """Samplers that visit every point of the space once, and are through then."""
+TAKING_TURNS = {*ENUMERATING, "QMCSampler"}
+"""Samplers that look which points are taken: two that sample at once would take the same."""
+LAST_ID = 2**31 - 1
+"""No trial's id is above this: it is the last that PostgreSQL has for them."""
 
 
 class Due(Enum):
@@ -50,6 +54,13 @@ class Assigned(NamedTuple):
     """Which start of the trial this is, from 1."""
     params: dict[str, Any]
     """Its sampled parameters."""
+
+
+class _Claimed(NamedTuple):
+    """A running trial of this process whose parameters are not yet sampled."""
+
+    trial_id: int
+    attempt: int
 
 
 class Ledger:
@@ -74,6 +85,8 @@ class Ledger:
         self._owner = ownership.this_process().model_copy(update={"token": uuid.uuid4().hex}).model_dump()
         self._held: set[int] = set()
         """Ids of the trials that were handed out and not yet told."""
+        self._seen: list[FrozenTrial] = []
+        """All trials, as they were when one was last asked for: reading those that run takes long if they are many."""
         self._pickled: dict[int, bytes] = {}
         """The finished trials by their ids, for workers."""
 
@@ -141,26 +154,39 @@ class Ledger:
         while True:
             with self._lock() as check_lock:
                 try:
-                    return self._ask(n_trials, check_lock)
+                    claimed = self._claim(n_trials, check_lock)
                 except LockLost:
                     continue  # another may have asked meanwhile: everything is read again
+                if isinstance(claimed, Due):
+                    return claimed
+                if self.study_file.sampler.name in TAKING_TURNS:
+                    return self._sample(claimed)
+            return self._sample(claimed)  # this takes longest, and the others need not wait for it
 
-    def renew(self, assigned: Assigned) -> bool:
-        """Renews this process's lease of a running trial.
+    def renew(self, assigned: Sequence[Assigned]) -> list[Assigned]:
+        """Renews this process's leases of running trials.
+
+        Without the lock: the worst that a late one does is to lengthen the lease of whoever took its trial over.
 
         Returns:
-            Whether the trial is still this process's; it is not if the lease had ended and another took it over.
+            Those that are no longer this process's: their leases had ended, and another took them over.
         """
-        with self._lock():
-            if not self._is_ours(assigned):
-                return False
-            self.storage.set_trial_user_attr(assigned.trial_id, "lease", self._lease())
-            return True
+        if not assigned:
+            return []
+        ids = {one.trial_id for one in assigned}
+        read = self.storage._get_trials(self.study._study_id, None, ids, LAST_ID)
+        trials, lease = {trial._trial_id: trial for trial in read}, self._lease()
+        lost = [one for one in assigned if not self._is_ours(one, trials[one.trial_id])]
+        for one in assigned:
+            if one not in lost:
+                with suppress(UpdateFinishedTrialError):  # it has been told meanwhile
+                    self.storage.set_trial_user_attr(one.trial_id, "lease", lease)
+        return lost
 
     def start_again(self, assigned: Assigned) -> Assigned | None:
         """The same trial for one more attempt; None if it is no longer this process's."""
         with self._lock():
-            if not self._is_ours(assigned):
+            if not self._is_ours(assigned, self.storage.get_trial(assigned.trial_id)):
                 return None
             again = assigned._replace(attempt=assigned.attempt + 1)
             self.storage.set_trial_user_attr(assigned.trial_id, "attempt", again.attempt)
@@ -174,7 +200,7 @@ class Ledger:
         """
         with self._lock():
             self._held.discard(assigned.trial_id)
-            if not self._is_ours(assigned):
+            if not self._is_ours(assigned, self.storage.get_trial(assigned.trial_id)):
                 return False
             self._tell(assigned.trial_id, outcome)
             return True
@@ -184,19 +210,20 @@ class Ledger:
         samples = self.study_file.objective is not None
         if isinstance(self.study.pruner, optuna.pruners.NopPruner) and not samples:
             return None
-        trials = self.study.get_trials(deepcopy=False)
-        for trial in trials:
+        for trial in self._seen:
             if trial.state.is_finished() and trial._trial_id not in self._pickled:
                 known = copy.copy(trial)
                 known.user_attrs = {}
                 if not samples:
                     known.params, known.distributions = {}, {}
                 self._pickled[trial._trial_id] = pickle.dumps(known)
-        unfinished = {trial._trial_id for trial in trials if not trial.state.is_finished()}
-        return History(list(self._pickled.values()), unfinished, max((trial._trial_id for trial in trials), default=-1))
+        unfinished = {trial._trial_id for trial in self._seen if not trial.state.is_finished()}
+        last_id = max((trial._trial_id for trial in self._seen), default=-1)
+        return History(list(self._pickled.values()), unfinished, last_id)
 
-    def _ask(self, n_trials: int, check_lock: Callable[[], None]) -> Assigned | Due:
-        trials = self._recover(self.study.get_trials(deepcopy=False))
+    def _claim(self, n_trials: int, check_lock: Callable[[], None]) -> _Claimed | Due:
+        """Makes a trial that is due this process's, its parameters not yet sampled."""
+        trials = self._seen = self._recover(self.study.get_trials(deepcopy=False))
         states = Counter(trial.state for trial in trials)
         finished = states[TrialState.COMPLETE] + states[TrialState.PRUNED]
         # Another program's running trials may never end; they are not waited for.
@@ -208,18 +235,24 @@ class Ledger:
         waiting = next((trial for trial in trials if trial.state is TrialState.WAITING), None)
         if waiting is None and self._exhausted(trials):
             return Due.EXHAUSTED
-        # Before the trial runs, so that it is never RUNNING without an owner, wherever this process is killed.
+        # Before or as the trial runs, so that it is never RUNNING without an owner, wherever this process is killed.
         attempt = 1 if waiting is None else int(waiting.user_attrs.get("attempt", 0)) + 1
         attrs = {"owner": self._owner, "attempt": attempt, "lease": self._lease()}
         check_lock()
         if waiting is None:
-            self.study.add_trial(create_trial(state=TrialState.WAITING, user_attrs=attrs))
-        else:
-            for key, value in attrs.items():
-                self.storage.set_trial_user_attr(waiting._trial_id, key, value)
-        trial = self.study.ask()  # the first that waits
-        self._held.add(trial._trial_id)
-        return Assigned(trial.number, trial._trial_id, attempt, self.study_file.space.suggest(trial))
+            new = create_trial(state=TrialState.RUNNING, user_attrs=attrs)
+            return _Claimed(self.study._storage.create_new_trial(self.study._study_id, new), attempt)
+        for key, value in attrs.items():
+            self.storage.set_trial_user_attr(waiting._trial_id, key, value)
+        self.storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
+        return _Claimed(waiting._trial_id, attempt)
+
+    def _sample(self, claimed: _Claimed) -> Assigned:
+        self.study._thread_local.cached_all_trials = self._seen  # or the sampler would read all of them once more
+        trial = Trial(self.study, claimed.trial_id)
+        params = self.study_file.space.suggest(trial)
+        self._held.add(claimed.trial_id)
+        return Assigned(trial.number, claimed.trial_id, claimed.attempt, params)
 
     def _tell(self, trial_id: int, outcome: Outcome) -> None:
         state = outcome.policy.state
@@ -262,8 +295,7 @@ class Ledger:
         """Whether a running trial that is not held is this ledger's: the answer to its own question was cut off."""
         return bool(trial.user_attrs.get("owner") == self._owner)
 
-    def _is_ours(self, assigned: Assigned) -> bool:
-        trial = self.storage.get_trial(assigned.trial_id)
+    def _is_ours(self, assigned: Assigned, trial: FrozenTrial) -> bool:
         mine = trial.user_attrs.get("owner") == self._owner
         return mine and trial.state is TrialState.RUNNING and trial.user_attrs["attempt"] == assigned.attempt
 

@@ -294,6 +294,7 @@ def quiet() -> None:
         ".*sync_dist=True.*",
         ".*exists and is not empty.*",
         ".*LeafSpec.*",
+        ".*`srun` command is available.*",
     ):
         warnings.filterwarnings("ignore", message)
 

@@ -20,6 +20,7 @@ from joblib import cpu_count
 from lightsearch.errors import Blocked, blocked
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.memory import kernel_kills, volunteer
+from lightsearch.slurm import no_task
 
 GRACE_SECONDS = 10.0
 """How long a worker whose coordinator is gone may take to write its checkpoints."""
@@ -44,7 +45,7 @@ class ForkServer:
 
         resource_tracker.ensure_running()  # the server needs it, and its own start would unblock the signals again
         os.environ[PRELOAD_VARIABLE] = json.dumps({"path": sys.path, "modules": list(modules)})
-        with _no_main_module(), _deaf_to_interrupts():
+        with _no_main_module(), _deaf_to_interrupts(), no_task():
             forkserver.ensure_running()
         del os.environ[PRELOAD_VARIABLE]
 
