@@ -1,10 +1,16 @@
+import io
+import signal
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from lightsearch import checkpoints
 from lightsearch.checkpoints import BEST, LAST, PREVIOUS, SafeCheckpoints, is_whole, resume_point
 from lightsearch.errors import Blocked
+from lightsearch.outcome import Interrupted
 
 
 def save(file: Path, epoch: int) -> None:
@@ -71,3 +77,27 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path, monkeypatc
         save(tmp_path / LAST, 1)
     assert epoch(tmp_path / LAST) == 0
     assert [file.name for file in tmp_path.iterdir()] == [LAST]
+
+
+def test_a_signal_in_a_write_stays_what_it_is(tmp_path: Path) -> None:
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise Interrupted("asked to stop")
+
+    class Slow(io.FileIO):
+        """A file that takes its time, so that the signal comes while torch writes."""
+
+        def write(self, data: Any) -> int:
+            time.sleep(0.02)
+            return super().write(data)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for delay in (0.01, 0.05, 0.09):
+            signal.setitimer(signal.ITIMER_REAL, delay)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Path, "open", lambda file, mode: Slow(file, mode.replace("b", "")))
+                with pytest.raises(Interrupted):
+                    checkpoints._write({"weights": torch.rand(1000), "more": torch.rand(1000)}, tmp_path / "a.ckpt")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +298,7 @@ def test_what_cannot_be_is_said_before_a_trial(place: Path, monkeypatch: pytest.
 
 def test_gpus_are_dealt_out_in_groups(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,5,3,2,1")
+    forkserver._forkserver._stop()  # one of another test has the environment of its time
     launcher = ProcessLauncher(ForkServer(), workers=3, threads=1, accelerators=5, devices=2)
     try:
         for number in range(3):
@@ -309,6 +311,7 @@ def test_gpus_are_dealt_out_in_groups(place: Path, monkeypatch: pytest.MonkeyPat
             ended += [one.number for one in launcher.wait(1.0)]
     finally:
         launcher.close()
+        forkserver._forkserver._stop()
     printed = [(place / str(number) / "log.txt").read_text().strip() for number in range(3)]
     assert printed == ["7,5", "3,2", "7,5"]
 

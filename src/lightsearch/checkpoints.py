@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from lightsearch.errors import Blocked
+from lightsearch.outcome import Interrupted
 
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 
@@ -96,8 +97,8 @@ def _write(checkpoint: dict[str, Any], file: Path) -> None:
         try:
             torch.save(checkpoint, stream)
         except RuntimeError as error:
-            # torch turns a failed write into an error of its own, raised while the writer closes.
-            if isinstance(error.__context__, OSError):
+            # torch turns whatever ends a write, a signal too, into an error of its own, raised while the writer closes.
+            if isinstance(error.__context__, OSError | Interrupted | KeyboardInterrupt):
                 raise error.__context__ from None
             raise
         stream.flush()
