@@ -9,16 +9,23 @@ import numpy as np
 BATCH_SIZES = (32, 64, 128, 256, 512)
 
 
-def configurations(count: int, batch_sizes: Sequence[int] = BATCH_SIZES) -> list[dict[str, float | int]]:
+def configurations(
+    count: int, batch_sizes: Sequence[int] = BATCH_SIZES, order: int | None = None
+) -> list[dict[str, float | int]]:
     """``count`` configurations, the same on every call.
 
     Hidden sizes and learning rates are log-uniform (stratified, so that a short list covers the range as well); batch
     sizes take turns.
+
+    Args:
+        count: How many.
+        batch_sizes: What takes turns.
+        order: The seed of another order of the same list.
     """
     random = np.random.default_rng(0)
     hidden = 16 * 16 ** ((random.permutation(count) + 0.5) / count)
     rates = 5e-4 * 20 ** ((random.permutation(count) + 0.5) / count)
-    return [
+    listed = [
         {
             "hidden_size": int(hidden[i]),
             "learning_rate": float(f"{rates[i]:.4g}"),
@@ -26,3 +33,6 @@ def configurations(count: int, batch_sizes: Sequence[int] = BATCH_SIZES) -> list
         }
         for i in range(count)
     ]
+    if order is None:
+        return listed
+    return [listed[i] for i in np.random.default_rng(order).permutation(count)]

@@ -1,0 +1,118 @@
+"""How soon is there a configuration of 98% validation accuracy? The same list of configurations, pruning on, on MNIST.
+
+    python -m tests.benchmarks.time_to_accuracy --data-dir DIR [--orders 3] [--target 0.98] [--only ours packs]
+
+From the start of each process, imports included, until an epoch of some trial first reaches the target; the process is
+ended then. What comes first in a list decides much, so the list is taken in several orders. tutorial and ours have
+Optuna's median pruner, Ray Tune has ASHA; packs are of the size that ``--pack auto`` takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.benchmarks.configurations import configurations
+from tests.benchmarks.packs import BATCH_SIZES
+from tests.benchmarks.throughput import ROOT
+
+LOOK_SECONDS = 0.2
+Values = Callable[[], list[float]]
+
+
+def script(name: str, options: argparse.Namespace, order: int, folder: Path) -> tuple[list[str], Values]:
+    """The command of a yardstick, and what tells its validation accuracies so far."""
+    file = folder / "values"
+    words = [sys.executable, str(ROOT / "tests" / "benchmarks" / f"{name}.py"), options.data_dir]
+    words += [str(options.trials), str(options.epochs), json.dumps(BATCH_SIZES), str(order), str(file)]
+    return words, lambda: [float(line) for line in file.read_text().split()] if file.exists() else []
+
+
+def ours(pack: str, options: argparse.Namespace, order: int, folder: Path) -> tuple[list[str], Values]:
+    """This project's command, and what tells its validation accuracies so far."""
+    listed = configurations(options.trials, BATCH_SIZES, order)
+    enqueue = ", ".join("{" + ", ".join(f"{name}={value}" for name, value in one.items()) + "}" for one in listed)
+    words = [sys.executable, "-m", "search.run", "--study", str(ROOT / "studies" / "mnist.toml"), "--pack", pack]
+    words += ["--data-dir", options.data_dir, "--n-trials", str(options.trials)]
+    words += ["--set", f"trainer.max_epochs={options.epochs}", "--set", "trainer.patience=0"]
+    words += ["--set", f"enqueue=[{enqueue}]"]
+
+    def values() -> list[float]:
+        with contextlib.suppress(sqlite3.Error):
+            database = f"file:{folder}/studies/studies.db?mode=ro"
+            with contextlib.closing(sqlite3.connect(database, uri=True)) as connection:
+                rows = connection.execute("SELECT intermediate_value FROM trial_intermediate_values")
+                return [value for (value,) in rows if value is not None]
+        return []
+
+    return words, values
+
+
+def seconds_to(target: float, words: list[str], values: Values, folder: Path, limit: float) -> float | None:
+    """Seconds until the target is reached; None: it was not, before the command ended or the limit."""
+    began = time.perf_counter()
+    log = (folder / "log").open("w")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        while process.poll() is None and time.perf_counter() - began < limit:
+            if max(values(), default=0.0) >= target:
+                return time.perf_counter() - began
+            time.sleep(LOOK_SECONDS)
+        if process.returncode:
+            sys.exit(f"{' '.join(words[:4])} failed:\n{(folder / 'log').read_text()[-2000:]}")
+        return time.perf_counter() - began if max(values(), default=0.0) >= target else None
+    finally:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--trials", type=int, default=48)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--orders", type=int, default=3)
+    parser.add_argument("--target", type=float, default=0.98)
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds after which to give up")
+    parser.add_argument("--only", nargs="+", default=["packs", "ours", "ray_tune", "tutorial"])
+    options = parser.parse_args()
+    options.data_dir = str(Path(options.data_dir).absolute())
+    commands = {
+        "packs": lambda order, folder: ours("8", options, order, folder),
+        "ours": lambda order, folder: ours("off", options, order, folder),
+        "ray_tune": lambda order, folder: script("ray_tune", options, order, folder),
+        "tutorial": lambda order, folder: script("tutorial", options, order, folder),
+    }
+    took: dict[str, list[float | None]] = {name: [] for name in options.only}
+    for order in range(options.orders):
+        for name in options.only:
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                words, values = commands[name](order, Path(folder))
+                seconds = seconds_to(options.target, words, values, Path(folder), options.limit)
+            took[name].append(seconds)
+            told = f"{seconds:.0f} s" if seconds is not None else "not reached"
+            print(f"order {order}, {name:<9} {options.target} after {told}", flush=True)
+    for name, times in took.items():
+        reached = [one for one in times if one is not None]
+        mean = f"mean {statistics.mean(reached):.0f} s" if reached else "never"
+        print(f"{name:<9} {mean}, reached in {len(reached)} of {len(times)}")
+
+
+if __name__ == "__main__":
+    main()
