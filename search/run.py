@@ -35,14 +35,33 @@ def main(
     ] = None,
     storage: Storage = None,
     data: DataDir = None,
+    on: Annotated[
+        str | None, typer.Option(help="ray: on the nodes of a Ray cluster; else on this machine.", metavar="ray")
+    ] = None,
+    ray_address: Annotated[
+        str, typer.Option(help="The cluster: auto, HOST:PORT or ray://HOST:PORT.", metavar="ADDRESS")
+    ] = "auto",
+    cpus_per_trial: Annotated[float, typer.Option(help="CPUs of a trial (of a pack) on Ray.")] = 1.0,
+    gpus_per_trial: Annotated[
+        float, typer.Option(help="GPUs of a trial (of a pack) on Ray; 0.25: four share one.")
+    ] = 0.0,
+    artifacts: Annotated[
+        str | None,
+        typer.Option(
+            help="Where trials' files are sent, if machines share no folder: s3://bucket/prefix, ...", metavar="URL"
+        ),
+    ] = None,
 ) -> None:
     """Search, or go on with a search: the same command finishes what is missing, and then does nothing."""
     from lightsearch.outcome import EXIT_OF_SIGNAL
     from lightsearch.progress import display_on
+    from lightsearch.ray_cluster import RayCluster
     from lightsearch.searching import search
     from lightsearch.storage import storage_url
     from lightsearch.study_file import read_declaration
 
+    if on not in (None, "ray"):
+        raise typer.BadParameter("write ray, or leave it out", param_hint="--on")
     overrides = [*(set_ or [])]
     overrides += [f"name={json.dumps(name)}"] if name is not None else []
     overrides += [f"seed={seed}"] if seed is not None else []
@@ -59,6 +78,8 @@ def main(
             timeout=timeout,
             trial_timeout=trial_timeout,
             data_dir=data_dir(data),
+            cluster=RayCluster(ray_address, cpus_per_trial, gpus_per_trial) if on is not None else None,
+            artifacts=artifacts,
         )
     _print_end(screen, result, url, storage)
     if result.signal is not None:

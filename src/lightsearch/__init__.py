@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from lightsearch.api import search
     from lightsearch.classifier import Classifier
     from lightsearch.function_trial import trial_folder
+    from lightsearch.ray_cluster import RayCluster
 
-__all__ = ["Classifier", "search", "trial_folder"]
+__all__ = ["Classifier", "RayCluster", "search", "trial_folder"]
 __version__ = "0.1.0"
 
 _PLACES = {
     "Classifier": "lightsearch.classifier",
+    "RayCluster": "lightsearch.ray_cluster",
     "search": "lightsearch.api",
     "trial_folder": "lightsearch.function_trial",
 }

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from lightsearch.errors import Mistake, UserError
 from lightsearch.progress import Display, display_on
+from lightsearch.ray_cluster import RayCluster
 from lightsearch.searching import SearchResult
 from lightsearch.searching import search as run_search
 from lightsearch.storage import storage_url
@@ -36,6 +37,8 @@ def search(
     timeout: float | None = None,
     trial_timeout: float | None = None,
     data_dir: str | Path | None = None,
+    on: RayCluster | None = None,
+    artifacts: str | None = None,
     display: Display | None = None,
     **keys: Any,
 ) -> SearchResult:
@@ -53,6 +56,10 @@ def search(
         timeout: Seconds after which the search stops.
         trial_timeout: Seconds after which a trial is killed.
         data_dir: Folder of the data files (else LIGHTSEARCH_DATA, else each data class's default).
+        on: The Ray cluster that trials run on; None: this machine. ``workers`` are then the cluster's; None: as many as
+            fit on its nodes.
+        artifacts: Where trials' files are sent (an fsspec URL: ``s3://bucket/prefix``), for machines that share no
+            folder; None: they stay in ``studies/``.
         display: Where progress is shown; None: in place on a terminal or in a notebook, in lines elsewhere.
         keys: Further keys of the study file, or others than it says: ``name="mine", direction="minimize", seed=1``. A
             function needs a name, and is maximised unless its direction is another.
@@ -73,6 +80,8 @@ def search(
         "timeout": timeout,
         "trial_timeout": trial_timeout,
         "data_dir": str(Path(data_dir).absolute()) if data_dir else None,
+        "cluster": on,
+        "artifacts": artifacts,
     }
     if display is not None:
         return run_search(declared, display=display, **options)

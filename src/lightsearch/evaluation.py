@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 from pydantic import BaseModel, ConfigDict
 
+from lightsearch.artifacts import bring
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import check_writable, file_digest, study_folder, write_json
 from lightsearch.outcome import Outcome
@@ -81,6 +82,8 @@ def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = N
         why, chosen = "evaluate: the best trial", complete[:1]
     if not chosen:
         raise UserError(Mistake("--trial", trial, f"is no complete trial; the best is {complete[0].number}"))
+    for one in chosen:
+        bring(study, folder, one)
     checkpoints = [_checked(folder, one) for one in chosen]
     if mistakes := check_writable(folder):
         raise UserError(*mistakes)

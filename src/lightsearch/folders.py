@@ -35,10 +35,19 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         Blocked: if it cannot be written.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes ``content`` so that a reader sees the old file or the new one, never a part of one.
+
+    Raises:
+        Blocked: if it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     make_folder(path.parent)
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
         raise Blocked(f"{path} cannot be written: {error.strerror or error}") from error

@@ -25,12 +25,18 @@ from lightsearch.pareto import listed
 from lightsearch.study import front, leaders
 from lightsearch.study_file import default_metric
 
+PLACE_SECONDS = 5.0
+"""How often a line says where trials run, at most: workers come one by one."""
+
 
 class Display(Protocol):
     """Where a search shows how it goes."""
 
     def message(self, text: str) -> None:
         """Says something once."""
+
+    def place(self, text: str) -> None:
+        """Where trials run, if that is not this machine; it may be said again and again."""
 
     def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
         """A trial has ended; ``trials`` are all of the study."""
@@ -76,9 +82,16 @@ class PlainDisplay:
         self.further = further
         self.n_trials = n_trials
         self.pace = Pace(n_trials)
+        self._place, self._placed = "", float("-inf")
 
     def message(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def place(self, text: str) -> None:
+        if text != self._place and time.monotonic() - self._placed > PLACE_SECONDS:
+            self._place, self._placed = text, time.monotonic()
+            if text:
+                self.message(text)
 
     def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
         self.pace.count(outcome)
@@ -107,6 +120,7 @@ class LiveDisplay:
         self.metric = metric
         self.n_trials = n_trials
         self.pace = Pace(n_trials)
+        self._place = ""
         self._live: Live | Picture = Live(console=console, refresh_per_second=4, transient=True)
         if console.is_jupyter:
             self._live = Picture()
@@ -121,6 +135,9 @@ class LiveDisplay:
     def message(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False)
 
+    def place(self, text: str) -> None:
+        self._place = text
+
     def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
         self.pace.count(outcome)
         if outcome.error is not None:
@@ -132,7 +149,8 @@ class LiveDisplay:
         self._draw(study.get_trials(deepcopy=False))
 
     def _draw(self, trials: list[FrozenTrial]) -> None:
-        self._live.update(Group(self._head(trials), self._best(trials), self._table(trials)))
+        place = [Text(self._place, style="dim")] if self._place else []
+        self._live.update(Group(self._head(trials), self._best(trials), *place, self._table(trials)))
 
     def _head(self, trials: list[FrozenTrial]) -> Table:
         done = _n_finished(trials)

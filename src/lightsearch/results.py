@@ -7,6 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from lightsearch.artifacts import Artifacts
 from lightsearch.errors import Blocked
 from lightsearch.folders import trial_folder, write_json
 from lightsearch.outcome import Kind, Outcome
@@ -71,7 +72,9 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
     }
 
 
-def drop_checkpoints(ledger: Ledger, trials: list[FrozenTrial], finished: set[int]) -> None:
+def drop_checkpoints(
+    ledger: Ledger, trials: list[FrozenTrial], finished: set[int], artifacts: Artifacts | None = None
+) -> None:
     """Deletes the checkpoints of finished trials that are not among the study's ``keep_top_k`` leaders.
 
     Of several objectives the front keeps its checkpoints as well.
@@ -80,6 +83,7 @@ def drop_checkpoints(ledger: Ledger, trials: list[FrozenTrial], finished: set[in
         ledger: The study.
         trials: All trials of it.
         finished: Numbers of trials that may still have checkpoints; those without any are taken out.
+        artifacts: Where they are as well, or alone.
     """
     declared = ledger.study_file
     kept = {outcome.number for outcome in leaders(trials, declared.directions, declared.keep_top_k)}
@@ -91,6 +95,8 @@ def drop_checkpoints(ledger: Ledger, trials: list[FrozenTrial], finished: set[in
                 checkpoint.unlink(missing_ok=True)
             except OSError as error:
                 raise Blocked(f"{checkpoint} cannot be deleted: {error.strerror or error}") from error
+        if artifacts is not None:
+            artifacts.delete_checkpoints(trial_folder(ledger.folder, number).name)
         finished.discard(number)
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from lightsearch.artifacts import Artifacts
 from lightsearch.errors import Blocked, blocked
 from lightsearch.folders import make_folder, trial_folder
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job, Launcher
@@ -33,6 +34,8 @@ LAST_WORDS_SECONDS = 2.0
 """How long a storage that does not answer is waited for once the search is being ended by an error."""
 MAX_CRASHES = 2
 """How often a trial whose process died is started again without having got on in between."""
+MAX_LOSSES = 10
+"""The same of a trial whose machine was lost: that is seldom its own fault."""
 EQUAL_FAILURES = 3
 """As many equal failures in a row stop the search: the next trial would fail too."""
 
@@ -58,12 +61,12 @@ class Ending(StrEnum):
 class _Running:
     assigned: Assigned
     began: float = field(default_factory=time.monotonic)
-    checkpoint: int = 0
-    """When its last checkpoint had been written, as it was launched."""
+    progress: int = 0
+    """How far it had ever got, as it was launched."""
     alone: bool = False
     """Whether it gets a process of its own from now on."""
     crashes: int = 0
-    """How often its process died since its last new checkpoint."""
+    """How often its process died without having got further."""
     timed_out: bool = False
     lost: bool = False
     """Another coordinator has taken it over."""
@@ -82,6 +85,7 @@ class Coordinator:
         timeout: Seconds after which the search stops; what runs then is interrupted and waits to be continued.
         trial_timeout: Seconds after which a trial is killed.
         data_dir: Folder of the data files.
+        artifacts: Where trials' files are, if not in the study's folder alone.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Coordinator:
         timeout: float | None = None,
         trial_timeout: float | None = None,
         data_dir: str | None = None,
+        artifacts: Artifacts | None = None,
     ) -> None:
         self.ledger = ledger
         self.launcher = launcher
@@ -102,6 +107,7 @@ class Coordinator:
         self.timeout = timeout
         self.trial_timeout = trial_timeout
         self.data_dir = data_dir
+        self.artifacts = artifacts
         self.stop = StopRequest(display.message, launcher.close)
         """Whether a signal asked for the search to stop."""
         self.failure: TrialError | None = None
@@ -169,6 +175,8 @@ class Coordinator:
 
     def _fill(self) -> Ending | None:
         """Launches trials until the launcher is full or none is due."""
+        if not self.launcher.slots and not self._running and self.ledger.is_done(self.n_trials):
+            return Ending.DONE  # without waiting for places that nobody needs
         while len(self._running) < self.launcher.slots and not self.stop:
             due = self.ledger.ask(self.n_trials)
             if isinstance(due, Assigned):
@@ -184,7 +192,7 @@ class Coordinator:
         running = self._running[number]
         folder = trial_folder(self.ledger.folder, number)
         make_folder(folder)
-        running.checkpoint = _last_checkpoint(folder)
+        running.progress = max(running.progress, _progress(folder))
         arguments = {
             "study_file": self.ledger.study_file,
             "storage_url": self.ledger.url,
@@ -236,7 +244,9 @@ class Coordinator:
     def _finish(self, ended: Ended) -> None:
         """Works out what became of a job, and tells it or starts it again."""
         running, number = self._running[ended.number], ended.number
-        outcome = read_outcome(trial_folder(self.ledger.folder, number), running.assigned.attempt)
+        outcome = None
+        if ended.exit_code != CANNOT_WRITE:  # else not all that it left is where it belongs
+            outcome = read_outcome(trial_folder(self.ledger.folder, number), running.assigned.attempt)
         if outcome is None and running.stop_asked is None and not running.lost:
             outcome = self._died(ended)
             if outcome is None:
@@ -254,25 +264,28 @@ class Coordinator:
         running, number = self._running[ended.number], ended.number
         folder = trial_folder(self.ledger.folder, number)
         if ended.exit_code == CANNOT_WRITE:
-            error = TrialError(type="Blocked", message=_last_line(folder / "log.txt"), traceback="")
+            error = TrialError(type="Blocked", message=ended.reason or _last_line(folder / "log.txt"), traceback="")
             return Outcome(number=number, kind=Kind.INTERRUPTED, error=error)
         if ended.out_of_memory and not ended.in_company:
             return self._failed(number, Kind.OUT_OF_MEMORY, "the kernel killed its process: the memory was full")
-        if _last_checkpoint(folder) != running.checkpoint:
+        if _progress(folder) > running.progress:
             running.crashes = 0  # it got on: only deaths at the same place are counted
-        if running.crashes >= MAX_CRASHES:
-            return self._failed(number, Kind.CRASHED, f"the process died: {_exit(ended.exit_code)}")
+        why = ended.reason or f"its process died ({_exit(ended.exit_code)})"
+        if running.crashes >= (MAX_LOSSES if ended.machine_lost else MAX_CRASHES):
+            return self._failed(number, Kind.CRASHED, why)
         again = self.ledger.start_again(running.assigned)
         if again is None:
             return Outcome(number=number, kind=Kind.INTERRUPTED)
         running.assigned, running.crashes = again, running.crashes + 1
-        running.alone = ended.in_company and (ended.out_of_memory or running.crashes >= MAX_CRASHES)
+        if ended.machine_lost:
+            running.began = time.monotonic()  # it may have to wait for another
+        running.alone = (
+            not ended.machine_lost and ended.in_company and (ended.out_of_memory or running.crashes >= MAX_CRASHES)
+        )
         way = "going on from its last checkpoint"
         if self.ledger.study_file.objective is not None:
             way = "starting it again with the same parameters"
-        self.display.message(
-            f"trial {number}: its process died ({_exit(ended.exit_code)}); {way}, attempt {again.attempt}"
-        )
+        self.display.message(f"trial {number}: {why}; {way}, attempt {again.attempt}")
         self._launch(number)
         return None
 
@@ -302,7 +315,7 @@ class Coordinator:
             return
         trials = self.ledger.study.get_trials(deepcopy=False)
         self._with_checkpoints.add(number)
-        drop_checkpoints(self.ledger, trials, self._with_checkpoints)
+        drop_checkpoints(self.ledger, trials, self._with_checkpoints, self.artifacts)
         self.display.finished(outcome.model_copy(update={"params": trials[number].params}), trials)
 
     def _count_failures(self, outcome: Outcome) -> None:
@@ -329,8 +342,11 @@ class Coordinator:
 
     def _finished_before(self) -> set[int]:
         """Trials of earlier runs that have checkpoints."""
-        finished = (trial.number for trial in self.ledger.study.get_trials(deepcopy=False) if trial.state.is_finished())
-        return {number for number in finished if any(trial_folder(self.ledger.folder, number).glob("*.ckpt"))}
+        trials = self.ledger.study.get_trials(deepcopy=False)
+        finished = {trial.number for trial in trials if trial.state.is_finished()}
+        sent = self.artifacts.with_checkpoints() & finished if self.artifacts is not None else set()
+        here = {number for number in finished if any(trial_folder(self.ledger.folder, number).glob("*.ckpt"))}
+        return here | sent
 
     def _record_run(self, started_at: float, seconds: float, ending: Ending | None) -> None:
         runs = self.ledger.study.user_attrs.get("runs", [])
@@ -347,10 +363,10 @@ def _exit(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
-def _last_checkpoint(folder: Path) -> int:
-    """When a trial's last checkpoint was written, in nanoseconds; 0: there is none."""
+def _progress(folder: Path) -> int:
+    """How far a trial has got, as a number that grows with its epochs: the length of their table, in bytes."""
     try:
-        return (folder / "last.ckpt").stat().st_mtime_ns
+        return (folder / "epochs.csv").stat().st_size
     except OSError:
         return 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,19 +11,23 @@ from typing import TYPE_CHECKING, Any
 import optuna
 
 from lightsearch import samplers, tables
+from lightsearch.artifacts import Artifacts, artifacts_of, bring, check_artifacts, local_folder, place_of
 from lightsearch.errors import Blocked, Mistake, UserError
 from lightsearch.folders import check_writable, study_folder
 from lightsearch.launchers import Launcher
 from lightsearch.launchers.inline import InlineLauncher
+from lightsearch.launchers.mirrored import MirroredLauncher
 from lightsearch.launchers.packs import PackLauncher
 from lightsearch.launchers.processes import ForkServer, ProcessLauncher, threads_for, workers_that_fit
 from lightsearch.outcome import Outcome, TrialError
 from lightsearch.packs.size import pack_size
 from lightsearch.preflight import Preflight, preflight
 from lightsearch.progress import Display
+from lightsearch.ray_cluster import Begin, RayCluster, Setup
+from lightsearch.ray_cluster.launcher import RayLauncher, check_cluster
 from lightsearch.results import summarise
 from lightsearch.runner import Coordinator, Ending
-from lightsearch.storage import check_server, check_url, open_storage
+from lightsearch.storage import check_server, check_url, open_storage, sqlite_file
 from lightsearch.study import Ledger, check_has_model, front, leaders
 from lightsearch.study_file import StudyFile, modules_of, validate
 
@@ -79,6 +85,7 @@ class SearchResult:
         if self.best is None:
             raise ValueError(f"the study {self.study_file.name} has no complete trial")
         model: Any = find_class(self.study_file.model, "model")
+        bring(self.study, self.folder, self.best)
         checkpoint = self.folder / str(self.best.checkpoint)
         return model.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
 
@@ -99,6 +106,8 @@ def search(
     timeout: float | None = None,
     trial_timeout: float | None = None,
     data_dir: str | None = None,
+    cluster: RayCluster | None = None,
+    artifacts: str | None = None,
 ) -> SearchResult:
     """Searches until the study has ``n_trials`` finished trials.
 
@@ -112,6 +121,8 @@ def search(
         timeout: Seconds after which the search stops.
         trial_timeout: Seconds after which a trial is killed.
         data_dir: Folder of the data files.
+        cluster: The Ray cluster that trials run on; None: this machine.
+        artifacts: Where trials' files are sent (an fsspec URL), for machines that share no folder.
 
     Raises:
         UserError: everything that is wrong with the declaration, the data, the storage, before any of them is touched.
@@ -123,6 +134,17 @@ def search(
     display.message("loading PyTorch, checking classes and data ...")
     server = ForkServer(modules_of(declared)) if workers != 0 else None
     mistakes += check_url(url) or check_server(url)  # the fork server imports meanwhile
+    if artifacts is not None and "://" not in artifacts:
+        artifacts = str(Path(artifacts).expanduser().absolute())
+    mistakes += check_artifacts(artifacts) if artifacts is not None else []
+    if cluster is not None:
+        if (file := sqlite_file(url)) is not None:
+            url = f"sqlite:///{file}"  # workers may be in other folders
+        mistakes += check_cluster(cluster)
+        if workers == 0:
+            mistakes.append(Mistake("--workers", 0, "means this process, which is on no cluster; leave --on out"))
+        if data_dir is None and Path("data").is_dir():  # the data classes' default, which nodes may not see
+            data_dir = str(Path("data").absolute())
     known: Preflight = (server.call if server else _call)(preflight, declared, data_dir)
     if workers == 0 and known.devices > 1:
         mend = f"a trial on {known.devices} devices is as many processes; write 1, or --set trainer.devices=1"
@@ -130,32 +152,52 @@ def search(
     if study_file is None or mistakes or known.mistakes:
         raise UserError(*mistakes, *known.mistakes)
 
-    ledger = Ledger(study_file, open_storage(url), url, study_folder(study_file.name))
-    for change in ledger.open(known.model_dump(include={"data", "device", "versions", "commit"}), known.baseline):
-        display.message(f"changed since the last run: {change}")
-    if study_file.several:
-        display.message("pruning is off: Optuna prunes by one objective, and this study has several")
-    workers = workers_that_fit(n_trials, known.accelerators, known.devices) if workers is None else workers
-    size = pack_size(
-        server,
-        study_file,
-        asked=pack,
-        workers=workers,
-        devices=known.devices,
-        n_trials=n_trials,
-        data_dir=data_dir,
-        say=display.message,
-    )
-    coordinator = Coordinator(
-        ledger,
-        _launcher(server, workers, size, known),
-        display,
-        n_trials=n_trials,
-        timeout=timeout,
-        trial_timeout=trial_timeout,
-        data_dir=data_dir,
-    )
-    ending = coordinator.run()
+    with contextlib.ExitStack() as stack:
+        on_ray, remembered = None, artifacts or _remembered(url, study_file.name)
+        if server is not None and cluster is not None:
+            on_ray = _connect(server, cluster, study_file, url, data_dir, remembered, display)
+            stack.callback(on_ray.close)
+            if wrong := on_ray.found.mistakes or _no_room(on_ray, cluster, workers, known.devices):
+                raise UserError(*wrong)
+        ledger = _open(study_file, url, known, display)
+        sent = artifacts_of(ledger.study, artifacts)
+        at_once = workers
+        if at_once is None:
+            here = workers_that_fit(n_trials, known.accelerators, known.devices)
+            at_once = here if on_ray is None else min(on_ray.found.fitting, n_trials)
+        size = pack_size(
+            server,
+            study_file,
+            asked=pack,
+            workers=at_once,
+            devices=known.devices,
+            n_trials=n_trials,
+            data_dir=data_dir,
+            say=display.message,
+        )
+        if on_ray is not None:
+            setup = Setup(
+                path=sys.path,
+                folder=str(Path.cwd()),
+                modules=modules_of(declared),
+                pack=size,
+                devices=known.devices,
+                artifacts=sent.url if sent is not None else None,
+                shared=remembered is None,
+            )
+            on_ray.begin(Begin(setup, workers, workers or -(-n_trials // size)), sent)
+        launcher = on_ray or _launcher(server, at_once, size, known, sent)
+        coordinator = Coordinator(
+            ledger,
+            launcher,
+            display,
+            n_trials=n_trials,
+            timeout=timeout,
+            trial_timeout=trial_timeout,
+            data_dir=data_dir,
+            artifacts=sent,
+        )
+        ending = coordinator.run()
     trials, attrs = ledger.study.get_trials(deepcopy=False), ledger.study.user_attrs
     return SearchResult(
         ending=ending,
@@ -169,14 +211,72 @@ def search(
     )
 
 
-def _launcher(server: ForkServer | None, workers: int, size: int, known: Preflight) -> Launcher:
-    if server is None:
-        return InlineLauncher()
-    accelerators, devices = known.accelerators, known.devices
-    threads = threads_for(workers, devices)
-    if size > 1:
-        return PackLauncher(server, workers=workers, size=size, threads=threads, accelerators=accelerators)
-    return ProcessLauncher(server, workers=workers, threads=threads, accelerators=accelerators, devices=devices)
+def _open(study_file: StudyFile, url: str, known: Preflight, display: Display) -> Ledger:
+    """Opens the study, or creates it, and says what is not as it was."""
+    ledger = Ledger(study_file, open_storage(url), url, study_folder(study_file.name))
+    for change in ledger.open(known.model_dump(include={"data", "device", "versions", "commit"}), known.baseline):
+        display.message(f"changed since the last run: {change}")
+    if study_file.several:
+        display.message("pruning is off: Optuna prunes by one objective, and this study has several")
+    return ledger
+
+
+def _remembered(url: str, name: str) -> str | None:
+    """Where the study's artifacts are, if there is such a study; nothing is created."""
+    file = sqlite_file(url)
+    return None if file is not None and not file.exists() else place_of(open_storage(url), name)
+
+
+def _connect(
+    server: ForkServer,
+    cluster: RayCluster,
+    study_file: StudyFile,
+    url: str,
+    data_dir: str | None,
+    artifacts: str | None,
+    display: Display,
+) -> RayLauncher:
+    """Connects to the cluster, and looks at its nodes."""
+    display.message("connecting to the Ray cluster ...")
+    return RayLauncher(
+        server,
+        cluster,
+        folder=study_folder(study_file.name) if artifacts is None else local_folder(artifacts),
+        shared=artifacts is None,
+        on_this_machine=sqlite_file(url) is not None,
+        data_dir=data_dir,
+        display=display,
+    )
+
+
+def _no_room(on_ray: RayLauncher, cluster: RayCluster, workers: int | None, devices: int) -> list[Mistake]:
+    """That no node is large enough; with a number of workers it may be that larger ones are to come."""
+    given = cluster.gpus_per_trial or cluster.cpus_per_trial
+    if given < devices > 1:
+        option = "--gpus-per-trial" if cluster.gpus_per_trial else "--cpus-per-trial"
+        return [Mistake(option, given, f"a trial trains on {devices} devices; write {devices}")]
+    if on_ray.found.fitting or workers is not None:
+        return []
+    asked = " and ".join(f"{count:g} {name}" for name, count in cluster.resources.items())
+    mend = f"the cluster has no node with {asked}, which a trial takes; ask for less, or wait for --workers N"
+    return [Mistake("--on", "ray", mend)]
+
+
+def _launcher(
+    server: ForkServer | None, workers: int, size: int, known: Preflight, artifacts: Artifacts | None
+) -> Launcher:
+    """What runs trials on this machine."""
+    launcher: Launcher = InlineLauncher()
+    if server is not None:
+        accelerators, devices = known.accelerators, known.devices
+        threads = threads_for(workers, devices)
+        if size > 1:
+            launcher = PackLauncher(server, workers=workers, size=size, threads=threads, accelerators=accelerators)
+        else:
+            launcher = ProcessLauncher(
+                server, workers=workers, threads=threads, accelerators=accelerators, devices=devices
+            )
+    return launcher if artifacts is None else MirroredLauncher(launcher, artifacts)
 
 
 def _call(function: Any, *args: Any) -> Any:

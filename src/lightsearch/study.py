@@ -163,6 +163,11 @@ class Ledger:
                     return self._sample(claimed)
             return self._sample(claimed)  # this takes longest, and the others need not wait for it
 
+    def is_done(self, n_trials: int) -> bool:
+        """Whether the study has its total of finished trials."""
+        counts = Counter(trial.state for trial in self.study.get_trials(deepcopy=False))
+        return counts[TrialState.COMPLETE] + counts[TrialState.PRUNED] >= n_trials
+
     def renew(self, assigned: Sequence[Assigned]) -> list[Assigned]:
         """Renews this process's leases of running trials.
 

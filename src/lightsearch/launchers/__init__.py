@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,13 +41,20 @@ class Ended:
     """The kernel killed it, because the memory was full."""
     in_company: bool = False
     """Others were in the same process, and may be what it died of."""
+    reason: str = ""
+    """Why it ended, where its exit code does not say it."""
+    machine_lost: bool = False
+    """The machine that it ran on is gone; it is not to blame."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """What it left, by name, where its folder cannot be relied on to be seen from here."""
 
 
 class Launcher(Protocol):
     """Runs jobs and says when they end."""
 
-    slots: int
-    """How many jobs run at a time."""
+    @property
+    def slots(self) -> int:
+        """How many jobs run at a time."""
 
     def launch(self, job: Job) -> None:
         """Starts a job in a free slot."""

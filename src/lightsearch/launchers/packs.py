@@ -56,6 +56,8 @@ class PackLauncher:
         self._hosts: list[_Host] = []
         self._queue: list[Job] = []
         """Jobs that wait for a process of their own."""
+        self._dropped: list[Ended] = []
+        """Those that were stopped before they got one."""
         self._kernel_kills = kernel_kills()
 
     def launch(self, job: Job) -> None:
@@ -71,7 +73,7 @@ class PackLauncher:
         ready = wait(
             [*(host.connection for host in self._hosts), *(host.process.sentinel for host in self._hosts)], timeout
         )
-        ended: list[Ended] = []
+        ended, self._dropped = self._dropped, []
         for host in list(self._hosts):
             if host.connection in ready or host.process.sentinel in ready:
                 ended += self._hear(host)
@@ -81,6 +83,7 @@ class PackLauncher:
         return ended
 
     def stop(self, number: int, *, kill: bool = False) -> None:
+        self._dropped += [Ended(job.number, 0) for job in self._queue if job.number == number]
         self._queue = [job for job in self._queue if job.number != number]
         for host in self._hosts:
             if number in host.jobs:
