@@ -10,14 +10,14 @@ import pytest
 from rich.console import Console
 
 from lightsearch.folders import trial_folder
-from lightsearch.launchers import Ended, Job
+from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.progress import PlainDisplay
 from lightsearch.runner import Coordinator, Ending
 from tests.conftest import digits, open_ledger
 
-End = Outcome | int
-"""A pretended end: an outcome that a worker writes, or an exit code without one."""
+End = Outcome | Ended | int
+"""A pretended end: an outcome that a worker writes, how a process ended, or its exit code, without one."""
 
 
 class Pretender:
@@ -40,8 +40,8 @@ class Pretender:
             return []
         job = self._running.pop(0)
         end = self.script(job)
-        if isinstance(end, int):
-            return [Ended(job.number, end)]
+        if isinstance(end, int | Ended):
+            return [end if isinstance(end, Ended) else Ended(job.number, end)]
         outcome = end.model_copy(update={"number": job.number, "attempt": job.arguments["attempt"]})
         (job.folder / "result.json").write_text(outcome.model_dump_json())
         return [Ended(job.number, 0)]
@@ -126,6 +126,38 @@ def test_a_process_that_dies_is_started_again_a_bounded_number_of_times(tmp_path
     assert attempts == [1, 2, 3]
     assert run.kinds == ["crashed", "complete", "complete"]
     assert "SIGKILL" in run.output.getvalue()
+
+
+def test_a_machine_that_is_lost_is_no_fault_of_its_trial(tmp_path: Path) -> None:
+    attempts: list[int] = []
+
+    def script(job: Job) -> End:
+        if job.number == 0:
+            attempts.append(job.arguments["attempt"])
+            if len(attempts) <= 5:
+                return Ended(0, 1, reason="its worker on node 7 is gone", machine_lost=True)
+        return complete(job)
+
+    run = coordinate(tmp_path, script, n_trials=2)
+    assert run.kinds == ["complete", "complete"]
+    assert attempts == [1, 2, 3, 4, 5, 6]
+    assert "its worker on node 7 is gone; going on from its last checkpoint" in run.output.getvalue()
+
+
+def test_what_could_not_be_put_where_it_belongs_stops_the_search(tmp_path: Path) -> None:
+    def script(job: Job) -> End:
+        (job.folder / "result.json").write_text(complete(job).model_dump_json())
+        return Ended(job.number, CANNOT_WRITE, reason="s3://bucket cannot be written to: it is full")
+
+    run = coordinate(tmp_path, script, slots=1)
+    assert run.ending is Ending.BLOCKED
+    assert run.states == ["WAITING"]
+    assert "s3://bucket cannot be written to: it is full" in str(run.coordinator.blocked)
+
+
+def test_a_study_that_is_done_waits_for_no_places(tmp_path: Path) -> None:
+    coordinate(tmp_path, complete, n_trials=2)
+    assert coordinate(tmp_path, complete, n_trials=2, slots=0).ending is Ending.DONE
 
 
 def test_a_trial_that_dies_once_is_whole(tmp_path: Path) -> None:
