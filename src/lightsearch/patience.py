@@ -16,11 +16,13 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from lightsearch.reading import ReadingStorage
+
 PATIENCE_SECONDS = 120.0
 """How long a storage that does not answer is waited for: locked by another program, or restarted."""
 
 
-class PatientStorage(RDBStorage):
+class PatientStorage(ReadingStorage):
     """Optuna's storage, which does what it is asked again while the database is locked, or its server away.
 
     Whatever is asked is safe to be asked twice: the one thing that adds up, a new trial, is found by its owner.
@@ -78,7 +80,7 @@ def _passes(error: BaseException | None) -> bool:
 
 for _name, _method in vars(RDBStorage).items():
     if inspect.isfunction(_method) and not _name.startswith("__") and _name != "remove_session":
-        setattr(PatientStorage, _name, _patient(_method))
+        setattr(PatientStorage, _name, _patient(getattr(ReadingStorage, _name)))
 
 
 class History(NamedTuple):

@@ -264,7 +264,7 @@ def coordinate(url: str, *, coordinators: int, slots: int, seconds: float, durat
 
 def modelled(capacity: float, workers: int, seconds: float) -> float:
     """How busy workers are at most: by the coordinator's capacity, and by its own time a trial (asymptotic bounds)."""
-    return min(seconds / (seconds + 1 / capacity), capacity * seconds / workers)
+    return min(seconds / (seconds + 1 / capacity), capacity * seconds / workers) if capacity else 0.0
 
 
 class Page:

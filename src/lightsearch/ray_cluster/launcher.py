@@ -156,10 +156,12 @@ class RayLauncher:
         there.close()
 
     def _end_driver(self) -> None:
-        process, self._process, self._connected = self._process, None, False
+        process, connected = self._process, self._connected
+        self._process, self._connected = None, False
         if process is not None:
             self._connection.close()  # it hangs up, and Ray ends the workers
-            process.join(CLOSE_SECONDS)
+            if connected:
+                process.join(CLOSE_SECONDS)
             process.kill()
             process.join()
             process.close()
@@ -257,13 +259,15 @@ def check_cluster(cluster: RayCluster) -> list[Mistake]:
 def listing(folder: str | None) -> dict[str, int] | None:
     """The files below a folder with their sizes in bytes, hidden ones left out; None: they are too much to send."""
     found: dict[str, int] = {}
+    total = 0
     if folder is None:
         return found
     for file in Path(folder).rglob("*"):
         name = file.relative_to(folder)
         if file.is_file() and not any(part.startswith(".") for part in name.parts):
             found[name.as_posix()] = file.stat().st_size
-        if len(found) > MOST_FILES or sum(found.values()) > MOST_BYTES:
+            total += found[name.as_posix()]
+        if len(found) > MOST_FILES or total > MOST_BYTES:
             return None
     return dict(sorted(found.items()))
 

@@ -51,7 +51,6 @@ class Worker:
         self._scratch = _scratch() if setup.artifacts else None
         self._lock = threading.Lock()
         self._ended: dict[int, Ended] = {}
-        self._failure: Blocked | None = None
         self._heard = time.monotonic()
         self._launcher = self._launch_with(ForkServer(setup.modules), setup, cluster)
         threading.Thread(target=self._end_when_alone, daemon=True).start()
