@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pytorch_lightning import seed_everything
 from lightsearch import Classifier
 from lightsearch.data import ImageData
 from lightsearch.outcome import Diverged
+from lightsearch.packs import rehearsal
 from lightsearch.packs.host import Host
 from lightsearch.packs.rehearsal import rehearse
 from lightsearch.training import EpochLog, fit
@@ -270,10 +271,15 @@ def test_what_cannot_be_packed_is_said_and_trains_alone(tmp_path: Path, host: Ho
         assert distance(together.model, by_itself.model) < 1e-6
 
 
-def test_a_rehearsal_tells_whether_it_pays(place: Path) -> None:
-    gain, refused = rehearse(digits("space.data={batch_size={choice=[32]}}"), None, 8)
-    assert refused is None
-    assert gain > 1
+def test_a_rehearsal_tells_whether_it_pays(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    took = iter([3.0, 1.0])  # alone, together
+
+    def seconds(run: Callable[[], None]) -> float:
+        run()
+        return next(took)
+
+    monkeypatch.setattr(rehearsal, "_seconds", seconds)
+    assert rehearse(digits("space.data={batch_size={choice=[32]}}"), None, 8) == (3.0, None)
     assert rehearse(digits("trainer.gradient_clip_val=1.0"), None, 2).refused == "gradient_clip_val = 1.0"
 
 

@@ -88,6 +88,9 @@ def connect(address: str, working_dir: str | None) -> None:
 
 def not_connected(address: str, error: Exception) -> Mistake:
     """Why a cluster cannot be used, in one line."""
+    if "find any running Ray" in str(error):
+        mend = "there is no cluster on this machine; start one with ray start --head, or name one"
+        return Mistake("--ray-address", address, mend)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = " ".join(lines) if "ersion mismatch" in str(error) else (lines or [type(error).__name__])[0]
     return Mistake("--ray-address", address, f"cannot be connected to: {text}"[:400])
