@@ -67,6 +67,8 @@ class _Running:
     """Whether it gets a process of its own from now on."""
     crashes: int = 0
     """How often its process died without having got further."""
+    losses: int = 0
+    """How often its machine was lost, likewise."""
     timed_out: bool = False
     lost: bool = False
     """Another coordinator has taken it over."""
@@ -269,19 +271,20 @@ class Coordinator:
         if ended.out_of_memory and not ended.in_company:
             return self._failed(number, Kind.OUT_OF_MEMORY, "the kernel killed its process: the memory was full")
         if _progress(folder) > running.progress:
-            running.crashes = 0  # it got on: only deaths at the same place are counted
+            running.crashes = running.losses = 0  # it got on: only deaths at the same place are counted
         why = ended.reason or f"its process died ({_exit(ended.exit_code)})"
-        if running.crashes >= (MAX_LOSSES if ended.machine_lost else MAX_CRASHES):
+        if (running.losses >= MAX_LOSSES) if ended.machine_lost else (running.crashes >= MAX_CRASHES):
             return self._failed(number, Kind.CRASHED, why)
         again = self.ledger.start_again(running.assigned)
         if again is None:
             return Outcome(number=number, kind=Kind.INTERRUPTED)
-        running.assigned, running.crashes = again, running.crashes + 1
+        running.assigned = again
         if ended.machine_lost:
+            running.losses += 1
             running.began = time.monotonic()  # it may have to wait for another
-        running.alone = (
-            not ended.machine_lost and ended.in_company and (ended.out_of_memory or running.crashes >= MAX_CRASHES)
-        )
+        else:
+            running.crashes += 1
+            running.alone = ended.in_company and (ended.out_of_memory or running.crashes >= MAX_CRASHES)
         way = "going on from its last checkpoint"
         if self.ledger.study_file.objective is not None:
             way = "starting it again with the same parameters"

@@ -153,8 +153,9 @@ def search(
         raise UserError(*mistakes, *known.mistakes)
 
     with contextlib.ExitStack() as stack:
-        on_ray, remembered = None, artifacts or _remembered(url, study_file.name)
+        on_ray = remembered = None
         if server is not None and cluster is not None:
+            remembered = artifacts or _remembered(url, study_file.name)
             on_ray = _connect(server, cluster, study_file, url, data_dir, remembered, display)
             stack.callback(on_ray.close)
             if wrong := on_ray.found.mistakes or _no_room(on_ray, cluster, workers, known.devices):
