@@ -146,6 +146,10 @@ class Interrupted(BaseException):
     """The search asks the trial to stop; no ``Exception``, so that no ``except Exception`` swallows it."""
 
 
+class LeftPack(Interrupted):
+    """The trial cannot go on in its pack; it does by itself, from its last checkpoint."""
+
+
 class FailedElsewhere(Exception):
     """What another process of the trial came to: the trial ends as that one did.
 

@@ -36,6 +36,8 @@ MAX_CRASHES = 2
 """How often a trial whose process died is started again without having got on in between."""
 MAX_LOSSES = 10
 """The same of a trial whose machine was lost: that is seldom its own fault."""
+MAX_FAILED_PACKS = 24
+"""As many trials that had to leave their packs end the packing: it only costs time."""
 EQUAL_FAILURES = 3
 """As many equal failures in a row stop the search: the next trial would fail too."""
 
@@ -65,6 +67,8 @@ class _Running:
     """How far it had ever got, as it was launched."""
     alone: bool = False
     """Whether it gets a process of its own from now on."""
+    isolated: bool = False
+    """Whether it trains in no pack from now on."""
     crashes: int = 0
     """How often its process died without having got further."""
     losses: int = 0
@@ -120,6 +124,7 @@ class Coordinator:
         self._with_checkpoints: set[int] = set()
         self._equal_failures = 0
         self._last_failure: tuple[str, str] | None = None
+        self._failed_packs = 0
 
     def run(self) -> Ending:
         """Searches until the study is done or something stops it; whatever stops it, no trial stays RUNNING."""
@@ -206,7 +211,8 @@ class Coordinator:
         }
         data = self.ledger.study_file.space.split(running.assigned.params)["data"]
         kind = repr(sorted(data.items()))  # trials on the same batches
-        self.launcher.launch(Job(number, folder, _run_trial, arguments, kind, running.alone))
+        isolated = running.isolated or self._failed_packs >= MAX_FAILED_PACKS
+        self.launcher.launch(Job(number, folder, _run_trial, arguments, kind, running.alone, isolated))
 
     @contextlib.contextmanager
     def _keeping_leases(self) -> Iterator[None]:
@@ -246,6 +252,8 @@ class Coordinator:
     def _finish(self, ended: Ended) -> None:
         """Works out what became of a job, and tells it or starts it again."""
         running, number = self._running[ended.number], ended.number
+        if ended.left_pack and running.stop_asked is None and not running.lost and self._goes_on_isolated(ended):
+            return
         outcome = None
         if ended.exit_code != CANNOT_WRITE:  # else not all that it left is where it belongs
             outcome = read_outcome(trial_folder(self.ledger.folder, number), running.assigned.attempt)
@@ -291,6 +299,22 @@ class Coordinator:
         self.display.message(f"trial {number}: {why}; {way}, attempt {again.attempt}")
         self._launch(number)
         return None
+
+    def _goes_on_isolated(self, ended: Ended) -> bool:
+        """Starts a trial that had to leave its pack again, in none; whether it is still this coordinator's."""
+        running = self._running[ended.number]
+        again = self.ledger.start_again(running.assigned)
+        if again is None:
+            return False
+        running.assigned, running.alone, running.isolated = again, True, True
+        self._failed_packs += 1
+        self.display.message(
+            f"trial {ended.number}: its pack failed ({ended.reason}); it goes on by itself, attempt {again.attempt}"
+        )
+        if self._failed_packs == MAX_FAILED_PACKS:
+            self.display.message("packs fail again and again: further trials train one by one")
+        self._launch(ended.number)
+        return True
 
     def _interrupted(self, outcome: Outcome) -> None:
         """A trial that stopped although this search did not ask it to."""

@@ -28,6 +28,8 @@ class Job:
     """Jobs of one kind gain from running together."""
     alone: bool = False
     """It gets a process of its own: the last one that it had died with it."""
+    isolated: bool = False
+    """It trains in no pack: it had to leave the last one."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Ended:
     """Others were in the same process, and may be what it died of."""
     reason: str = ""
     """Why it ended, where its exit code does not say it."""
+    left_pack: bool = False
+    """It could not go on in its pack, for ``reason``, and is to be started again in none."""
     machine_lost: bool = False
     """The machine that it ran on is gone; it is not to blame."""
     files: Mapping[str, bytes] = field(default_factory=dict)
