@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,9 @@ from pytorch_lightning import seed_everything
 
 from lightsearch import Classifier
 from lightsearch.data import ImageData
-from lightsearch.outcome import Diverged
-from lightsearch.packs import rehearsal
+from lightsearch.outcome import Diverged, LeftPack
+from lightsearch.packs.calibration import calibrate
 from lightsearch.packs.host import Host
-from lightsearch.packs.rehearsal import rehearse
 from lightsearch.training import EpochLog, fit
 from lightsearch.trial import Place
 from studies.examples.tabular import Regressor, Table
@@ -112,7 +111,7 @@ def test_a_classifier_becomes_the_same_alone_and_in_a_pack(tmp_path: Path, host:
     packed = trials("packed")
     assert run(host, packed) == [None] * size
     own = [(packed[0].seed << 16) + epoch for epoch in range(6)]
-    assert all(trial.epoch_seeds == own for trial in packed), "the senior's order of batches is everyone's"
+    assert all(trial.epoch_seeds == own for trial in packed), "the leader's order of batches is everyone's"
     distances = []
     for together, alone in zip(packed, trials("alone"), strict=True):
         alone.train(epoch_seeds=together.epoch_seeds)
@@ -140,7 +139,7 @@ def test_members_join_leave_and_fail_without_touching_the_others(tmp_path: Path,
 
     assert isinstance(ended.pop(1), Diverged)
     assert ended == {0: None, 2: None, 3: None}
-    assert packed[3].epoch_seeds[0] == packed[0].seed << 16 | 3, "it joined in the senior's fourth epoch"
+    assert packed[3].epoch_seeds[0] == packed[0].seed << 16 | 3, "it joined in the leader's fourth epoch"
     assert packed[3].epoch_seeds[3] == packed[3].seed << 16 | 3, "and trained on by itself when that had ended"
     for i in (0, 2, 3):
         alone[i].train(epoch_seeds=packed[i].epoch_seeds)
@@ -244,43 +243,68 @@ class Counting(Regressor):
         return super().training_step(batch)
 
 
-class Clipping(Regressor):
-    def on_before_optimizer_step(self, optimizer: Any) -> None:
-        torch.nn.utils.clip_grad_norm_(self.parameters(), 1.0)
-
-
 @pytest.mark.parametrize(
     ("makes", "reason"),
     [
         ([lambda: Rated(1.0), lambda: Rated(2.0)], "asks for self.scale, in which the trials differ"),
         ([Counting, Counting], "keeps a state in self.seen"),
-        ([Clipping, Clipping], "Clipping has a on_before_optimizer_step of its own"),
     ],
 )
-def test_what_cannot_be_packed_is_said_and_trains_alone(tmp_path: Path, host: Host, makes: Any, reason: str) -> None:
-    packed, alone = (
-        [Trial(tmp_path / side, i, make, table, "val_mse", 3) for i, make in enumerate(makes)] for side in "ab"
-    )
+def test_what_turns_out_not_to_be_packable_leaves_its_pack(tmp_path: Path, host: Host, makes: Any, reason: str) -> None:
+    trials = [Trial(tmp_path, i, make, table, "val_mse", 3) for i, make in enumerate(makes)]
+    errors = run(host, trials)
+    assert all(isinstance(error, LeftPack) and reason in str(error) for error in errors)
+    for i, trial in enumerate(trials):
+        host.add(i, trial.train, isolated=True)
+    assert [member.error for member in host.run()] == [None, None]
+    assert all(len(trial.log.history) == 3 and not trial.epoch_seeds for trial in trials)
+
+
+class Clipping(Regressor):
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        torch.nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+
+
+def test_what_is_seen_not_to_be_packable_trains_alone_in_its_turn(tmp_path: Path, host: Host) -> None:
+    packed, alone = ([Trial(tmp_path / side, i, Clipping, table, "val_mse", 3) for i in range(2)] for side in "ab")
     for i, trial in enumerate(packed):
         host.add(i, trial.train)
     host.round()
-    assert all(reason in str(member.refused) for member in host.members)
+    assert all("has a on_before_optimizer_step of its own" in str(member.refused) for member in host.members)
     assert [member.error for member in host.run()] == [None, None]
     for together, by_itself in zip(packed, alone, strict=True):
         by_itself.train(epoch_seeds=together.epoch_seeds)
         assert distance(together.model, by_itself.model) < 1e-6
 
 
-def test_a_rehearsal_tells_whether_it_pays(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    took = iter([3.0, 1.0])  # alone, together
+class Scaled(Table):
+    """Has a hook that scales training batches, and asks its Trainer for the stage."""
 
-    def seconds(run: Callable[[], None]) -> float:
-        run()
-        return next(took)
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        inputs, targets = batch
+        return (inputs * 100 if self.trainer.training else inputs, targets)
 
-    monkeypatch.setattr(rehearsal, "_seconds", seconds)
-    assert rehearse(digits("space.data={batch_size={choice=[32]}}"), None, 8) == (3.0, None)
-    assert rehearse(digits("trainer.gradient_clip_val=1.0"), None, 2).refused == "gradient_clip_val = 1.0"
+
+def test_hooks_of_the_data_are_called_in_packs(tmp_path: Path, host: Host) -> None:
+    def trials(side: str, data: Any) -> list[Trial]:
+        makes = [lambda i=i: Regressor(hidden_sizes=[24], learning_rate=1e-3 * 2**i) for i in range(2)]
+        return [Trial(tmp_path / side, i, make, data, "val_mse", 4) for i, make in enumerate(makes)]
+
+    packed = trials("packed", lambda: Scaled(32))
+    assert run(host, packed) == [None] * 2
+    for together, alone, plain in zip(packed, trials("alone", lambda: Scaled(32)), trials("plain", table), strict=True):
+        alone.train(epoch_seeds=together.epoch_seeds)
+        plain.train(epoch_seeds=together.epoch_seeds)
+        torch.testing.assert_close(together.curve("val_mse"), alone.curve("val_mse"), rtol=1e-4, atol=1e-5)
+        assert (together.curve("val_mse") - plain.curve("val_mse")).abs().max() > 1e-2
+
+
+def test_a_calibration_proves_and_times(place: Path) -> None:
+    found = calibrate(digits("space.data={batch_size={choice=[32]}}"), None, 4)
+    assert found.incompatibility is None
+    assert len(found.proved) == 1, "all widths are of one form"
+    assert found.gain > 0
+    assert calibrate(digits("trainer.gradient_clip_val=1.0"), None, 2).incompatibility == "gradient_clip_val = 1.0"
 
 
 def test_a_search_in_packs(place: Path) -> None:

@@ -20,7 +20,7 @@ from lightsearch.launchers.mirrored import MirroredLauncher
 from lightsearch.launchers.packs import PackLauncher
 from lightsearch.launchers.processes import ForkServer, ProcessLauncher, threads_for, workers_that_fit
 from lightsearch.outcome import Outcome, TrialError
-from lightsearch.packs.size import pack_size
+from lightsearch.packs.size import ONE_BY_ONE, Packing, choose_packing
 from lightsearch.preflight import Preflight, preflight
 from lightsearch.progress import Display
 from lightsearch.ray_cluster import Begin, RayCluster, Setup
@@ -166,28 +166,34 @@ def search(
         if at_once is None:
             here = workers_that_fit(n_trials, known.accelerators, known.devices)
             at_once = here if on_ray is None else min(on_ray.found.fitting, n_trials)
-        size = pack_size(
-            server,
-            study_file,
-            asked=pack,
-            workers=at_once,
-            devices=known.devices,
-            n_trials=n_trials,
-            data_dir=data_dir,
-            say=display.message,
-        )
+        threads = threads_for(at_once, known.devices)
+        if on_ray is not None and cluster is not None:
+            threads = max(1, int(cluster.cpus_per_trial))
+        packing = ONE_BY_ONE
+        if not ledger.is_done(n_trials):
+            packing = choose_packing(
+                server,
+                study_file,
+                asked=pack,
+                workers=at_once,
+                threads=threads,
+                devices=known.devices,
+                n_trials=n_trials,
+                data_dir=data_dir,
+                say=display.message,
+            )
         if on_ray is not None:
             setup = Setup(
                 path=sys.path,
                 folder=str(Path.cwd()),
                 modules=modules_of(declared),
-                pack=size,
+                packing=packing,
                 devices=known.devices,
                 artifacts=sent.url if sent is not None else None,
                 shared=remembered is None,
             )
-            on_ray.begin(Begin(setup, workers, workers or -(-n_trials // size)), sent)
-        launcher = on_ray or _launcher(server, at_once, size, known, sent)
+            on_ray.begin(Begin(setup, workers, workers or -(-n_trials // packing.size)), sent)
+        launcher = on_ray or _launcher(server, at_once, packing, known, sent)
         coordinator = Coordinator(
             ledger,
             launcher,
@@ -264,15 +270,15 @@ def _no_room(on_ray: RayLauncher, cluster: RayCluster, workers: int | None, devi
 
 
 def _launcher(
-    server: ForkServer | None, workers: int, size: int, known: Preflight, artifacts: Artifacts | None
+    server: ForkServer | None, workers: int, packing: Packing, known: Preflight, artifacts: Artifacts | None
 ) -> Launcher:
     """What runs trials on this machine."""
     launcher: Launcher = InlineLauncher()
     if server is not None:
         accelerators, devices = known.accelerators, known.devices
         threads = threads_for(workers, devices)
-        if size > 1:
-            launcher = PackLauncher(server, workers=workers, size=size, threads=threads, accelerators=accelerators)
+        if packing.size > 1:
+            launcher = PackLauncher(server, packing, workers=workers, threads=threads, accelerators=accelerators)
         else:
             launcher = ProcessLauncher(
                 server, workers=workers, threads=threads, accelerators=accelerators, devices=devices

@@ -61,3 +61,36 @@ def test_a_trial_that_kills_its_process_does_not_take_the_others_along(place: Pa
     assert kinds.pop(1) == "crashed"
     assert set(kinds.values()) == {"complete"}
     assert len(kinds) == 3
+
+
+def test_the_members_of_a_pack_that_fails_go_on_by_themselves(place: Path) -> None:
+    (place / "late.py").write_text(
+        "from studies.examples.tabular import Regressor, Table\n\n"
+        "class Late(Regressor):\n"
+        "    def on_train_epoch_start(self):\n"
+        "        self._late = self.current_epoch >= 6\n\n"
+        "    def training_step(self, batch):\n"
+        "        loss = super().training_step(batch)\n"
+        "        if self._late and loss.item() < 0:\n"  # what vmap does not let a step do
+        "            raise AssertionError\n"
+        "        return loss\n"
+    )
+    (place / "late.toml").write_text(
+        'name = "late"\nmetric = "val_mse"\ndirection = "minimize"\n'
+        '[data]\nclass_path = "late.Table"\n[model]\nclass_path = "late.Late"\n'
+        "[space.model]\nlearning_rate = { float = [1e-4, 1e-2], log = true }\n"
+        '[trainer]\nmax_epochs = 8\npatience = 0\n[pruner]\nname = "NopPruner"\n'
+    )
+    done = command("run", "--study", "late.toml", "--n-trials", 3, "--pack", 3, "--workers", 1, cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "packs of 3" in done.stdout
+    assert done.stdout.count("its pack failed (RuntimeError") == 3
+    import optuna
+
+    study = optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="late")
+    assert [trial.user_attrs["kind"] for trial in study.trials] == ["complete"] * 3
+    outcomes = [json.loads(file.read_text()) for file in sorted(place.glob("studies/late/trial-*/result.json"))]
+    assert [(outcome["epochs"], outcome["attempt"]) for outcome in outcomes] == [(8, 2)] * 3
+    for file in place.glob("studies/late/trial-*/epochs.csv"):
+        epochs = [int(line.split(",")[0]) for line in file.read_text().splitlines()[1:]]
+        assert epochs == list(range(8)), "they go on from their checkpoints"

@@ -18,6 +18,7 @@ from lightsearch.errors import blocked
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.memory import kernel_kills, volunteer
 from lightsearch.launchers.processes import ForkServer, end_with_parent, interrupt, visible_device
+from lightsearch.packs.size import Packing
 
 GATHERING_SECONDS = 0.3
 """How long a host without trials waits for another after each that it gets, so that they begin together."""
@@ -40,17 +41,17 @@ class PackLauncher:
 
     Args:
         server: Where the processes come from.
+        packing: How many trials a process has, and which of them train in packs.
         workers: Processes.
-        size: Trials a process.
         threads: CPU threads a process.
         accelerators: GPUs of the machine, dealt out to the processes in turn; 0: none.
     """
 
-    def __init__(self, server: ForkServer, *, workers: int, size: int, threads: int, accelerators: int) -> None:
-        self.slots = workers * size
+    def __init__(self, server: ForkServer, packing: Packing, *, workers: int, threads: int, accelerators: int) -> None:
+        self.slots = workers * packing.size
         self._server = server
+        self._packing = packing
         self._workers = workers
-        self._size = size
         self._threads = threads
         self._accelerators = accelerators
         self._hosts: list[_Host] = []
@@ -110,7 +111,9 @@ class PackLauncher:
         if len(hosts) < self._workers:
             return self._start_host(min(set(range(self._workers)) - {host.place for host in hosts}))
         least = min(len(host.jobs) for host in hosts)
-        free = [host for host in hosts if len(host.jobs) <= min(least + self._size // 2, self._size - 1)]
+        free = [
+            host for host in hosts if len(host.jobs) <= min(least + self._packing.size // 2, self._packing.size - 1)
+        ]
         return max(
             free, key=lambda host: (sum(job.kind == other.kind for other in host.jobs.values()), -len(host.jobs))
         )
@@ -118,7 +121,7 @@ class PackLauncher:
     def _start_host(self, place: int | None) -> _Host:
         here, there = self._server.context.Pipe()
         device = (place or 0) % self._accelerators if self._accelerators else None
-        process = self._server.process(_work, there, self._threads, device)
+        process = self._server.process(_work, there, self._threads, device, self._packing.proved)
         there.close()
         host = _Host(process, here, place)
         self._hosts.append(host)
@@ -129,9 +132,9 @@ class PackLauncher:
         ended = []
         with contextlib.suppress(EOFError, OSError):
             while host.connection.poll():
-                number, exit_code = host.connection.recv()
-                del host.jobs[number]
-                ended.append(Ended(number, exit_code))
+                member: Ended = host.connection.recv()
+                del host.jobs[member.number]
+                ended.append(member)
         if host.place is None and not host.jobs:
             host.process.kill()  # it was one trial's
             host.process.join()
@@ -150,7 +153,7 @@ class PackLauncher:
         return self._kernel_kills > before
 
 
-def _work(connection: Connection, threads: int, device: int | None) -> None:
+def _work(connection: Connection, threads: int, device: int | None, proved: frozenset[str]) -> None:
     """A host's whole life: rounds while it has members, and their coordinator lives."""
     import torch
 
@@ -164,14 +167,14 @@ def _work(connection: Connection, threads: int, device: int | None) -> None:
     end_with_parent()
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible_device(device)
-    host = Host()
+    host = Host(proved)
     logs = _Logs()
     try:
         with contextlib.suppress(EOFError):
             while True:
                 _receive(connection, host, logs)
                 for member in host.round():
-                    connection.send((member.number, _exit_code(member.error)))
+                    connection.send(_end_of(member.number, member.error))
     except Interrupted:
         host.end()
 
@@ -182,18 +185,20 @@ def _receive(connection: Connection, host: Any, logs: _Logs) -> None:
     while not host.members or connection.poll(patience):
         order = connection.recv()
         if isinstance(order, Job):
-            host.add(order.number, logs.logged(order))
+            host.add(order.number, logs.logged(order), isolated=order.isolated)
         else:
             host.stop(order)
 
 
-def _exit_code(error: BaseException | None) -> int:
-    """As if the trial had had a process of its own."""
-    from lightsearch.outcome import Interrupted
+def _end_of(number: int, error: BaseException | None) -> Ended:
+    """A member's end, as if it had had a process of its own."""
+    from lightsearch.outcome import Interrupted, LeftPack
 
+    if isinstance(error, LeftPack):
+        return Ended(number, 0, left_pack=True, reason=(str(error).strip().splitlines() or ["?"])[0][:300])
     if error is None or isinstance(error, Interrupted):
-        return 0
-    return CANNOT_WRITE if blocked(error) is not None else 1
+        return Ended(number, 0)
+    return Ended(number, CANNOT_WRITE if blocked(error) is not None else 1)
 
 
 def _say(reason: Exception, log: Path) -> None:

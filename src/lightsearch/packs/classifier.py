@@ -24,7 +24,7 @@ MATRICES = ("1.weight", "4.weight", "7.weight")
 """Its matrices: (h, in), (h, h), (classes, h)."""
 
 
-def why_not(model: object) -> str | None:
+def incompatibility(model: object) -> str | None:
     """Why a model cannot be trained here; None: it can."""
     return None if type(model) is Classifier else f"{type(model).__name__} is not lightsearch's own Classifier"
 

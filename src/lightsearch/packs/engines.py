@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import hashlib
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
-import torch
+from pytorch_lightning import Callback
 
 from lightsearch.flavours import of_model
 from lightsearch.packs import classifier, modules
@@ -14,33 +15,37 @@ from lightsearch.packs.member import Member
 PLAIN = {
     "accumulate_grad_batches": 1,
     "gradient_clip_val": None,
-    "limit_train_batches": 1.0,
     "max_steps": -1,
     "overfit_batches": 0.0,
     "precision": "32-true",
+    "reload_dataloaders_every_n_epochs": 0,
     "val_check_interval": 1.0,
     "world_size": 1,
 }
 """What a Trainer must have for its steps to be a pack's."""
-STEP_HOOKS = (
-    "backward",
-    "configure_gradient_clipping",
+CALLBACK_HOOKS = (
     "on_after_backward",
-    "on_after_batch_transfer",
     "on_before_backward",
-    "on_before_batch_transfer",
     "on_before_optimizer_step",
     "on_before_zero_grad",
     "on_train_batch_end",
     "on_train_batch_start",
+)
+"""What Lightning calls of callbacks in every step, and a pack does not."""
+STEP_HOOKS = (
+    *CALLBACK_HOOKS,
+    "backward",
+    "configure_gradient_clipping",
+    "on_after_batch_transfer",
+    "on_before_batch_transfer",
     "optimizer_step",
     "optimizer_zero_grad",
     "transfer_batch_to_device",
 )
-"""What Lightning calls in every step, and a pack does not."""
+"""What Lightning calls of a module in every step, and a pack does not, or of one member alone."""
 
 
-def why_not(trainer: Any, module: Any) -> str | None:
+def incompatibility(trainer: Any, module: Any) -> str | None:
     """Why a trial cannot train in a pack; None: as far as can be told without training it, it can.
 
     Args:
@@ -52,32 +57,74 @@ def why_not(trainer: Any, module: Any) -> str | None:
             return f"{name} = {getattr(trainer, name)}"
     if not module.automatic_optimization or len(trainer.optimizers) != 1:
         return f"{type(module).__name__} has several optimizers, or steps them itself"
+    if isinstance(trainer.fit_loop._combined_loader.iterables, list | tuple | dict):
+        return "there are several training loaders"
     if not isinstance(trainer.num_training_batches, int):
         return "the number of batches an epoch is not known"
-    base = of_model(module).LightningModule
+    base = of_model(module)
     for hook in STEP_HOOKS:
-        if getattr(type(module), hook) is not getattr(base, hook):
+        if getattr(type(module), hook) is not getattr(base.LightningModule, hook):
             return f"{type(module).__name__} has a {hook} of its own"
-    if classifier.why_not(module) is None:
+    for callback in trainer.callbacks:
+        if (acts := _acts_in_steps(callback, base)) is not None:
+            return f"the callback {type(callback).__name__} {acts}"
+    if classifier.incompatibility(module) is None:
         return None
-    return modules.why_not(module)
+    return modules.incompatibility(module)
 
 
-def kind(module: Any) -> Hashable:
-    """Modules of one kind can be trained as one."""
-    if classifier.why_not(module) is None:
+def batch_key(module: Any) -> Hashable:
+    """Modules with equal keys can be trained as one, on the same batches."""
+    if classifier.incompatibility(module) is None:
         return (type(module), module.model[1].in_features, module.model[7].out_features)
-    return modules.kind(module)
+    return modules.batch_key(module)
 
 
-def train_epoch(members: Sequence[Member], loader: Any) -> None:
-    """Trains members of one kind for an epoch on the batches of ``loader``.
+def form(trainer: Any, module: Any) -> str:
+    """A digest of what a trial trains with besides sizes: what has been proved of one trial holds for all of its form.
+
+    It is the same in every process.
+
+    Args:
+        trainer: Its Trainer, attached to the module.
+        module: Its LightningModule.
+    """
+    optimizer = trainer.optimizers[0]
+    schedules = [
+        (type(config.scheduler).__qualname__, config.interval, config.reduce_on_plateau)
+        for config in trainer.lr_scheduler_configs
+    ]
+    described = (modules.parts(module), type(optimizer).__qualname__, modules.rough(optimizer.defaults), schedules)
+    return hashlib.sha256(repr(described).encode()).hexdigest()
+
+
+def train_epoch(members: Sequence[Member], batches: Iterable[Any], *, probe: bool = True) -> None:
+    """Trains members with equal batch keys for an epoch.
+
+    Args:
+        members: The trials.
+        batches: As their ``training_step`` takes them, on their device.
+        probe: Whether to look first what a step asks its module for; once is enough for modules of one form.
 
     Raises:
-        NotPackable: if it turns out that they cannot be; nothing has been trained then.
+        NotPackable: if it turns out that they cannot be trained as one. Any exception leaves them half trained.
     """
-    if classifier.why_not(members[0].module) is None:
-        classifier.train_epoch(members, loader)
+    if classifier.incompatibility(members[0].module) is None:
+        classifier.train_epoch(members, batches)
     else:
-        device = torch.device(members[0].trainer.strategy.root_device)
-        modules.train_epoch(members, loader, device)
+        modules.train_epoch(members, batches, probe=probe)
+
+
+def _acts_in_steps(callback: Any, base: Any) -> str | None:
+    """How a callback acts within an epoch's steps; None: it does not."""
+    if type(callback).__module__.partition(".")[0] == "lightsearch":
+        return None
+    if isinstance(callback, base.callbacks.ModelCheckpoint):
+        in_steps = callback._every_n_train_steps or callback._train_time_interval
+        return "writes checkpoints within an epoch" if in_steps else None
+    # The callbacks of one copy of Lightning work in the Trainers of the other.
+    nothing = [(getattr(Callback, hook), getattr(base.Callback, hook)) for hook in CALLBACK_HOOKS]
+    for hook, inherited in zip(CALLBACK_HOOKS, nothing, strict=True):
+        if getattr(type(callback), hook) not in inherited:
+            return f"has a {hook}"
+    return None

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from pytorch_lightning import Callback
 
 from lightsearch.outcome import Interrupted
 from lightsearch.training import SeedEpochs, draw_base_seeds
+
+
+class Logged(NamedTuple):
+    """What a ``training_step`` logged under one name in an epoch."""
+
+    name: str
+    steps: Sequence[int]
+    """The batches in which it did, from 0."""
+    values: Sequence[float]
+    weights: Sequence[int]
+    """Samples of each batch, or the ``batch_size`` that it named."""
+    options: dict[str, Any]
+    """Further arguments of ``log``."""
 
 
 class Member:
@@ -31,8 +45,8 @@ class Member:
         """Its LightningModule, with the weights that its epoch begins with; the engine trains them."""
         self.refused: str | None = None
         """Why it trains alone, if it does."""
-        self.logged: list[tuple[str, Any, dict[str, Any]]] = []
-        """What its ``training_step`` logged in the epoch: name, value, options of ``log``; filled in by an engine."""
+        self.logged: list[Logged] = []
+        """What its ``training_step`` logged in the epoch; filled in by an engine."""
         self.ended = False
         self.error: BaseException | None = None
         """What it ended with, if that was not an outcome."""
@@ -53,9 +67,22 @@ class Member:
         return self.trainer.optimizers[0]
 
     @property
+    def loader(self) -> Any:
+        """Its training loader, before anything is made of its batches; members of a pack share it."""
+        return self.trainer.fit_loop._combined_loader.flattened[0]
+
+    @property
     def epoch_seed(self) -> int:
         """The seed of its epoch, as it would be alone."""
         return self._seeds.epoch_seed(self.trainer.current_epoch)
+
+    def batches(self) -> Iterator[Any]:
+        """An epoch's batches as its ``training_step`` gets them: after its data's hooks."""
+        trainer = self.trainer
+        for batch in itertools.islice(self.loader, trainer.num_training_batches):
+            batch = trainer.precision_plugin.convert_input(batch)
+            batch = self.module._on_before_batch_transfer(batch, dataloader_idx=0)
+            yield trainer.strategy.batch_to_device(batch, dataloader_idx=0)
 
     def follow(self, seed: int) -> None:
         """Notes that its epoch has the order of batches of another's seed."""
@@ -143,13 +170,40 @@ class Lockstep(Callback):
         optimizer = loop.automatic_optimization.optim_progress.optimizer
         optimizer.step.increment_by(n)
         optimizer.zero_grad.increment_by(n)
-        loop._batches_that_stepped += n - 1  # Lightning adds the last one
         loop.update_lr_schedulers("epoch", update_plateau_schedulers=False)
+        stepped = loop._batches_that_stepped
         if self.member.logged:
-            trainer._logger_connector.on_batch_start(None)
-            self.member.module._current_fx_name = "training_step"
-            for name, value, options in self.member.logged:
-                self.member.module.log(name, value, **{**options, "batch_size": 1})
-            self.member.module._current_fx_name = None
-            trainer._logger_connector.on_batch_end()
-            trainer._logger_connector.update_train_step_metrics()
+            self._log(trainer, loop, n)
+        loop._batches_that_stepped = stepped + n - 1  # Lightning adds the last one
+
+    def _log(self, trainer: Any, loop: Any, n: int) -> None:
+        """Logs what the pack's steps logged, so that Lightning and its loggers get what they get alone.
+
+        Between two steps that are written to a logger it makes no difference whether values come one by one, or as
+        their mean and the last one.
+        """
+        connector, module = trainer._logger_connector, self.member.module
+        before = loop._batches_that_stepped
+        written = [step for step in range(n) if (before + step + 1) % max(trainer.log_every_n_steps, 1) == 0]
+        start = 0
+        for last in sorted({*(written if trainer.loggers else []), n - 1}):
+            loop._batches_that_stepped = before + last
+            connector.on_batch_start(None)
+            module._current_fx_name = "training_step"
+            for logged in self.member.logged:
+                for value, weight in _condensed(logged, start, last):
+                    module.log(logged.name, value, **{**logged.options, "batch_size": weight})
+            module._current_fx_name = None
+            connector.on_batch_end()
+            connector.update_train_step_metrics()
+            start = last + 1
+
+
+def _condensed(logged: Logged, start: int, last: int) -> Iterator[tuple[float, int]]:
+    """The values of some steps as (mean, weight) of all but the last, and the last value with its weight."""
+    rows = [row for row, step in enumerate(logged.steps) if start <= step <= last]
+    values, weights = [logged.values[row] for row in rows], [logged.weights[row] for row in rows]
+    if earlier := sum(weights[:-1]):
+        yield sum(value * weight for value, weight in zip(values[:-1], weights, strict=False)) / earlier, earlier
+    if rows:
+        yield values[-1], weights[-1]

@@ -1,13 +1,14 @@
 """Epochs of any LightningModule, of several members at once: one ``training_step``, vectorised over their parameters.
 
 torch.func's ``vmap`` and ``functional_call`` evaluate it for all members together. Their own optimizers step, so that
-these can be any. Whatever would be the first member's alone in such a step is refused instead of being got wrong.
+these can be any. Whether that is the same as training alone is proved by trying it (see ``calibration.py``); what a
+trial of a few steps cannot show is refused here.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,11 +18,13 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.utils import _pytree as pytree
 from torchmetrics import Metric
 
-from lightsearch.packs.member import Member
+from lightsearch.flavours import of_model
+from lightsearch.packs.member import Logged, Member
+from lightsearch.packs.random_state import RandomState
 
 OF_ONE = {
     *("current_epoch", "global_step", "trainer", "optimizers", "lr_schedulers", "logger", "loggers"),
-    *("hparams", "_hparams", "manual_backward", "all_gather", "print"),
+    *("manual_backward", "all_gather", "print"),
 }
 """Attributes whose value is one member's; a step that asks for them cannot be taken for several."""
 
@@ -30,7 +33,7 @@ class NotPackable(Exception):
     """A module's steps cannot be taken for several members at once."""
 
 
-def why_not(module: Any) -> str | None:
+def incompatibility(module: Any) -> str | None:
     """Why a module cannot be trained here, as far as its form tells."""
     dtypes = {tensor.dtype for tensor in module.parameters()}
     if not all(dtype.is_floating_point for dtype in dtypes):
@@ -40,26 +43,54 @@ def why_not(module: Any) -> str | None:
     return None
 
 
-def kind(module: Any) -> Hashable:
-    """The class, and everything of the parts but the numbers in the tensors: one forward pass serves all of a kind."""
-    parts = tuple(
-        (name, type(part).__qualname__, part.training, _settings(part) if name else ())
+def batch_key(module: Any) -> Hashable:
+    """The class, and everything of the parts but the numbers in the tensors: one forward pass serves all with it."""
+    described = tuple(
+        (name, type(part).__qualname__, part.training, repr(sorted(_settings(part).items())) if name else "")
         for name, part in module.named_modules()
     )
     tensors = (*module.named_parameters(), *module.named_buffers())
-    return (type(module), parts, tuple((name, tensor.shape, tensor.dtype) for name, tensor in tensors))
+    return (
+        type(module),
+        described,
+        tuple((name, tensor.shape, tensor.dtype, tensor.requires_grad) for name, tensor in tensors),
+    )
 
 
-def train_epoch(members: Sequence[Member], loader: Any, device: torch.device) -> None:
+def parts(module: Any) -> list[str]:
+    """The kinds of parts that a module consists of, its own class first, whatever their names, number and sizes."""
+    kinds = {
+        repr((type(part).__module__, type(part).__qualname__, part.training, rough(_settings(part))))
+        for name, part in module.named_modules()
+        if name
+    }
+    frozen = {parameter.requires_grad for parameter in module.parameters()}
+    return [f"{type(module).__module__}.{type(module).__qualname__}", repr(sorted(frozen)), *sorted(kinds)]
+
+
+def rough(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Settings without their numbers, of which it only matters whether they are zero: a dropout of 0 draws nothing."""
+
+    def one(value: Any) -> Any:
+        if isinstance(value, tuple | list):
+            return tuple(map(one, value))
+        if isinstance(value, bool | str | type(None)):
+            return value
+        return bool(value) if isinstance(value, int | float) else type(value).__qualname__
+
+    return sorted((name, one(value)) for name, value in settings.items())
+
+
+def train_epoch(members: Sequence[Member], batches: Iterable[Any], *, probe: bool = True) -> None:
     """Trains every member for an epoch on the same batches, each with its own loss and optimizer.
 
     Args:
-        members: Their modules are of one kind.
-        loader: Batches as the ``training_step`` takes them.
-        device: Where the modules are.
+        members: Their modules have equal batch keys.
+        batches: As the ``training_step`` takes them, on the modules' device.
+        probe: Whether to look first what a step asks its module for.
 
     Raises:
-        NotPackable: if the step depends on what only one of them has; nothing has been trained then.
+        NotPackable: if the step depends on what only one of them has. Any exception leaves them half trained.
     """
     found = [member.module for member in members]
     parameters, buffers = stack_module_state(found)
@@ -67,22 +98,22 @@ def train_epoch(members: Sequence[Member], loader: Any, device: torch.device) ->
     for i, member in enumerate(members):
         for name, parameter in member.module.named_parameters():
             parameter.data = parameters[name].data[i]
-    logs = _Logs(len(members))
+    trained = [name for name, parameter in parameters.items() if parameter.requires_grad]
+    logs = _Logs()
     step = _Step(found[0])
     try:
-        for index, batch in enumerate(loader):
-            batch = moved(batch, device)
-            if index == 0:
+        for index, batch in enumerate(batches):
+            if index == 0 and probe:
                 _probe(found, step, parameters, buffers, batch)
             losses, buffers, logged = step(parameters, buffers, batch, index)
-            gradients = torch.autograd.grad(losses.sum(), list(parameters.values()), allow_unused=True)
+            gradients = torch.autograd.grad(losses.sum(), [parameters[name] for name in trained], allow_unused=True)
             for i, member in enumerate(members):
                 own = dict(member.module.named_parameters())
-                for name, gradient in zip(parameters, gradients, strict=True):
+                for name, gradient in zip(trained, gradients, strict=True):
                     own[name].grad = None if gradient is None else gradient[i]
                 member.optimizer.step()
                 member.stepped()
-            logs.add(logged, step.options, _samples(batch))
+            logs.add(index, logged, step.options, _samples(batch))
     finally:
         for i, member in enumerate(members):
             for parameter in member.module.parameters():
@@ -90,19 +121,8 @@ def train_epoch(members: Sequence[Member], loader: Any, device: torch.device) ->
                 parameter.grad = None
             for name, buffer in member.module.named_buffers():
                 buffer.copy_(buffers[name][i])
-    for i, member in enumerate(members):
-        member.logged = logs.of(i)
-
-
-def arguments(module: Any, batch: Any, index: int) -> tuple[Any, ...]:
-    """What a ``training_step`` is called with: the batch, and its index if it takes one."""
-    takes = inspect.signature(module.training_step).parameters
-    return (batch, index) if len(takes) > 1 else (batch,)
-
-
-def moved(batch: Any, device: torch.device) -> Any:
-    """A batch on a device."""
-    return pytree.tree_map(lambda leaf: leaf.to(device) if isinstance(leaf, Tensor) else leaf, batch)
+    for member, logged_by_it in zip(members, logs.of_each(len(members)), strict=True):
+        member.logged = logged_by_it
 
 
 class _Step:
@@ -110,6 +130,7 @@ class _Step:
 
     def __init__(self, module: Any) -> None:
         self.inner = module
+        self.device = torch.device(module.device)
         self.options: dict[str, dict[str, Any]] = {}
         """How the step asks for each value to be logged."""
 
@@ -121,8 +142,8 @@ class _Step:
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Any:
             buffers = {name: buffer.clone() for name, buffer in buffers.items()}  # changed in place by the step
             logged: dict[str, Tensor] = {}
-            with logging_to(self.inner, logged, self.options):
-                given = arguments(self.inner, batch, index)
+            with _logging_to(self.inner, logged, self.options):
+                given = _arguments(self.inner, batch, index)
                 answer = functional_call(_Forward(self.inner), _prefixed({**parameters, **buffers}), given)
             loss = answer["loss"] if isinstance(answer, dict) else answer
             return loss, buffers, logged
@@ -146,19 +167,30 @@ def _prefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"inner.{name}": tensor for name, tensor in tensors.items()}
 
 
-@contextmanager
-def logging_to(module: Any, logged: dict[str, Tensor], options: dict[str, dict[str, Any]]) -> Iterator[None]:
-    """Collects what a module logs meanwhile."""
+def _arguments(module: Any, batch: Any, index: int) -> tuple[Any, ...]:
+    """What a ``training_step`` is called with: the batch, and its index if it takes one."""
+    takes = inspect.signature(module.training_step).parameters
+    return (batch, index) if len(takes) > 1 else (batch,)
 
-    def log(name: str, value: Any, **given: Any) -> None:
+
+@contextmanager
+def _logging_to(module: Any, logged: dict[str, Tensor], options: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """Collects what a module logs meanwhile."""
+    names = list(inspect.signature(of_model(module).LightningModule.log).parameters)[3:]
+
+    def log(name: str, value: Any, *positional: Any, **given: Any) -> None:
+        given |= dict(zip(names, positional, strict=False))
         if isinstance(value, Metric):
             raise NotPackable(f"its training_step logs {name}, a metric that keeps a state")
-        logged[name] = torch.as_tensor(value, dtype=torch.float32).detach()
+        if given.get("reduce_fx", "mean") not in ("mean", torch.mean):
+            raise NotPackable(f"its training_step logs {name} with reduce_fx = {given['reduce_fx']!r}")
+        value = torch.as_tensor(value).detach()
+        logged[name] = value if value.is_floating_point() else value.float()
         options[name] = given
 
-    def log_dict(values: dict[str, Any], **given: Any) -> None:
+    def log_dict(values: Mapping[str, Any], *positional: Any, **given: Any) -> None:
         for name, value in values.items():
-            log(name, value, **given)
+            log(name, value, *positional, **given)
 
     module.log, module.log_dict = log, log_dict
     try:
@@ -170,7 +202,7 @@ def logging_to(module: Any, logged: dict[str, Tensor], options: dict[str, dict[s
 def _probe(
     modules: Sequence[Any], step: _Step, parameters: dict[str, Tensor], buffers: dict[str, Tensor], batch: Any
 ) -> None:
-    """Takes one step without consequences, and looks at what it asks its module for."""
+    """Takes one step that changes no parameter, and looks at what it asks its module for, and whether it draws."""
     first = modules[0]
     read: set[str] = set()
     written: set[str] = set()
@@ -185,7 +217,7 @@ def _probe(
             written.add(name)
             super().__setattr__(name, value)
 
-    state = torch.get_rng_state()
+    before = RandomState(step.device)
     first.__class__ = Watched
     try:
         read.clear()
@@ -195,32 +227,32 @@ def _probe(
     except NotPackable:
         raise
     except Exception as error:
-        raise NotPackable(f"its training_step cannot be vectorised: {error!s:.200}") from error
+        raise NotPackable(f"its training_step cannot be vectorised: {str(error).strip():.200}") from error
     finally:
         first.__class__ = cls
-        torch.set_rng_state(state)
+    drawn = not before.is_now()
+    before.restore()  # what was drawn is drawn once more
+    if drawn:
+        raise NotPackable("its training_step draws random numbers (dropout?), alone others than in a pack")
     if losses.shape != (len(modules),) or not losses.requires_grad:
         raise NotPackable("its training_step does not return one loss")
     for name in sorted(written - {"__class__", "log", "log_dict", "training"}):
         raise NotPackable(f"its training_step keeps a state in self.{name}")
     for name in sorted(read):
-        value = first.__dict__.get(name, first._modules.get(name))
         if name in OF_ONE:
             raise NotPackable(f"its training_step asks for self.{name}")
-        if isinstance(value, Metric | list | dict | set) and not name.startswith("_"):
-            raise NotPackable(f"its training_step asks for self.{name}, which may keep a state")
         own = name in first.__dict__ and not name.startswith("_")
-        if own and any(not _equal(value, module.__dict__.get(name)) for module in modules[1:]):
+        if own and any(not _equal(first.__dict__[name], module.__dict__.get(name)) for module in modules[1:]):
             raise NotPackable(f"its training_step asks for self.{name}, in which the trials differ")
 
 
-def _settings(part: nn.Module) -> tuple[tuple[str, str], ...]:
-    """What a module keeps besides tensors and other modules, in words."""
-    return tuple(
-        (name, repr(value))
-        for name, value in sorted(vars(part).items())
+def _settings(part: nn.Module) -> dict[str, Any]:
+    """What a module keeps besides tensors and other modules."""
+    return {
+        name: value
+        for name, value in vars(part).items()
         if not name.startswith("_") and isinstance(value, bool | int | float | str | tuple | type(None))
-    )
+    }
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -236,26 +268,29 @@ def _samples(batch: Any) -> int:
 
 
 class _Logs:
-    """What the steps of an epoch logged: means over the samples, or the last value, as they asked."""
+    """What the steps of an epoch logged."""
 
-    def __init__(self, members: int) -> None:
-        self._members = members
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-        self._last: dict[str, Tensor] = {}
+    def __init__(self) -> None:
+        self._steps: dict[str, list[int]] = {}
+        self._values: dict[str, list[Tensor]] = {}
+        self._weights: dict[str, list[int]] = {}
         self._options: dict[str, dict[str, Any]] = {}
 
-    def add(self, logged: dict[str, Tensor], options: dict[str, dict[str, Any]], samples: int) -> None:
-        self._options.update(options)
+    def add(self, step: int, logged: dict[str, Tensor], options: dict[str, dict[str, Any]], samples: int) -> None:
+        """Adds a step's values, (members,) each; they stay where they are: nothing is synchronised in an epoch."""
         for name, values in logged.items():
-            samples_of = options[name].get("batch_size") or samples
-            self._sums[name] = self._sums.get(name, 0) + values * samples_of
-            self._counts[name] = self._counts.get(name, 0) + samples_of
-            self._last[name] = values
+            self._options[name] = options[name]
+            self._steps.setdefault(name, []).append(step)
+            self._values.setdefault(name, []).append(values)
+            self._weights.setdefault(name, []).append(int(options[name].get("batch_size") or samples))
 
-    def of(self, i: int) -> list[tuple[str, Tensor, dict[str, Any]]]:
-        """Name, value and options of what member ``i`` logged."""
+    def of_each(self, members: int) -> list[list[Logged]]:
+        """What each member logged."""
+        stacked = {name: torch.stack(values).cpu() for name, values in self._values.items()}  # (steps, members) each
         return [
-            (name, (self._sums[name] / self._counts[name] if given.get("on_epoch") else self._last[name])[i], given)
-            for name, given in self._options.items()
+            [
+                Logged(name, self._steps[name], values[:, i].tolist(), self._weights[name], self._options[name])
+                for name, values in stacked.items()
+            ]
+            for i in range(members)
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from lightsearch.launchers.processes import ForkServer
 from lightsearch.study_file import StudyFile
@@ -10,29 +11,54 @@ from lightsearch.study_file import StudyFile
 AUTO = 8
 """Trials of a pack whose size is not asked for: more of them leave the sampler and the pruner less to learn from."""
 LEAST = 4
-"""Below this a pack that is not asked for is not worth a rehearsal."""
+"""Below this a pack that is not asked for is not worth a calibration."""
 WORTH_IT = 1.2
 """How many times as fast a pack must be to be chosen without being asked for."""
 
 
-def pack_size(
+class Calibration(NamedTuple):
+    """What a few epochs in a pack and alone have shown (see ``calibration.py``)."""
+
+    gain: float = 1.0
+    """How many times as fast the trials were in a pack as one after the other."""
+    incompatibility: str | None = None
+    """Why they do not train in packs; None: they do."""
+    proved: frozenset[str] = frozenset()
+    """The forms of trials that train in packs as they do alone (see ``engines.form``)."""
+
+
+class Packing(NamedTuple):
+    """How trials are packed."""
+
+    size: int = 1
+    """Trials that a worker trains together; 1: one by one."""
+    proved: frozenset[str] = frozenset()
+    """The forms of trials that do; others train one by one in the same worker."""
+
+
+ONE_BY_ONE = Packing()
+
+
+def choose_packing(
     server: ForkServer | None,
     study_file: StudyFile,
     *,
     asked: int | None,
     workers: int,
+    threads: int,
     devices: int,
     n_trials: int,
     data_dir: str | None,
     say: Callable[[str], None],
-) -> int:
-    """The size of the packs, after a rehearsal; 1: trials train one by one.
+) -> Packing:
+    """How trials are packed, after a calibration.
 
     Args:
-        server: Where the rehearsal runs; None: everything runs in this process, one by one.
+        server: Where the calibration runs; None: everything runs in this process, one by one.
         study_file: The declared study.
-        asked: What the user asked for; None: what pays.
+        asked: The size that the user asked for; None: what pays.
         workers: Processes at a time.
+        threads: CPU threads of each.
         devices: Devices that a trial takes.
         n_trials: The study's total of finished trials.
         data_dir: Folder of the data files.
@@ -41,21 +67,23 @@ def pack_size(
     size = min(asked or AUTO, -(-n_trials // max(workers, 1)))
     # With one worker that nobody gave packs to, one trial after the other is what was asked for.
     if server is None or size < (2 if asked else LEAST) or (asked is None and workers == 1):
-        return 1
+        return ONE_BY_ONE
     reason = _reason(study_file, devices)
+    found = Calibration()
     if reason is None:
         try:
-            gain, reason = server.call(_rehearse, study_file, data_dir, min(size, AUTO))
+            found = server.call(_calibrate, study_file, data_dir, min(size, AUTO), threads)
+            reason = found.incompatibility
         except Exception as error:  # whatever it is, it will be said of the trials that meet with it
-            reason = f"the rehearsal ended with {type(error).__name__}: {error}"
+            reason = f"the calibration ended with {type(error).__name__}: {error}"
     if reason is not None:
         say(f"trials train one by one, not in packs: {reason}")
-        return 1
-    if asked is None and gain < WORTH_IT:
-        say(f"trials train one by one: in packs their steps would be {gain:.1f} times as fast")
-        return 1
-    say(f"trials train in packs of {size}: their steps are {gain:.1f} times as fast as one by one")
-    return size
+        return ONE_BY_ONE
+    if asked is None and found.gain < WORTH_IT:
+        say(f"trials train one by one: packs are {found.gain:.1f} times as fast here")
+        return ONE_BY_ONE
+    say(f"trials train in packs of {size}: proved equal to one by one, and {found.gain:.1f} times as fast")
+    return Packing(size, found.proved)
 
 
 def _reason(study_file: StudyFile, devices: int) -> str | None:
@@ -65,8 +93,11 @@ def _reason(study_file: StudyFile, devices: int) -> str | None:
     return f"each takes {devices} devices" if devices > 1 else None
 
 
-def _rehearse(study_file: StudyFile, data_dir: str | None, size: int) -> tuple[float, str | None]:
-    """``rehearse``, imported where it runs."""
-    from lightsearch.packs.rehearsal import rehearse
+def _calibrate(study_file: StudyFile, data_dir: str | None, size: int, threads: int) -> Calibration:
+    """``calibrate``, imported where it runs."""
+    import torch
 
-    return tuple(rehearse(study_file, data_dir, size))  # type: ignore[return-value]
+    from lightsearch.packs.calibration import calibrate
+
+    torch.set_num_threads(threads)
+    return calibrate(study_file, data_dir, size)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lightsearch.errors import Mistake
+from lightsearch.packs.size import Packing
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ class Setup(NamedTuple):
     """The folder that the search was started in; workers work there, if they see it."""
     modules: list[str]
     """The modules of the user's classes."""
-    pack: int
-    """Trials that it trains together; 1: one by one."""
+    packing: Packing
+    """How many trials it trains together, and which."""
     devices: int
     """Processes, or GPUs, of a trial."""
     artifacts: str | None

@@ -183,7 +183,7 @@ class _Driver:
             node_id = max(free, key=lambda one: free[one])
             free[node_id] -= 1
             node, setup = nodes[node_id], self._begin.setup
-            options = {"max_concurrency": 3 * setup.pack + 4, "scheduling_strategy": only_on(node_id)}
+            options = {"max_concurrency": 3 * setup.packing.size + 4, "scheduling_strategy": only_on(node_id)}
             takes = {"num_cpus": self._cluster.cpus_per_trial, "num_gpus": self._cluster.gpus_per_trial}
             hire: Any = ray.remote(Worker)
             actor = hire.options(**takes, **options).remote(setup, self._cluster, node.data_dir)
@@ -193,14 +193,16 @@ class _Driver:
         """Tells the coordinator how many workers there are, when that has changed."""
         there = [worker for worker in self._hired if worker.there]
         names = [worker.node for worker in there]
-        told = Workers(len(there) * self._begin.setup.pack, {name: names.count(name) for name in sorted(set(names))})
+        told = Workers(
+            len(there) * self._begin.setup.packing.size, {name: names.count(name) for name in sorted(set(names))}
+        )
         if told != self._said:
             self._said = told
             self._connection.send(told)
 
     def _hand_out(self) -> None:
         """Gives waiting jobs to workers with free places: to those with most jobs of the same kind."""
-        size = self._begin.setup.pack
+        size = self._begin.setup.packing.size
         while self._queue:
             there = [worker for worker in self._hired if worker.there]
             least = min((len(worker.jobs) for worker in there), default=0)

@@ -87,8 +87,8 @@ class Worker:
         gpus = max(int(cluster.gpus_per_trial), 1 if cluster.gpus_per_trial else 0)
         threads = max(1, int(cluster.cpus_per_trial) // setup.devices)
         launcher: Launcher
-        if setup.pack > 1:
-            launcher = PackLauncher(server, workers=1, size=setup.pack, threads=threads, accelerators=gpus)
+        if setup.packing.size > 1:
+            launcher = PackLauncher(server, setup.packing, workers=1, threads=threads, accelerators=gpus)
         else:
             launcher = ProcessLauncher(server, workers=1, threads=threads, accelerators=gpus, devices=setup.devices)
         if setup.artifacts is not None:

@@ -1,0 +1,175 @@
+"""The proof that a pack changes nothing: a trial's weights and every logged value are those that it has alone.
+
+The comparison is with what rounding does: the same trial alone, its weights changed by their last bit at the start.
+A BatchNorm takes out the bias before it, for example, which noise alone then moves; other weights it hardly moves.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+
+from lightsearch import components
+from lightsearch.outcome import Diverged, LeftPack
+from lightsearch.packs import engines
+from lightsearch.packs.calibration_trial import CalibrationTrial
+from lightsearch.packs.host import Host
+from lightsearch.study_file import StudyFile
+
+EPOCHS, STEPS = 3, 3
+"""Epochs of each trial, and batches of an epoch and of a validation."""
+LAST_BIT = 1e-7
+"""About the share by which the next float32 differs."""
+TOLERANCE = 1e-4
+"""What weights, in the norm of a tensor, and logged values may differ by, as a share of them ..."""
+TIMES_ROUNDING = 100
+"""... or so many times what a last bit at the start makes of them."""
+UNSTABLE = 1e-2
+"""A configuration in which a last bit grows to this share proves nothing."""
+TRIES = 20
+"""How often another value of a parameter is drawn, until it differs."""
+
+
+def refutation(study_file: StudyFile, params: dict[str, Any], data_dir: str | None, folder: Path) -> str | None:
+    """Trains a trial and a partner in a pack, the partner an epoch behind, and each of them alone; compares them.
+
+    Args:
+        study_file: The declared study.
+        params: The trial's sampled parameters; the partner differs from it in all that one pack allows.
+        data_dir: Folder of the data files.
+        folder: Takes the checkpoints.
+
+    Returns:
+        What a pack would change; None: nothing.
+
+    Raises:
+        Diverged: if the configuration is no example, since it diverges or is unstable.
+    """
+    for partner in (_partner(study_file, params, data_dir), params):
+        pair = [
+            CalibrationTrial(study_file, one, data_dir, folder / str(seed), seed=seed, epochs=EPOCHS, steps=STEPS)
+            for seed, one in enumerate((params, partner), start=1)
+        ]
+        if (failure := _train_together(pair)) is not None:
+            return failure
+        if pair[0].epoch_seeds[1:] == pair[1].epoch_seeds[: EPOCHS - 1]:
+            return next((reason for trial in pair if (reason := _difference(trial)) is not None), None)
+    return "no two trials have modules of one form, and the same batches"
+
+
+def _train_together(pair: Sequence[CalibrationTrial]) -> str | None:
+    """Trains both in a pack, the second from the second epoch of the first; why that failed."""
+    host = Host()
+    ended = []
+    try:
+        for number, trial in enumerate(pair):
+            host.add(number, trial.fit)
+            ended += host.round()
+        ended += list(host.run())
+    finally:
+        host.end()
+    for member in ended:
+        if isinstance(member.error, Diverged):
+            raise member.error
+        if isinstance(member.error, LeftPack):
+            return str(member.error)
+        if member.error is not None:
+            return f"a trial failed in a pack: {type(member.error).__name__}: {str(member.error).strip():.200}"
+        if member.refused is not None:
+            return member.refused
+    return None
+
+
+def _difference(trial: CalibrationTrial) -> str | None:
+    """What a pack has changed in a trial that has trained in one."""
+    packed = _Result(trial)
+    trial.start.forget()
+    trial.fit(epoch_seeds=trial.epoch_seeds)
+    alone = _Result(trial)
+    trial.start.nudge = LAST_BIT
+    trial.fit(epoch_seeds=packed.epoch_seeds)
+    nudged = _Result(trial)
+    rounding = dict(_distances(alone, nudged))
+    if statistics.median([0.0, *rounding.values()]) > UNSTABLE:
+        raise Diverged("a last bit grows too large to compare anything")
+    for name, distance in _distances(alone, packed):
+        if not distance <= TOLERANCE + TIMES_ROUNDING * rounding.get(name, 0.0):
+            return f"in a pack {name} differs from that of a trial alone by {distance:.2g} of it"
+    return None
+
+
+class _Result:
+    """What a trial has become."""
+
+    def __init__(self, trial: CalibrationTrial) -> None:
+        self.epoch_seeds = trial.epoch_seeds
+        self.tensors = {
+            name: value.detach().clone()
+            for name, value in trial.model.state_dict().items()
+            if isinstance(value, torch.Tensor)
+        }
+        self.logged = {
+            f"{name} (epoch {int(row['epoch'])})": value
+            for row in trial.log.history
+            for name, value in row.items()
+            if name not in ("epoch", "seconds")
+        }
+        self.logged |= {
+            f"{name} (row {number} of the logger, step {step})": float(value)
+            for number, (step, metrics) in enumerate(trial.rows)
+            for name, value in metrics.items()
+        }
+
+
+def _distances(alone: _Result, other: _Result) -> Iterator[tuple[str, float]]:
+    """By what share of it each value of another run differs; infinity where it is not there, or no number can say."""
+    for name in alone.logged.keys() | other.logged.keys():
+        one, two = (run.logged.get(name, math.inf) for run in (alone, other))
+        same = one == two or (math.isnan(one) and math.isnan(two))
+        yield name, 0.0 if same else abs(one - two) / max(abs(one), 1e-3)
+    for name in alone.tensors.keys() | other.tensors.keys():
+        yield name, _tensor_distance(alone.tensors.get(name), other.tensors.get(name))
+
+
+def _tensor_distance(one: torch.Tensor | None, other: torch.Tensor | None) -> float:
+    if one is None or other is None or one.shape != other.shape:
+        return math.inf
+    if not one.is_floating_point():
+        return 0.0 if torch.equal(one, other) else math.inf
+    one, other = one.double(), other.double()
+    size = max(float(one.norm()), 1e-6 * math.sqrt(max(one.numel(), 1)))
+    return float((one - other).norm()) / size
+
+
+def _partner(study_file: StudyFile, params: dict[str, Any], data_dir: str | None) -> dict[str, Any]:
+    """A configuration for the same pack that differs in as many parameters as possible: their values must not mix."""
+    space = study_file.space
+    sampler = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=study_file.seed + 1))
+    draws = [space.suggest(sampler.ask()) for _ in range(TRIES)]
+    sampled = space.split(params)
+    data = components.build_data(study_file, sampled["data"], data_dir)
+    key = engines.batch_key(components.build_model(study_file, sampled["model"], data))
+    partner = dict(params)
+    for name, value in params.items():
+        other = next((draw[name] for draw in draws if name in draw and draw[name] != value), value)
+        candidate = {**partner, name: other}
+        if other != value and _batches_with(study_file, candidate, sampled, data, key):
+            partner = candidate
+    return partner
+
+
+def _batches_with(study_file: StudyFile, candidate: dict[str, Any], sampled: Any, data: Any, key: Any) -> bool:
+    """Whether a configuration makes a module with this batch key, from the same data and for the same Trainer."""
+    try:
+        others = study_file.space.split(candidate)
+        if any(others[section] != sampled[section] for section in ("data", "trainer")):
+            return False
+        return bool(engines.batch_key(components.build_model(study_file, others["model"], data)) == key)
+    except Exception:  # a configuration that cannot be built is none
+        return False
