@@ -13,7 +13,7 @@ import torchmetrics
 from torch.utils.data import random_split
 
 from lightsearch.packs.calibration import calibrate
-from lightsearch.packs.proof import refutation
+from lightsearch.packs.proof import compare
 from lightsearch.study_file import validate
 from studies.examples.tabular import Regressor, Table
 
@@ -162,7 +162,7 @@ def refuted(model: type, folder: Path, data: type = Table) -> str | None:
     )
     assert study_file is not None, mistakes
     params = {"learning_rate": 2e-3, "alpha": 1.5}
-    return refutation(study_file, params, None, folder)
+    return compare(study_file, params, None, folder).refutation
 
 
 @pytest.mark.parametrize("model", [Plain, Frozen])

@@ -19,10 +19,10 @@ import optuna
 
 from lightsearch.outcome import Diverged
 from lightsearch.packs import engines
-from lightsearch.packs.calibration_trial import CalibrationTrial, Stopwatch
+from lightsearch.packs.calibration_trial import CalibrationTrial
 from lightsearch.packs.host import Host
 from lightsearch.packs.member import Member
-from lightsearch.packs.proof import refutation
+from lightsearch.packs.proof import Comparison, compare
 from lightsearch.packs.size import Calibration
 from lightsearch.study_file import StudyFile
 from lightsearch.training import quiet
@@ -35,6 +35,10 @@ STEPS = 8
 """Steps of each epoch that is timed."""
 ROUNDS = 3
 """Epochs that are timed, in a pack and alone in alternation, after one that warms up."""
+PROCESS_SECONDS = 0.06
+"""What a process of its own costs a trial (``python -m tests.benchmarks.overhead``)."""
+TRAINED_SHARE = 0.35
+"""The share of ``max_epochs`` that a trial trains on average: early stopping and pruning save the rest."""
 TIMED_SECONDS = 6.0
 """After so much of it, fewer rounds have to do."""
 
@@ -60,16 +64,20 @@ def calibrate(study_file: StudyFile, data_dir: str | None, size: int) -> Calibra
     ):
         if (reason := _attach(packed)) is not None:
             return Calibration(incompatibility=reason)
-        packed.proved, reasons = _prove(packed, study_file, sampled, data_dir, Path(name) / "proof")
+        compared = _compare(packed, study_file, sampled, data_dir, Path(name) / "proof")
+        refutations = [found.refutation for found in compared.values() if found.refutation is not None]
+        packed.proved = frozenset(form for form, found in compared.items() if found.refutation is None)
         if not packed.proved:
-            return Calibration(incompatibility=reasons[0])
+            return Calibration(incompatibility=refutations[0])
         packed.refuse_others()
         with _hosted(study_file, sampled, data_dir, Path(name) / "alone") as alone:
             alone.share_data(packed)
             alone.proved = frozenset()
             packed.train()
             alone.advance()
-            gains = list(_gains(packed, alone))
+            start = max(found.start_seconds for found in compared.values()) + PROCESS_SECONDS
+            epochs = max(study_file.trainer.max_epochs * TRAINED_SHARE, 1.0)
+            gains = list(_gains(packed, alone, start, epochs))
         if (failed := next((member.error for member in packed.ended), None)) is not None:
             return Calibration(incompatibility=f"a pack failed: {failed}")
         return Calibration(statistics.median(gains), proved=packed.proved)
@@ -84,7 +92,7 @@ def _hosted(
     for number, params in enumerate(sampled):
         own = folder / str(number)
         trial = CalibrationTrial(study_file, params, data_dir, own, seed=number, epochs=ROUNDS + 2, steps=STEPS)
-        host.watches.append(trial.stopwatch)
+        host.trials.append(trial)
         host.add(number, trial.fit)
     try:
         yield host
@@ -99,37 +107,41 @@ def _attach(host: Host) -> str | None:
     return next((member.refused for member in host.members if member.refused is not None), None)
 
 
-def _prove(
+def _compare(
     host: Host, study_file: StudyFile, sampled: list[dict[str, Any]], data_dir: str | None, folder: Path
-) -> tuple[frozenset[str], list[str]]:
-    """The forms of which a trial trains alike in a pack and alone, and what is wrong with the others."""
+) -> dict[str, Comparison]:
+    """A trial of each form in a pack and alone."""
     examples: dict[str, list[dict[str, Any]]] = {}
     for member, params in zip(host.members, sampled, strict=True):
         examples.setdefault(engines.form(member.trainer, member.module), []).append(params)
-    proved, reasons = set(), []
+    compared = {}
     for form in sorted(examples, key=lambda form: -len(examples[form]))[:FORMS]:
-        reason: str | None = None
         for number, params in enumerate(examples[form][:EXAMPLES]):
             try:
-                reason = refutation(study_file, params, data_dir, folder / form / str(number))
+                compared[form] = compare(study_file, params, data_dir, folder / form / str(number))
                 break
             except Diverged as error:  # it shows nothing; another configuration may
-                reason = f"a trial of it failed: {error}"
-        if reason is None:
-            proved.add(form)
-        else:
-            reasons.append(reason)
-    return frozenset(proved), reasons
+                compared[form] = Comparison(f"a trial of it failed: {error}")
+    return compared
 
 
-def _gains(packed: _TimedHost, alone: _TimedHost) -> Iterator[float]:
-    """How many times as fast whole epochs of all members are in packs, measured in alternation."""
+def _gains(packed: _TimedHost, alone: _TimedHost, start_seconds: float, epochs: float) -> Iterator[float]:
+    """How many times as fast trials are in packs, measured in alternation.
+
+    Args:
+        packed: Trials in packs; the first of those with the same data has read it, the others start as in a search.
+        alone: The same trials, each by itself.
+        start_seconds: What a trial by itself takes until its first epoch.
+        epochs: Epochs of a trial.
+    """
     for host in (packed, alone):
         host.epoch_seconds()  # warms up
+    size, start_packed = len(packed.trials), statistics.median(trial.start_seconds for trial in packed.trials)
     began = time.perf_counter()
     for number in range(ROUNDS):
         if number == 0 or time.perf_counter() - began < TIMED_SECONDS:
-            yield alone.epoch_seconds() / packed.epoch_seconds()
+            by_itself = size * start_seconds + epochs * alone.epoch_seconds()
+            yield by_itself / (size * start_packed + epochs * packed.epoch_seconds())
 
 
 class _TimedHost(Host):
@@ -137,11 +149,12 @@ class _TimedHost(Host):
 
     def __init__(self) -> None:
         super().__init__()
-        self.watches: list[Stopwatch] = []
-        """Of its members."""
+        self.trials: list[CalibrationTrial] = []
+        """Those of its members."""
         self.ended: list[Member] = []
         """Members that did not come to the end of what is timed."""
-        self._pack_seconds = 0.0
+        self._seconds_to_add = 0.0
+        """What further steps of packs would take."""
 
     def share_data(self, other: Host) -> None:
         """Uses the data that another host has read."""
@@ -155,16 +168,18 @@ class _TimedHost(Host):
 
     def epoch_seconds(self) -> float:
         """Trains every member for an epoch; seconds that all of its batches, and all of its validation, would take."""
-        before = [(watch.train, watch.val) for watch in self.watches]
-        self._pack_seconds = 0.0
+        watches = [trial.stopwatch for trial in self.trials]
+        before = [(watch.train, watch.val) for watch in watches]
+        self._seconds_to_add = 0.0
         began = time.perf_counter()
         self.ended += self.round()
-        seconds = time.perf_counter() - began + self._pack_seconds * (self.watches[0].steps_ratio - 1)
-        for watch, (train, val) in zip(self.watches, before, strict=True):
+        seconds = time.perf_counter() - began + self._seconds_to_add
+        for watch, (train, val) in zip(watches, before, strict=True):
             seconds += (watch.train - train) * (watch.steps_ratio - 1) + (watch.val - val) * (watch.val_ratio - 1)
         return seconds
 
     def _train(self, pack: list[Member]) -> None:
         began = time.perf_counter()
         super()._train(pack)
-        self._pack_seconds += time.perf_counter() - began
+        ratio = self.trials[pack[0].number].stopwatch.steps_ratio
+        self._seconds_to_add += (time.perf_counter() - began) * (ratio - 1)

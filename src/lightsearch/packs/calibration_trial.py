@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,8 @@ class CalibrationTrial:
         """What it wrote to a logger: (step, metrics)."""
         self.epoch_seeds: list[int] = []
         """Its epochs' seeds, if it trained in a pack."""
+        self.start_seconds = 0.0
+        """From its beginning to its first epoch, the first time that it trained."""
         self._data: SharedData | None = None
 
     def fit(self, place: Place | None = None, *, epoch_seeds: Sequence[int] = ()) -> None:
@@ -66,6 +68,7 @@ class CalibrationTrial:
             place: Its place in a pack; None: it trains alone, with loaders of its own.
             epoch_seeds: Its epochs' seeds, where they are to be those of a pack.
         """
+        began = time.perf_counter()
         study_file, sampled = self.study_file, self.study_file.space.split(self.params)
         seed_everything(self.seed, workers=True, verbose=False)
         if place is not None:
@@ -96,10 +99,32 @@ class CalibrationTrial:
             patience=0,
             keywords=keywords,
             log=self.log,
-            callbacks=[self.start, self.stopwatch, *(place.callbacks if place is not None else ())],
+            callbacks=[
+                Started(lambda: self._started(began)),
+                self.start,
+                self.stopwatch,
+                *(place.callbacks if place is not None else ()),
+            ],
             epoch_seeds=epoch_seeds,
         )
         self.epoch_seeds = fitted.epoch_seeds
+
+    def _started(self, began: float) -> None:
+        self.start_seconds = self.start_seconds or time.perf_counter() - began
+
+
+class Started(Callback):
+    """Says when training begins.
+
+    Args:
+        say: Called then.
+    """
+
+    def __init__(self, say: Callable[[], None]) -> None:
+        self._say = say
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        self._say()
 
 
 class Start(Callback):

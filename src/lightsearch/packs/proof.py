@@ -1,7 +1,8 @@
 """The proof that a pack changes nothing: a trial's weights and every logged value are those that it has alone.
 
-The comparison is with what rounding does: the same trial alone, its weights changed by their last bit at the start.
-A BatchNorm takes out the bias before it, for example, which noise alone then moves; other weights it hardly moves.
+The comparison is with what rounding does: the same trial alone, its weights changed by their last bits at the start.
+A BatchNorm takes out the bias before it, for example, which noise alone then moves, and with it the running mean and
+the first validations; other weights it hardly moves.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 import torch
@@ -24,19 +25,28 @@ from lightsearch.study_file import StudyFile
 
 EPOCHS, STEPS = 3, 3
 """Epochs of each trial, and batches of an epoch and of a validation."""
-LAST_BIT = 1e-7
-"""About the share by which the next float32 differs."""
+LAST_BITS = 1e-6
+"""About ten times the share by which the next float32 differs."""
 TOLERANCE = 1e-4
 """What weights, in the norm of a tensor, and logged values may differ by, as a share of them ..."""
-TIMES_ROUNDING = 100
-"""... or so many times what a last bit at the start makes of them."""
+TIMES_ROUNDING = 10
+"""... or so many times what last bits at the start make of them."""
 UNSTABLE = 1e-2
-"""A configuration in which a last bit grows to this share proves nothing."""
+"""A configuration in which last bits grow to this share proves nothing."""
 TRIES = 20
 """How often another value of a parameter is drawn, until it differs."""
 
 
-def refutation(study_file: StudyFile, params: dict[str, Any], data_dir: str | None, folder: Path) -> str | None:
+class Comparison(NamedTuple):
+    """What comparing a trial in a pack with the same trial alone has shown."""
+
+    refutation: str | None
+    """What a pack would change; None: nothing."""
+    start_seconds: float = 0.0
+    """From the beginning of a trial alone to its first epoch: its data is read, its module built."""
+
+
+def compare(study_file: StudyFile, params: dict[str, Any], data_dir: str | None, folder: Path) -> Comparison:
     """Trains a trial and a partner in a pack, the partner an epoch behind, and each of them alone; compares them.
 
     Args:
@@ -44,9 +54,6 @@ def refutation(study_file: StudyFile, params: dict[str, Any], data_dir: str | No
         params: The trial's sampled parameters; the partner differs from it in all that one pack allows.
         data_dir: Folder of the data files.
         folder: Takes the checkpoints.
-
-    Returns:
-        What a pack would change; None: nothing.
 
     Raises:
         Diverged: if the configuration is no example, since it diverges or is unstable.
@@ -57,10 +64,11 @@ def refutation(study_file: StudyFile, params: dict[str, Any], data_dir: str | No
             for seed, one in enumerate((params, partner), start=1)
         ]
         if (failure := _train_together(pair)) is not None:
-            return failure
+            return Comparison(failure)
         if pair[0].epoch_seeds[1:] == pair[1].epoch_seeds[: EPOCHS - 1]:
-            return next((reason for trial in pair if (reason := _difference(trial)) is not None), None)
-    return "no two trials have modules of one form, and the same batches"
+            reasons = [reason for trial in pair if (reason := _difference(trial)) is not None]
+            return Comparison(reasons[0] if reasons else None, statistics.median(trial.start_seconds for trial in pair))
+    return Comparison("no two trials have modules of one form, and the same batches")
 
 
 def _train_together(pair: Sequence[CalibrationTrial]) -> str | None:
@@ -90,18 +98,25 @@ def _difference(trial: CalibrationTrial) -> str | None:
     """What a pack has changed in a trial that has trained in one."""
     packed = _Result(trial)
     trial.start.forget()
+    trial.start_seconds = 0.0
     trial.fit(epoch_seeds=trial.epoch_seeds)
     alone = _Result(trial)
-    trial.start.nudge = LAST_BIT
+    trial.start.nudge = LAST_BITS
     trial.fit(epoch_seeds=packed.epoch_seeds)
     nudged = _Result(trial)
-    rounding = dict(_distances(alone, nudged))
+    rounding: dict[str, float] = {}
+    for name, distance in _distances(alone, nudged):  # a logged value's largest of all epochs
+        rounding[_without_epoch(name)] = max(rounding.get(_without_epoch(name), 0.0), distance)
     if statistics.median([0.0, *rounding.values()]) > UNSTABLE:
-        raise Diverged("a last bit grows too large to compare anything")
+        raise Diverged("a last bit of its weights grows too large to compare anything")
     for name, distance in _distances(alone, packed):
-        if not distance <= TOLERANCE + TIMES_ROUNDING * rounding.get(name, 0.0):
+        if not distance <= TOLERANCE + TIMES_ROUNDING * rounding.get(_without_epoch(name), 0.0):
             return f"in a pack {name} differs from that of a trial alone by {distance:.2g} of it"
     return None
+
+
+def _without_epoch(name: str) -> str:
+    return name.partition(" (")[0]
 
 
 class _Result:
