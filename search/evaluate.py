@@ -26,11 +26,14 @@ def main(
     """Test the study's best trial, or its Pareto front, and record that the test set was used."""
     from lightsearch.evaluation import evaluate
     from lightsearch.folders import study_folder
-    from lightsearch.storage import storage_url
+    from lightsearch.origin import note
+    from lightsearch.storage import open_storage, storage_url
+    from lightsearch.study import find_study
 
     name, screen = study_name(study), console()
     screen.print("loading PyTorch and the test data ...")
-    evaluations = evaluate(name, url=storage_url(storage), data_dir=data_dir(data), trial=trial)
+    url = storage_url(storage)
+    evaluations = evaluate(name, url=url, data_dir=data_dir(data), trial=trial)
     if len(evaluations) > 1:
         screen.print()
         screen.print(_rows(evaluations))
@@ -41,6 +44,8 @@ def main(
             f"\nThis is evaluation number {evaluations[-1].ordinal} of this study's test set. "
             "A choice made after looking at test results is no longer tested by them."
         )
+    if (line := note(find_study(open_storage(url, create=False), name))) is not None:
+        screen.print(f"\n{line}", markup=False, soft_wrap=True)
     screen.print(f"\nrecorded with the study and in {study_folder(name) / 'test_evaluations.json'}", soft_wrap=True)
 
 

@@ -127,7 +127,7 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
         if "front" in results:
             screen.print("The Pareto front: what is better in one objective is worse in another.")
         screen.print(leaders_table(results.get("front", results["leaders"][:5]), results["metric"]))
-        print_findings(screen, result.study, before="\n")
+    print_findings(screen, result.study, before="\n")
     option = f" --storage {redact(url)}" if storage else ""
     screen.print(f"\nresults    {result.folder / 'results.json'}", soft_wrap=True)
     if results["best"] and has_model:

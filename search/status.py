@@ -28,15 +28,20 @@ def main(
         _print_study(screen, opened, study_name(study))
 
 
-def _print_studies(screen: Console, storage: object) -> None:
+def _print_studies(screen: Console, storage: Any) -> None:
     import optuna
+
+    from lightsearch.origin import may_lead
+    from lightsearch.pareto import ranked
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("study", "trials", "best"):
         table.add_column(column, justify="left" if column == "study" else "right")
-    for summary in optuna.get_all_study_summaries(storage, include_best_trial=True):  # type: ignore[arg-type]
-        best = summary.best_trial.value if summary.best_trial else None
-        table.add_row(escape(summary.study_name), str(summary.n_trials), "-" if best is None else f"{best:.5g}")
+    for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
+        trials = storage.get_all_trials(summary._study_id, deepcopy=False)
+        directions = [direction.name.lower() for direction in summary.directions]
+        best = ranked(may_lead(trials, summary.user_attrs), directions)
+        table.add_row(escape(summary.study_name), str(summary.n_trials), f"{best[0].values[0]:.5g}" if best else "-")
     screen.print(table)
 
 
@@ -46,6 +51,7 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     from optuna.trial import TrialState
 
     from lightsearch.folders import study_folder
+    from lightsearch.origin import outcome_of
     from lightsearch.ownership import abandoned
     from lightsearch.progress import describe_outcome, describe_params, duration, latest
     from lightsearch.storage import storage_time
@@ -54,7 +60,7 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     found = find_study(storage, name)
     declared, trials = declaration_of(found), found.get_trials(deepcopy=False)
     states = Counter(trial.state.name.lower() for trial in trials)
-    kinds = Counter(str(trial.user_attrs["kind"]) for trial in trials if "kind" in trial.user_attrs)
+    kinds = Counter(str(outcome.kind) for trial in trials if (outcome := outcome_of(trial)))
     aims = ", ".join(" ".join(aim) for aim in zip(declared.directions, declared.metrics, strict=True))
     screen.print(f"{name}: {aims}, {len(trials)} trials", markup=False)
     screen.print("by state  " + (", ".join(f"{n} {state}" for state, n in states.items()) or "none"))

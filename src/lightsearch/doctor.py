@@ -17,8 +17,10 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsearch import pareto
+from lightsearch.origin import Others, may_lead, others, outcome_of
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.tables import distributions_of, outcome_or_none, value_of
+from lightsearch.tables import distributions_of, value_of
 
 if TYPE_CHECKING:
     import optuna
@@ -44,7 +46,8 @@ class Finding:
     """One thing that the next search, or the reading of this one, should take into account."""
 
     code: str
-    """``failures``, ``bound``, ``noise``, ``max-epochs``, ``pruner``, ``exhausted``, ``duplicates``, ``no-effect``."""
+    """``others``, ``failures``, ``bound``, ``noise``, ``max-epochs``, ``pruner``, ``exhausted``, ``duplicates``,
+    ``no-effect``."""
     text: str
     """The finding in a sentence, with the figure."""
     mend: str
@@ -62,9 +65,9 @@ def diagnose(study: optuna.Study) -> list[Finding]:
             effect: what asks for that is left out.
     """
     case = _Case(study)
-    examinations: list[Callable[[_Case], Iterator[Finding]]] = [_failures, _repetitions]
+    examinations: list[Callable[[_Case], Iterator[Finding]]] = [_others, _failures, _repetitions]
     if len(study.directions) == 1:
-        examinations = [_failures, _bounds, _noise, _max_epochs, _pruner, _repetitions, _no_effect]
+        examinations = [_others, _failures, _bounds, _noise, _max_epochs, _pruner, _repetitions, _no_effect]
     return [finding for examine in examinations for finding in examine(case)]
 
 
@@ -102,20 +105,22 @@ class _Case:
     def __init__(self, study: optuna.Study) -> None:
         self.name = study.study_name
         self.attrs = study.user_attrs
-        self.sign = -1.0 if study.directions[0].name == "MINIMIZE" else 1.0
-        self.trials = study.get_trials(deepcopy=False)
+        self.directions = ["minimize" if one.name == "MINIMIZE" else "maximize" for one in study.directions]
+        self.sign = -1.0 if self.directions[0] == "minimize" else 1.0
+        everyone = study.get_trials(deepcopy=False)
+        self.trials = may_lead(everyone, self.attrs)
+        self.others: Others | None = others(everyone, self.attrs, self.directions)
         self.declared = table(self.attrs.get("fingerprint"))
         metric = self.attrs.get("metric")
         self.metric = metric if isinstance(metric, str) else None
         self.outcomes: dict[int, Outcome] = {
-            trial.number: outcome for trial in self.trials if (outcome := outcome_or_none(trial))
+            trial.number: outcome for trial in self.trials if (outcome := outcome_of(trial))
         }
 
     @cached_property
     def complete(self) -> list[FrozenTrial]:
-        """The complete trials with a finite value, the best first; of equals the earlier."""
-        found = [t for t in self.trials if t.state is TrialState.COMPLETE and self.score(t) > -math.inf]
-        return sorted(found, key=lambda trial: (-self.score(trial), trial.number))
+        """The complete trials with finite values, the best first; of equals the earlier."""
+        return pareto.ranked(self.trials, self.directions)
 
     @cached_property
     def leaders(self) -> list[FrozenTrial]:
@@ -168,6 +173,16 @@ class _Case:
     def confirmed(self) -> str:
         """The words that have the leaders trained again; of a function there is nothing to train."""
         return "" if self.of_function else f", or confirm the leaders: `python -m search.retrain --study {self.name}`"
+
+
+def _others(case: _Case) -> Iterator[Finding]:
+    found = case.others
+    if found is None:
+        return
+    mend, best = found.rule, found.best
+    if best is not None and best.params and best.params.keys() <= case.distributions.keys():
+        mend += f" To have trial {best.number} run here, write `enqueue = [{_inline(best.params)}]`{case.renamed}."
+    yield Finding("others", found.text(case.metric or "value"), mend)
 
 
 def _failures(case: _Case) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from lightsearch.artifacts import bring
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import check_writable, file_digest, study_folder, write_json
+from lightsearch.origin import ended_how
 from lightsearch.outcome import Outcome
 from lightsearch.storage import open_storage, storage_lock
 from lightsearch.study import check_has_model, declaration_of, find_study, front, leaders
@@ -71,17 +72,19 @@ def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = N
     study = find_study(open_storage(url, create=False), name)
     check_has_model(study)
     declared = declaration_of(study)
-    complete = leaders(study.get_trials(deepcopy=False), declared.directions)
+    trials = study.get_trials(deepcopy=False)
+    complete = leaders(trials, declared.directions)
     if not complete:
         raise UserError(Mistake("--study", name, "has no complete trial yet; run the search first"))
     if trial is not None:
         why, chosen = "evaluate: a trial by its number", [one for one in complete if one.number == trial]
     elif declared.several:
-        why, chosen = "evaluate: the Pareto front", front(study.get_trials(deepcopy=False), declared.directions)
+        why, chosen = "evaluate: the Pareto front", front(trials, declared.directions)
     else:
         why, chosen = "evaluate: the best trial", complete[:1]
     if not chosen:
-        raise UserError(Mistake("--trial", trial, f"is no complete trial; the best is {complete[0].number}"))
+        how = next((ended_how(one) for one in trials if one.number == trial), "is not in the study")
+        raise UserError(Mistake("--trial", trial, f"{how}; name a complete trial: the best is {complete[0].number}"))
     for one in chosen:
         bring(study, folder, one)
     checkpoints = [_checked(folder, one) for one in chosen]

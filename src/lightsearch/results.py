@@ -10,9 +10,10 @@ from optuna.trial import FrozenTrial
 from lightsearch.artifacts import Artifacts
 from lightsearch.errors import Blocked
 from lightsearch.folders import trial_folder, write_json
+from lightsearch.origin import others, outcome_of
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.pareto import listed
-from lightsearch.study import Ledger, front, leaders, outcome_of
+from lightsearch.study import Ledger, front, leaders
 
 LEADERS = 10
 """Leading trials listed in ``results.json``."""
@@ -29,6 +30,7 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
     """Everything that the test evaluation and a reader need, as plain JSON.
 
     Of several objectives the best is the best by the first, and there is a ``front``; each entry has its ``values``.
+    The best, the leaders and the front are lightsearch's own; ``other_programs`` says what else is in the study.
 
     Args:
         trials: All trials of the study.
@@ -44,6 +46,7 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
     epochs_at_most = sum(_max_epochs(outcome, declared) for outcome in trained)
     epochs = sum(outcome.epochs for outcome in trained)
     runs = attrs.get("runs", [])
+    foreign = others(trials, attrs, directions)
     return {
         "study": name,
         "metric": declared["metric"],
@@ -51,6 +54,12 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
         "best": _entry(ranked[0], metrics) if ranked else None,
         "leaders": [_entry(outcome, metrics) for outcome in ranked],
         **({"front": [_entry(outcome, metrics) for outcome in front(trials, directions)]} if several else {}),
+        "other_programs": foreign
+        and {
+            "trials": foreign.trials,
+            "counted": foreign.counted,
+            "best": foreign.best and {"number": foreign.best.number, "values": foreign.best.values},
+        },
         "counts": {
             "states": Counter(trial.state.name.lower() for trial in trials),
             "kinds": Counter(str(outcome.kind) for outcome in outcomes),

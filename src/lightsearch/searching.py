@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from lightsearch import samplers, tables
+from lightsearch import origin, samplers, tables
 from lightsearch.artifacts import Artifacts, artifacts_of, bring, check_artifacts, local_folder, place_of
 from lightsearch.errors import Blocked, Mistake, UserError
 from lightsearch.folders import check_writable, study_folder
@@ -223,6 +223,8 @@ def _open(study_file: StudyFile, url: str, known: Preflight, display: Display) -
     ledger = Ledger(study_file, open_storage(url), url, study_folder(study_file.name))
     for change in ledger.open(known.model_dump(include={"data", "device", "versions", "commit"}), known.baseline):
         display.message(f"changed since the last run: {change}")
+    if (line := origin.note(ledger.study)) is not None:
+        display.message(line)
     if study_file.several:
         display.message("pruning is off: Optuna prunes by one objective, and this study has several")
     return ledger

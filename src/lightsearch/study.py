@@ -23,6 +23,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from lightsearch import ownership, pareto, samplers
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import trial_folder
+from lightsearch.origin import is_foreign
+from lightsearch.origin import outcome_of as outcome_of
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.patience import History, PatientStorage
 from lightsearch.storage import LockLost, attach_storage, storage_lock, storage_time
@@ -398,15 +400,8 @@ def _search(study_file: StudyFile) -> dict[str, Any]:
     return search
 
 
-def outcome_of(trial: FrozenTrial) -> Outcome | None:
-    """The outcome that was told with a finished trial; None if it has not ended."""
-    if "result" not in trial.user_attrs:
-        return None
-    return Outcome(kind=Kind(trial.user_attrs["kind"]), params=trial.params, **trial.user_attrs["result"])
-
-
 def leaders(trials: list[FrozenTrial], direction: str | Sequence[str], limit: int | None = None) -> list[Outcome]:
-    """The complete trials, the best first; of equals the earlier.
+    """The complete trials of lightsearch's own, the best first; of equals the earlier (see ``origin``).
 
     Of several objectives the first ranks; of equals the next, before the earlier.
 
@@ -415,8 +410,7 @@ def leaders(trials: list[FrozenTrial], direction: str | Sequence[str], limit: in
         direction: ``maximize`` or ``minimize``; of several objectives one for each.
         limit: How many of them; all if None.
     """
-    complete = [trial for trial in trials if "result" in trial.user_attrs]
-    ranked = pareto.ranked(complete, pareto.listed(direction))
+    ranked = pareto.ranked([trial for trial in trials if not is_foreign(trial)], pareto.listed(direction))
     return [outcome for trial in ranked[:limit] if (outcome := outcome_of(trial))]
 
 
@@ -427,8 +421,8 @@ def front(trials: list[FrozenTrial], directions: Sequence[str]) -> list[Outcome]
         trials: All trials of the study.
         directions: ``maximize`` or ``minimize``, for each objective.
     """
-    complete = [trial for trial in trials if "result" in trial.user_attrs]
-    return [outcome for trial in pareto.front(complete, directions) if (outcome := outcome_of(trial))]
+    ours = [trial for trial in trials if not is_foreign(trial)]
+    return [outcome for trial in pareto.front(ours, directions) if (outcome := outcome_of(trial))]
 
 
 def find_study(storage: PatientStorage, name: str) -> optuna.Study:

@@ -14,9 +14,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.trial import FrozenTrial, TrialState
 
 from lightsearch.folders import study_folder, trial_folder
+from lightsearch.origin import outcome_of
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.ownership import LEASE_SECONDS
-from lightsearch.study import outcome_of
 from lightsearch.study_file import checked_name
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def trials(study: optuna.Study) -> pd.DataFrame:
     Columns:
         number: int64.
         state: category, Optuna's, in lower case.
-        kind: category, how the trial ended (see ``lightsearch.outcome.Kind``).
+        kind: category, how the trial ended (see ``lightsearch.outcome.Kind``); missing for an ended trial of another
+            program.
         value: float64, the metric of the best epoch; of a running or interrupted trial the last one reported. Of
             several objectives the first.
         values_NAME: float64, each objective, where there are several; missing if the trial is not complete.
@@ -56,7 +57,7 @@ def trials(study: optuna.Study) -> pd.DataFrame:
     import pandas as pd
 
     frozen = study.get_trials(deepcopy=False)
-    outcomes = [outcome_or_none(trial) for trial in frozen]
+    outcomes = [outcome_of(trial) for trial in frozen]
 
     def told(field: str) -> list[Any]:
         return [getattr(outcome, field) if outcome else None for outcome in outcomes]
@@ -158,14 +159,6 @@ def write(frame: pd.DataFrame, path: Path) -> list[Path]:
             temporary.unlink(missing_ok=True)
         files.append(file)
     return files
-
-
-def outcome_or_none(trial: FrozenTrial) -> Outcome | None:
-    """The outcome told with a trial; None if it has not ended, or if the attributes of that name are not ours."""
-    try:
-        return outcome_of(trial)
-    except (KeyError, TypeError, ValueError):  # pydantic's ValidationError is a ValueError
-        return None
 
 
 def value_of(trial: FrozenTrial, outcome: Outcome | None) -> float | None:

@@ -8,8 +8,9 @@ from optuna.trial import FrozenTrial
 
 from lightsearch.confirm.ranking import Candidate
 from lightsearch.errors import Mistake, UserError
+from lightsearch.origin import ended_how, outcome_of
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.study import leaders, outcome_of
+from lightsearch.study import leaders
 from lightsearch.study_file import StudyFile
 
 
@@ -55,10 +56,10 @@ def named(trials: list[FrozenTrial], number: int) -> Candidate:
     Raises:
         UserError: if there is no such trial, or it did not train to an end.
     """
-    outcome = outcome_of(trial_of(trials, number, "--n-trial"))
+    trial = trial_of(trials, number, "--n-trial")
+    outcome = outcome_of(trial)
     if outcome is None or outcome.kind not in (Kind.COMPLETE, Kind.PRUNED):
-        state = "has not ended" if outcome is None else f"ended as {outcome.kind}"
-        raise UserError(Mistake("--n-trial", number, f"{state}; name a complete or pruned trial"))
+        raise UserError(Mistake("--n-trial", number, f"{ended_how(trial)}; name a complete or pruned trial"))
     return _candidate(outcome)
 
 

@@ -18,9 +18,10 @@ from lightsearch.confirm.opened import load, open_study
 from lightsearch.confirm.runs import Run
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import study_folder, trial_folder
+from lightsearch.origin import ended_how, outcome_of
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.progress import describe_params
-from lightsearch.study import differences, outcome_of
+from lightsearch.study import differences
 
 PACK_TOLERANCE = 0.02
 """What a metric may differ by of a trial that trained in a pack: the same sums there are taken in another order."""
@@ -92,8 +93,9 @@ def reproduce(name: str, number: int, *, url: str, display: Display, data_dir: s
     trial = candidates.trial_of(study.get_trials(deepcopy=False), number, "--reproduce")
     outcome = outcome_of(trial)
     if outcome is None or outcome.seed is None or outcome.kind not in (Kind.COMPLETE, Kind.PRUNED, Kind.DIVERGED):
-        state = "has not ended" if outcome is None else f"ended as {outcome.kind}"
-        raise UserError(Mistake("--reproduce", number, f"{state}; name a complete, pruned or diverged trial"))
+        raise UserError(
+            Mistake("--reproduce", number, f"{ended_how(trial)}; name a complete, pruned or diverged trial")
+        )
     before = _recorded(trial, trial_folder(study_folder(name), number), study.user_attrs["metric"])
     opened = load(study, url, data_dir, display)
     run = Run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
+from lightsearch import origin
 from lightsearch.confirm import candidates, final, ranking
 from lightsearch.confirm.display import Display, cells
 from lightsearch.confirm.opened import Opened, load, open_study
@@ -72,6 +73,8 @@ def retrain(
     if n_trial is None:
         chosen_from = candidates.with_baseline(chosen_from, opened.known.defaults)
 
+    if (line := origin.note(study)) is not None:
+        display.message(line)
     for one in chosen_from:
         display.message(f"{one.label}: {describe_params(one.params)}")
     confirmation = _confirm(opened, chosen_from, seeds, workers, display)

@@ -15,10 +15,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightsearch import pareto
 from lightsearch.doctor import Finding, diagnose, standard_error, table, validated_on
+from lightsearch.origin import Others, may_lead, others, outcome_of
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.progress import duration
 from lightsearch.report.importance import Importance, importances
-from lightsearch.tables import distributions_of, objectives, outcome_or_none, utc_times, value_of
+from lightsearch.tables import distributions_of, objectives, utc_times, value_of
 
 GROUPS = {
     TrialState.COMPLETE: "complete",
@@ -52,6 +53,8 @@ class Row:
     started: datetime | None
     ended: datetime | None
     """UTC, both."""
+    foreign: bool = False
+    """Whether it is another program's in a study of lightsearch, and never leads."""
 
     @property
     def number(self) -> int:
@@ -91,10 +94,12 @@ class Facts:
     attrs: dict[str, Any]
     rows: list[Row]
     ranked: list[Row]
-    """Complete trials, the best first; of equals the earlier."""
+    """Complete trials that may lead, the best first; of equals the earlier."""
     front: list[Row]
     """The Pareto front of several objectives, in the same order; empty where there is one."""
     distributions: dict[str, list[BaseDistribution]]
+    others: Others | None = None
+    """The trials of other programs."""
     findings: list[Finding] = field(default_factory=list)
     importances: list[Importance] = field(default_factory=list)
 
@@ -139,7 +144,14 @@ class Facts:
 
     @property
     def finished(self) -> int:
-        return self.counts["complete"] + self.counts["pruned"]
+        """Finished trials among which the best is sought."""
+        return sum(row.group in ("complete", "pruned") and not row.foreign for row in self.rows)
+
+    @cached_property
+    def scored(self) -> list[Row]:
+        """Finished trials with a value, those of other programs left out."""
+        finished = [row for row in self.rows if row.group in ("complete", "pruned") and not row.foreign]
+        return [row for row in finished if row.value is not None]
 
     @cached_property
     def failures(self) -> list[Failure]:
@@ -244,6 +256,8 @@ class Facts:
         if not self.rows:
             return "The study has no trials."
         words = [f"{count} {group}" for group, count in counts.items()]
+        if self.others is not None:
+            return f"Of {len(self.rows)} trials: {', '.join(words)}. {self.others.text(self.metric)} {self.others.rule}"
         return f"Of {len(self.rows)} trials: {', '.join(words)}. Without a complete one there is no best."
 
     def _why_no_error(self) -> str:
@@ -288,35 +302,33 @@ class Clock:
 def gather(study: optuna.Study) -> Facts:
     """Reads everything that the report shows, but the epochs."""
     attrs = study.user_attrs
+    trials = study.get_trials(deepcopy=False)
+    leading = may_lead(trials, attrs)
+    own = {trial.number for trial in leading}
     rows = []
-    for trial in study.get_trials(deepcopy=False):
-        outcome = outcome_or_none(trial)
+    for trial in trials:
+        outcome = outcome_of(trial)
         started, ended = utc_times(trial)
-        rows.append(Row(trial, outcome, GROUPS[trial.state], value_of(trial, outcome), started, ended))
+        value, foreign = value_of(trial, outcome), trial.number not in own
+        rows.append(Row(trial, outcome, GROUPS[trial.state], value, started, ended, foreign))
     aims = objectives(study)
     directions = [direction for _, direction in aims]
-    ranked, on_front = _ranked(rows, directions[0]), []
-    if len(aims) > 1:
-        trials, by_number = [row.trial for row in rows], {row.number: row for row in rows}
-        ranked = [by_number[trial.number] for trial in pareto.ranked(trials, directions)]
-        on_front = [by_number[trial.number] for trial in pareto.front(trials, directions)]
+    by_number = {row.number: row for row in rows}
+    ranked = [by_number[trial.number] for trial in pareto.ranked(leading, directions)]
+    on_front = pareto.front(leading, directions) if len(aims) > 1 else []
     return Facts(
         name=study.study_name,
         objectives=aims,
         made=datetime.now(UTC),
         attrs=attrs,
         rows=rows,
-        ranked=ranked,
-        front=on_front,
+        ranked=[row for row in ranked if row.value is not None],
+        front=[by_number[trial.number] for trial in on_front],
         distributions=distributions_of(row.trial for row in rows),
+        others=others(trials, attrs, directions),
         findings=diagnose(study),
         importances=importances(study),
     )
-
-
-def _ranked(rows: list[Row], direction: str) -> list[Row]:
-    complete = [row for row in rows if row.group == "complete" and row.value is not None]
-    return sorted(complete, key=lambda row: ((-1 if direction == "maximize" else 1) * (row.value or 0.0), row.number))
 
 
 def provenance(facts: Facts) -> list[tuple[str, str]]:

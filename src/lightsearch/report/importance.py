@@ -11,6 +11,8 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsearch.origin import may_lead
+
 if TYPE_CHECKING:
     from optuna.importance import PedAnovaImportanceEvaluator
 
@@ -48,7 +50,8 @@ def importances(study: optuna.Study) -> list[Importance]:
     Returns:
         Empty if there are fewer than ``MIN_TRIALS`` complete trials, or if they all are the same.
     """
-    trials = [trial for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if _usable(trial)]
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    trials = [trial for trial in may_lead(complete, study.user_attrs) if _usable(trial)]
     if len(trials) < MIN_TRIALS:
         return []
     from optuna.importance import PedAnovaImportanceEvaluator  # imports scikit-learn, for another method: a second

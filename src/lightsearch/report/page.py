@@ -71,7 +71,7 @@ def page(facts: Facts, epochs: pd.DataFrame) -> str:
 
 
 def _progress(facts: Facts, _: pd.DataFrame) -> Panel:
-    if not any(row.value is not None and row.group in ("complete", "pruned") for row in facts.rows):
+    if not facts.scored:
         return Panel([], "no trial has finished with a value")
     figures = plots.progress(facts)
     return Panel([("The best value so far against the number of finished trials.", figures[0]),
@@ -99,7 +99,7 @@ def _importances(facts: Facts, _: pd.DataFrame) -> Panel:
 
 
 def _slices(facts: Facts, _: pd.DataFrame) -> Panel:
-    if not any(row.value is not None and row.group in ("complete", "pruned") for row in facts.rows):
+    if not facts.scored:
         return Panel([], "no trial has finished with a value")
     names = space_plots.scales(facts)
     if not names:

@@ -87,8 +87,7 @@ def tooltips(rows: Sequence[Row], facts: Facts) -> list[str]:
 def progress(facts: Facts) -> list[Figure]:
     """The best so far: against the number of finished trials, and against time, on the same axis."""
     clock = Clock(facts)
-    done = [row for row in facts.rows if row.group in ("complete", "pruned") and row.value is not None]
-    done.sort(key=lambda row: (row.ended or facts.made, row.number))
+    done = sorted(facts.scored, key=lambda row: (row.ended or facts.made, row.number))
     axis = value_axis(facts, [row.value for row in done if row.value is not None and row.group == "complete"])
     scale, unit = time_unit(clock.spent)
     by_time = [(clock(row.ended) if row.ended else clock.spent) / scale for row in done]

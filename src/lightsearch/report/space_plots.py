@@ -112,7 +112,7 @@ def importance_bars(facts: Facts) -> Figure:
 
 def slices(facts: Facts) -> list[Figure]:
     """The metric over each parameter; the axes are the same, and later trials are darker."""
-    rows = _scored(facts)
+    rows = facts.scored
     axis = value_axis(facts, [row.value for row in rows if row.group == "complete" and row.value is not None])
     random = np.random.default_rng(0)
     figures = []
@@ -184,7 +184,7 @@ def landscape(facts: Facts) -> Figure:
     first, second = list(scales(facts).values())[:2]
     if first.categorical and not second.categorical:
         first, second = second, first
-    rows = [row for row in _scored(facts) if {first.name, second.name} <= row.trial.params.keys()]
+    rows = [row for row in facts.scored if {first.name, second.name} <= row.trial.params.keys()]
     axis = value_axis(facts, [row.value for row in rows if row.value is not None and row.group == "complete"])
     low, high = axis.get("range", [None, None])
     complete = [row for row in rows if row.group == "complete"]
@@ -262,10 +262,6 @@ def _smooth(
         surface = (weights @ values) / total
     surface[square.min(axis=2) > REACH**2] = math.nan
     return grids[0], grids[1], surface
-
-
-def _scored(facts: Facts) -> list[Row]:
-    return [row for row in facts.rows if row.value is not None and row.group in ("complete", "pruned")]
 
 
 def _scale(name: str, distributions: list[BaseDistribution]) -> Scale | None:
