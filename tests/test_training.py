@@ -1,10 +1,13 @@
 import csv
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader, Dataset
 
 from lightsearch import Classifier
 from lightsearch.data import ImageData
@@ -34,7 +37,7 @@ class StopAfter(Callback):
 def train(folder: Path, *callbacks: Any, model: LightningModule | None = None, **options: Any) -> tuple[Fit, EpochLog]:
     folder.mkdir(exist_ok=True)
     log = EpochLog(folder / "epochs.csv")
-    data = ImageData("digits", batch_size=128, val_size=0.2)
+    data = options.pop("data", None) or ImageData("digits", batch_size=128, val_size=0.2)
     keywords = {"max_epochs": 4, "accelerator": "cpu", **options.pop("keywords", {})}
     fitted = fit(
         model or Dropped(**data.model_arguments, hidden_size=16),
@@ -73,6 +76,79 @@ def test_a_resumed_fit_equals_an_uninterrupted_one_to_the_bit(tmp_path: Path) ->
         before, after = weights(tmp_path / "whole" / name), weights(tmp_path / "resumed" / name)
         assert all(torch.equal(before[key], after[key]) for key in before)
     assert resumed.seconds_before > 0
+
+
+class Augmented(ImageData):
+    """Data whose loaders draw from Python's and numpy's random numbers, in worker processes if there are any."""
+
+    num_workers = 0
+
+    def train_dataloader(self) -> Any:
+        self.setup("fit")
+        loader = super().train_dataloader()
+        samples = [(x, y) for xs, ys in loader for x, y in zip(xs, ys, strict=True)]
+        return DataLoader(Noisy(samples), batch_size=128, shuffle=True, num_workers=self.num_workers)
+
+
+class Noisy(Dataset[Any]):
+    def __init__(self, samples: list[Any]) -> None:
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = self.samples[index]
+        return x * random.random() + float(np.random.rand()) * torch.rand(()), y
+
+
+class Noise(Dropped):
+    """A classifier that draws Python's and numpy's random numbers in training and in validation."""
+
+    def training_step(self, batch: Any) -> Any:
+        return super().training_step(batch) * (0.5 + random.random() * float(np.random.rand()))
+
+    def validation_step(self, batch: Any) -> None:
+        super().validation_step(batch)
+        self.log("drawn", random.random() + float(np.random.rand()) + float(torch.rand(())))
+
+
+@pytest.mark.parametrize("num_workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_resumed_fit_draws_the_same_numbers_of_python_and_numpy(
+    tmp_path: Path, num_workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Augmented, "num_workers", num_workers)
+
+    def run(folder: str, *callbacks: Any) -> list[dict[str, float]]:
+        torch.manual_seed(1)
+        built = Noise(in_features=64, num_classes=10, hidden_size=16)
+        data = Augmented("digits", batch_size=128, val_size=0.2)
+        return curve(train(tmp_path / folder, *callbacks, model=built, data=data)[1])
+
+    whole = run("whole")
+    with pytest.raises(KeyError):
+        run("resumed", StopAfter(2))
+    random.seed(), np.random.seed()
+    assert run("resumed") == whole
+
+
+def test_the_numbers_that_validation_draws_do_not_depend_on_what_was_drawn_before(tmp_path: Path) -> None:
+    class Others(Callback):
+        """Other members of a pack, which have had their turns."""
+
+        def on_train_batch_end(self, *_: Any) -> None:
+            drawn.append(random.random() + float(np.random.rand()) + float(torch.rand(())))
+
+    drawn: list[float] = []
+
+    def run(folder: str, *callbacks: Any) -> list[float]:
+        torch.manual_seed(1)
+        return [row["drawn"] for row in curve(train(tmp_path / folder, *callbacks, model=noisy())[1])]
+
+    def noisy() -> LightningModule:
+        return Noise(in_features=64, num_classes=10, hidden_size=16)
+
+    assert run("alone") == run("in company", Others())
 
 
 def test_a_module_of_either_copy_of_lightning_trains_the_same(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def may_lead(trials: Sequence[FrozenTrial], attrs: Mapping[str, Any]) -> list[Fr
         trials: All trials of a study.
         attrs: The study's user attributes, which say whether lightsearch made it.
     """
-    return [trial for trial in trials if not is_foreign(trial)] if "fingerprint" in attrs else list(trials)
+    return [trial for trial in trials if not is_foreign(trial)] if _made_here(attrs) else list(trials)
 
 
 class Others(NamedTuple):
@@ -105,11 +105,15 @@ def others(trials: Sequence[FrozenTrial], attrs: Mapping[str, Any], directions: 
         attrs: The study's user attributes.
         directions: ``maximize`` or ``minimize``, for each objective.
     """
-    foreign = [trial for trial in trials if is_foreign(trial)] if "fingerprint" in attrs else []
+    foreign = [trial for trial in trials if is_foreign(trial)] if _made_here(attrs) else []
     if not foreign:
         return None
     best = pareto.ranked(foreign, directions)
     return Others(len(foreign), sum(trial.state in FINISHED for trial in foreign), best[0] if best else None)
+
+
+def _made_here(attrs: Mapping[str, Any]) -> bool:
+    return isinstance(attrs.get("fingerprint"), dict)
 
 
 def note(study: optuna.Study) -> str | None:

@@ -8,6 +8,7 @@ import io
 import logging
 import math
 import os
+import random
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from pytorch_lightning import Callback, seed_everything
 from torch.utils.data import DataLoader
@@ -26,6 +28,8 @@ from lightsearch.folders import write_text
 from lightsearch.outcome import Diverged
 
 EPOCHS = "epochs.csv"
+VALIDATION = 1 << 62
+"""Tells the seed of an epoch's validation from that of its training."""
 
 
 class Fit(NamedTuple):
@@ -233,8 +237,21 @@ def _n_val(trainer: Any) -> int | None:
         return None
 
 
+def seed_epoch(seed: int) -> None:
+    """Seeds everything that draws random numbers in this process: torch with its GPUs, numpy, and Python itself.
+
+    Args:
+        seed: Not negative, below 2**64.
+    """
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed([seed & 0xFFFFFFFF, seed >> 32])  # numpy's own seeds are below 2**32
+
+
 class SeedEpochs(Callback):
     """Seeds every epoch from (seed, epoch): a resumed fit goes on as if it had never stopped.
+
+    The validation at an epoch's end is seeded as well: in a pack others have had their turns before it.
 
     Args:
         seed: The trial's seed.
@@ -262,10 +279,17 @@ class SeedEpochs(Callback):
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         epoch = trainer.current_epoch
         self.epoch_seeds[epoch:] = [self.epoch_seed(epoch)]
-        torch.manual_seed(self.epoch_seed(epoch))
+        seed_epoch(self.epoch_seed(epoch))
         if self._first:  # Lightning has made this epoch's iterators already; it makes the others' after this
-            draw_base_seeds(trainer)
+            if epoch > 0 and any(getattr(loader, "num_workers", 0) for loader in _train_loaders(trainer)):
+                iter(trainer.fit_loop._data_fetcher)  # its processes have drawn their seeds and batches before
+            else:
+                draw_base_seeds(trainer)
         self._first = False
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        if not trainer.sanity_checking and not validates_within_epochs(trainer):
+            seed_epoch(self.epoch_seed(trainer.current_epoch) ^ VALIDATION)
 
     def state_dict(self) -> dict[str, Any]:
         return {"epoch_seeds": self.epoch_seeds, "in_pack": self.in_pack}
@@ -279,9 +303,13 @@ def draw_base_seeds(trainer: Any) -> None:
 
     So an epoch's batches come in one order, whether its seed was set before its iterators were made or after.
     """
-    for loader in trainer.fit_loop._combined_loader.flattened:
+    for loader in _train_loaders(trainer):
         if isinstance(loader, DataLoader):
             torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
+
+
+def _train_loaders(trainer: Any) -> list[Any]:
+    return list(trainer.fit_loop._combined_loader.flattened)
 
 
 def quiet() -> None:
