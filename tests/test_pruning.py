@@ -1,11 +1,18 @@
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
 import pytest
+import torch
+from pytorch_lightning import Callback
 
 from lightsearch.outcome import Diverged
 from lightsearch.pruning import MissingMetric, PruningCallback
-from tests.test_training import train
+from lightsearch.study import attach_trial
+from lightsearch.training import EpochLog
+from tests.conftest import digits, open_ledger
+from tests.test_study import ask
+from tests.test_training import StopAfter, train
 
 
 class Never(optuna.pruners.BasePruner):
@@ -39,6 +46,37 @@ def test_a_pruned_trial_ends_its_epoch_whole(tmp_path: Path) -> None:
     assert len(log.history) == 2
     assert "train_loss" in log.history[-1]
     assert (tmp_path / "last.ckpt").exists()
+
+
+def test_an_epoch_that_is_trained_again_is_reported_again(tmp_path: Path) -> None:
+    study_file = digits()
+    ledger = open_ledger(study_file, tmp_path)
+    assigned = ask(ledger, 1)
+
+    def attempt(last: int, *callbacks: Callback) -> EpochLog:
+        trial = attach_trial(study_file, ledger.url, assigned.trial_id).trial
+        log = EpochLog(tmp_path / "fit" / "epochs.csv")
+        torch.manual_seed(1)
+        with suppress(KeyError):
+            log = train(tmp_path / "fit", PruningCallback(trial, "val_acc"), *callbacks, StopAfter(last))[1]
+        return log
+
+    def reported() -> dict[int, float]:
+        return open_ledger(study_file, tmp_path).study.trials[0].intermediate_values
+
+    attempt(2)
+    kept = reported()
+    assert list(kept) == [0, 1]
+    late = attach_trial(study_file, ledger.url, assigned.trial_id).trial
+    for epoch in (2, 3):  # and killed before a checkpoint had them
+        late.report(0.123, epoch)
+    (tmp_path / "fit" / "epochs.csv").write_text((tmp_path / "fit" / "epochs.csv").read_text() + "2,1,0.123,1,9\n")
+    attempt(2)
+    assert reported() == kept  # nothing of an attempt that came no further stays
+    assert len((tmp_path / "fit" / "epochs.csv").read_text().splitlines()) == 3
+    log = attempt(9)
+    assert reported() == {row["epoch"]: row["val_acc"] for row in log.history}
+    assert list(reported()) == [0, 1, 2, 3]
 
 
 def test_a_missing_metric_is_an_error_that_says_what_is_logged(tmp_path: Path) -> None:

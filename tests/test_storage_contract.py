@@ -57,6 +57,15 @@ class StorageContract:
         states = [trial.state for trial in ledger.study.trials]
         assert states == [TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED, TrialState.RUNNING]
 
+    def test_what_an_earlier_attempt_reported_is_taken_back(self) -> None:
+        ledger = self.ledger()
+        assigned = ask(ledger, 1)
+        for steps, values in (((0, 1, 2), (0.1, 0.2, 0.3)), ((1,), (0.7,))):
+            trial = attach_trial(ledger.study_file, self.url, assigned.trial_id).trial
+            for step, value in zip(steps, values, strict=True):
+                trial.report(value, step)
+        assert self.ledger().study.trials[0].intermediate_values == {0: 0.1, 1: 0.7}
+
     def test_an_interrupted_trial_comes_back_under_its_number_with_its_parameters(self) -> None:
         ledger = self.ledger()
         trial = ask(ledger, 5)

@@ -86,7 +86,13 @@ class Fence(Callback):
         self.attempt = attempt
         self.current = current
 
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        self._check()  # before anything that an earlier attempt reported is taken back
+
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        self._check()
+
+    def _check(self) -> None:
         newest = self.current()
         if newest != self.attempt:
             raise Interrupted(f"attempt {newest} of this trial has begun elsewhere; this is attempt {self.attempt}")

@@ -18,6 +18,7 @@ from lightsearch.fencing import sole_worker
 from lightsearch.folders import make_folder, write_json
 from lightsearch.outcome import Diverged, Interrupted, Kind, Outcome, describe, kind_of
 from lightsearch.patience import History
+from lightsearch.reports import ReportingTrial
 from lightsearch.samplers import trial_seed
 from lightsearch.study import attach_trial
 from lightsearch.study_file import StudyFile
@@ -33,12 +34,12 @@ class NoNumber(Exception):
     """The function returned something else than one number."""
 
 
-class FunctionTrial(optuna.Trial):
+class FunctionTrial(ReportingTrial):
     """Optuna's trial, with four differences.
 
     It has a folder for files. What a search keeps with the trial cannot be overwritten. A report ends the function if
     the trial was given to another worker. And in a later attempt a step is reported again, from where the function
-    takes up its work: Optuna would go on with the values of the attempt before.
+    takes up its work.
 
     Args:
         study: The study.
@@ -55,20 +56,11 @@ class FunctionTrial(optuna.Trial):
         self.files = files
         self._attempt = attempt
         self._newest_attempt = newest_attempt
-        self._reported_before = set(self.intermediate_values)
-
-    @property
-    def intermediate_values(self) -> dict[int, float]:
-        """What was reported, by step."""
-        return self._cached_frozen_trial.intermediate_values
 
     def report(self, value: float, step: int) -> None:
         newest = self._newest_attempt()
         if newest != self._attempt:
             raise Interrupted(f"attempt {newest} of this trial has begun elsewhere; this is attempt {self._attempt}")
-        for later in [before for before in self._reported_before if before >= step]:
-            self._reported_before.remove(later)
-            del self.intermediate_values[later]
         super().report(value, step)
 
     def set_user_attr(self, key: str, value: Any) -> None:

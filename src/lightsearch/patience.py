@@ -81,6 +81,9 @@ def _passes(error: BaseException | None) -> bool:
 for _name, _method in vars(RDBStorage).items():
     if inspect.isfunction(_method) and not _name.startswith("__") and _name != "remove_session":
         setattr(PatientStorage, _name, _patient(getattr(ReadingStorage, _name)))
+PatientStorage.delete_intermediate_values = _patient(  # type: ignore[method-assign]
+    ReadingStorage.delete_intermediate_values
+)
 
 
 class History(NamedTuple):

@@ -10,6 +10,7 @@ from optuna_integration import PyTorchLightningPruningCallback
 from pytorch_lightning import Callback
 
 from lightsearch.outcome import Diverged
+from lightsearch.reports import ReportingTrial
 from lightsearch.study_file import StudyFile
 from lightsearch.training import validates_within_epochs
 
@@ -27,12 +28,13 @@ def watching(study_file: StudyFile, trial: optuna.Trial | None) -> Callback:
 
 
 class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  # optuna-integration has no types
-    """optuna-integration's callback, with six differences.
+    """optuna-integration's callback, with seven differences.
 
     A missing metric is an error: the original warns, and then never prunes. NaN and infinity are errors: Optuna
     takes an infinite value for the best one. A pruned trial leaves the fit as an early-stopped one does, at the end
     of its epoch: raised in the middle of validation, the exception would cost the epoch's training loss and its
-    checkpoint. It remembers, in the checkpoint, that it pruned. Where an epoch has several validations, each of
+    checkpoint. It remembers, in the checkpoint, that it pruned, and which steps were reported: what an earlier attempt
+    reported beyond is taken back, since those epochs are trained again. Where an epoch has several validations, each of
     them is a step. And of a trial's processes on several devices the first alone knows the storage: it decides, and
     the others are told.
 
@@ -47,11 +49,15 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         """The epoch in which the trial was pruned."""
         self.validations = 0
         """How often it has reported, where the validations of an epoch are several."""
+        self.next_step = 0
+        """The first step that is not reported; what an earlier attempt reported of it and later ones is void."""
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         pass  # the original's way with several devices begins here
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        if isinstance(self._trial, ReportingTrial):
+            self._trial.take_back(self.next_step)
         if self.pruned_epoch is not None:  # and its process died before it could say so
             trainer.should_stop = True
 
@@ -59,6 +65,8 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         if trainer.sanity_checking:
             return
         value = _finite(trainer, self.monitor)
+        step = self.validations if validates_within_epochs(trainer) else trainer.current_epoch
+        self.next_step = step + 1
         prune = self._trial is not None and self._prunes(trainer, pl_module, value)
         if trainer.strategy.broadcast(prune):
             self.pruned_epoch = trainer.current_epoch
@@ -83,10 +91,11 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
             raise optuna.TrialPruned
 
     def state_dict(self) -> dict[str, Any]:
-        return {"pruned_epoch": self.pruned_epoch, "validations": self.validations}
+        return {"pruned_epoch": self.pruned_epoch, "validations": self.validations, "next_step": self.next_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.pruned_epoch, self.validations = state_dict["pruned_epoch"], state_dict["validations"]
+        self.next_step = state_dict["next_step"]
 
 
 class WatchedMetrics(Callback):

@@ -1,4 +1,4 @@
-"""Reads many trials at once: the same trials as Optuna's storage, ten times as fast.
+"""Reads many trials at once, ten times as fast as Optuna's storage, and deletes what was reported in vain.
 
 Optuna's has SQLAlchemy make an object for every row, parameters and epochs included, and parses a distribution's JSON
 twice for every parameter. With a thousand trials running, whoever asks what became of them reads ten thousand rows.
@@ -10,7 +10,7 @@ import datetime
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
@@ -18,7 +18,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import or_, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.sql import ColumnElement
 
 _distribution: Callable[[str], BaseDistribution] = functools.lru_cache(maxsize=4096)(json_to_distribution)
@@ -45,6 +45,13 @@ class ReadingStorage(RDBStorage):
         with _create_scoped_session(self.scoped_session) as session:
             models.StudyModel.find_or_raise_by_id(study_id, session)
             return _read(session, chosen)
+
+    def delete_intermediate_values(self, trial_id: int, steps: Sequence[int]) -> None:
+        """Deletes what a running trial has reported for some steps, for which Optuna has no way."""
+        reported = models.TrialIntermediateValueModel
+        with _create_scoped_session(self.scoped_session) as session:
+            self.check_trial_is_updatable(trial_id, models.TrialModel.find_or_raise_by_id(trial_id, session).state)
+            session.execute(delete(reported).where(reported.trial_id == trial_id, reported.step.in_(steps)))
 
 
 def _read(session: Any, chosen: list[ColumnElement[bool]]) -> list[FrozenTrial]:

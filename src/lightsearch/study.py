@@ -27,6 +27,7 @@ from lightsearch.origin import is_foreign
 from lightsearch.origin import outcome_of as outcome_of
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.patience import History, PatientStorage
+from lightsearch.reports import ReportingTrial
 from lightsearch.storage import LockLost, attach_storage, storage_lock, storage_time
 from lightsearch.study_file import StudyFile
 
@@ -354,7 +355,7 @@ class Ledger:
 class Attached(NamedTuple):
     """A running trial as a worker sees it."""
 
-    trial: Trial
+    trial: ReportingTrial
     """Its parameters are sampled, or it samples them itself; it can report and be pruned."""
     newest_attempt: Callable[[], int]
     """Asks the storage for the trial's newest start: if it is not the worker's own, another one has taken over."""
@@ -372,7 +373,7 @@ def attach_trial(study_file: StudyFile, url: str, trial_id: int, history: Histor
         sampler=sampler,
         pruner=samplers.pruner(study_file),
     )
-    return Attached(Trial(study, trial_id), lambda: int(storage.get_trial_user_attrs(trial_id)["attempt"]))
+    return Attached(ReportingTrial(study, trial_id), lambda: int(storage.get_trial_user_attrs(trial_id)["attempt"]))
 
 
 def read_outcome(folder: Path, attempt: int) -> Outcome | None:

@@ -168,7 +168,14 @@ class EpochLog:
     def add(self, row: dict[str, float]) -> None:
         """Adds an epoch, and writes the file anew."""
         self.history.append(row)
+        self.write()
+
+    def write(self) -> None:
+        """Writes the file anew; without an epoch there is none."""
         if self.path is None:
+            return
+        if not self.history:
+            self.path.unlink(missing_ok=True)
             return
         columns = list(dict.fromkeys(name for row in self.history for name in row))
         table = io.StringIO(newline="")
@@ -201,6 +208,7 @@ class _LogEpochs:
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         self._began = time.perf_counter()
+        self._log.write()  # what an earlier attempt wrote of epochs that are trained again is void
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if validates_within_epochs(trainer) and not trainer.sanity_checking:
