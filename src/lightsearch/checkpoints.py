@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lightsearch import harmless
 from lightsearch.errors import Blocked
 from lightsearch.outcome import Interrupted
 
@@ -21,20 +21,31 @@ class SafeCheckpoints:
     """Writes a checkpoint to a temporary file, forces it to the disk, and renames it: there is the old or the new one.
 
     Of ``last.ckpt`` the one before is kept as ``previous.ckpt``, should the newer one be damaged later.
-    Goes on top of Lightning's ``TorchCheckpointIO``, which loads them.
+    Goes on top of Lightning's ``TorchCheckpointIO``, which loads them; types that are harmless are loaded as well.
     """
+
+    _loaded = False
+    _left_out: list[str] | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:  # noqa: ARG002
         """Writes ``checkpoint``.
 
         Raises:
             Blocked: if it cannot be written; whatever was there before is untouched.
+            NotLoadable: if it could not be loaded again; likewise.
         """
         file = Path(path)
+        checkpoint = harmless.without_objects(checkpoint)
+        self._tell(checkpoint.get(harmless.LEFT_OUT, []))
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             _write(checkpoint, temporary)
+            if self._loaded:
+                harmless.check(temporary)
+            else:  # once for each fit, which says more and takes longer
+                harmless.load(temporary)
+                self._loaded = True
             if file.name == LAST and file.exists():
                 _keep(file, file.with_name(PREVIOUS))
             temporary.replace(file)
@@ -44,14 +55,29 @@ class SafeCheckpoints:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def load_checkpoint(self, path: Any, *args: Any, **options: Any) -> Any:
+        """Reads a checkpoint as Lightning does."""
+        with harmless.allowed():
+            return super().load_checkpoint(path, *args, **options)  # type: ignore[misc]
+
+    def _tell(self, left_out: list[str]) -> None:
+        """Says once, in the trial's log, what ``load_from_checkpoint`` will not find."""
+        if left_out and left_out != self._left_out:
+            print(f"checkpoints hold no {', '.join(left_out)}: no plain value; the study has what it was made from")
+            self._left_out = left_out
+
 
 def resume_point(folder: Path) -> Path | None:
     """The checkpoint to go on from: the last one, or the one before it if the last is damaged.
 
-    Without a whole ``best.ckpt`` the trial starts anew, since its best epoch would be lost. What is damaged is deleted.
+    Without a whole ``best.ckpt`` the trial starts anew, since its best epoch would be lost. What is damaged is deleted;
+    what is whole never is.
 
     Args:
         folder: The trial's folder.
+
+    Raises:
+        NotLoadable: if it is whole, and holds what cannot be loaded safely.
     """
     for name in (LAST, PREVIOUS):
         file = folder / name
@@ -59,6 +85,7 @@ def resume_point(folder: Path) -> Path | None:
             continue
         best = folder / BEST
         if is_whole(file) and (not best.exists() or is_whole(best)):
+            harmless.check(file)
             return file
         broken = file if not is_whole(file) else best
         print(f"{broken} is damaged; going back to what is whole", flush=True)
@@ -71,7 +98,7 @@ def resume_point(folder: Path) -> Path | None:
 
 
 def is_whole(file: Path) -> bool:
-    """Whether a checkpoint can be loaded and every part of it has the checksum that was written with it.
+    """Whether every part of a checkpoint has the checksum that was written with it, and can be loaded if it is safe.
 
     torch writes a zip archive, which keeps a CRC-32 of each tensor and of the rest; loading itself compares none.
     Nothing in the file is executed.
@@ -80,14 +107,16 @@ def is_whole(file: Path) -> bool:
         with zipfile.ZipFile(file) as archive:
             if archive.testzip() is not None:
                 return False
-        torch.load(file, map_location="cpu", weights_only=True)
+        harmless.load(file)
+    except harmless.NotLoadable:
+        return True  # as it was written
     except OSError as error:
         if (
             error.errno != errno.EINVAL
         ):  # a place before the file's beginning; a file that cannot be read is not damaged
             raise
         return False
-    except (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+    except (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError):
         return False
     return True
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lightsearch.errors import blocked
 
-PLAIN = {"MissingMetric", "NoNumber"}
+PLAIN = {"MissingMetric", "NoNumber", "NotLoadable"}
 """Errors whose message says everything: their tracebacks lead into lightsearch, not into the user's code."""
 EXIT_OF_SIGNAL = 128
 """A process ended by signal n is said to exit with 128 + n, as in a shell."""
@@ -84,7 +84,7 @@ class TrialError(BaseModel):
     @property
     def certain(self) -> bool:
         """Whether every other trial would end likewise: none logs what the module does not log."""
-        return self.type == "MissingMetric"
+        return self.type in ("MissingMetric", "NotLoadable")
 
     @property
     def reason(self) -> str:

@@ -50,7 +50,8 @@ class ReadingStorage(RDBStorage):
         """Deletes what a running trial has reported for some steps, for which Optuna has no way."""
         reported = models.TrialIntermediateValueModel
         with _create_scoped_session(self.scoped_session) as session:
-            self.check_trial_is_updatable(trial_id, models.TrialModel.find_or_raise_by_id(trial_id, session).state)
+            trial: Any = models.TrialModel.find_or_raise_by_id(trial_id, session)
+            self.check_trial_is_updatable(trial_id, trial.state)
             session.execute(delete(reported).where(reported.trial_id == trial_id, reported.step.in_(steps)))
 
 
