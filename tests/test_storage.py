@@ -1,4 +1,5 @@
 import contextlib
+import re
 import socket
 import sqlite3
 import sys
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 
-from lightsearch import storage
+from lightsearch import errors, storage
 from lightsearch.errors import UserError
+from lightsearch.outcome import describe
 from lightsearch.storage import check_server, check_url, open_storage, redact, storage_url
 
 
@@ -96,6 +99,63 @@ def test_a_password_is_not_shown() -> None:
     assert "hunter2" not in redact("postgresql://db.example/x?user=me&password=hunter2")
     assert "hunter2" not in redact("postgresql://me:hunter2@db.example/x")
     assert all("hunter2" not in str(mistake) for mistake in check_url("nonsense://me:hunter2@host/x"))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:hunter2@db.example:5432/x", "postgresql://me:***@db.example:5432/x"),
+        ("postgresql://me:hun@ter2@db.example/x", "postgresql://me:***"),
+        ("postgresql://me:hun:ter2/hunter2?hunter2#@db.example/x", "postgresql://me:***@db.example/x"),
+        ("postgresql://me@hunter2:hunter2@db.example/x", "postgresql://me:***"),
+        ("postgresql://me:hunter2", "postgresql://me:***"),
+        ("postgresql://me:hunter2/x", "postgresql://me:***"),
+        ("postgresql://db.example:hunter2/x?sslmode=require", "postgresql://db.example:***?sslmode=require"),
+        ("postgresql://[::1]:hunter2/x", "postgresql://[::1]:***"),
+        ("postgresql:///me:hunter2@db.example/x", "postgresql://:***"),
+        ("postgresql://me@db.example/x?passwd=hunter2&host=a", "postgresql://me@db.example/x?passwd=***&host=a"),
+        ("postgresql://me@db.example/x?PWD=hunter2", "postgresql://me@db.example/x?PWD=***"),
+        (
+            "postgresql://me@db.example/x?sslpassword=hunter2&hunter2",
+            "postgresql://me@db.example/x?sslpassword=***&***",
+        ),
+        ("postgresql://me@db.example/x?options=-chunter2", "postgresql://me@db.example/x?options=***"),
+        ("postgresql://me@db.example/x?password=hun@ter2", "postgresql://me:***"),
+        ("postgresql://db.example/x?password=hun@ter2", "postgresql://db.example:***"),
+        ("mysql+pymysql://me:hunter2@db.example/x", "mysql+pymysql://me:***@db.example/x"),
+        ("sqlite:///a@b/studies.db?password=hunter2", "sqlite:///a@b/studies.db?password=***"),
+        ("me:hunter2@db.example/x", "..."),
+        ("host=db.example password=hunter2", "..."),
+        ("postgresql:/me:hunter2@db.example/x", "..."),
+        (" postgresql://me:hunter2@db.example/x", "..."),
+    ],
+)
+def test_no_part_of_a_password_is_ever_shown(url: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "OPEN_SECONDS", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", None)  # no name is looked for
+    said = [redact(url), *(str(mistake) for mistake in check_url(url))]
+    if "://" in url and "options" not in url:
+        with pytest.raises(UserError) as refused:
+            storage_url(url)
+        said.append(str(refused.value))
+    for words in said:
+        assert not re.search("hun|ter2", words), words
+    assert redact(url) == shown
+
+
+def test_a_password_is_kept_out_of_what_drivers_and_trials_say() -> None:
+    check_url("postgresql://me:hunter%402@db.example/x")
+    for spelling in ("hunter%402", "hunter@2"):
+        error = sqlalchemy.exc.OperationalError("select 1", {}, Exception(f"no connection with password {spelling}"))
+        reason = errors.blocked(error)
+        assert str(reason) == "the storage: no connection with password ***"
+        told = describe(RuntimeError(f"me:{spelling}@db.example")).model_dump_json()
+        assert "hunter" not in told
+
+
+def test_an_at_sign_in_a_password_is_a_mistake_with_a_hint() -> None:
+    (mistake,) = check_url("postgresql://me:hun@ter2@db.example/x")
+    assert "write %40" in str(mistake)
 
 
 def test_the_option_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

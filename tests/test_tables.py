@@ -74,6 +74,28 @@ def study() -> optuna.Study:
     return study
 
 
+def test_a_text_that_a_spreadsheet_would_run_is_quoted_in_the_csv_alone(tmp_path: Path) -> None:
+    evil = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "'=1", "-1e-3", "plain", None]
+    frame = pd.DataFrame(
+        {
+            "number": pd.array(range(10), dtype="int64"),
+            "value": [-1.5] * 10,
+            "text": pd.array(evil, dtype="str"),
+            "choice": pd.Categorical(evil),
+        }
+    )
+    csv_file, parquet = tables.write(frame, tmp_path / "trials")
+    cells = pd.read_csv(csv_file, keep_default_na=False, lineterminator="\n")
+    for name in ("text", "choice"):
+        shown = cells[name].tolist()
+        assert shown == [f"'{text}" for text in evil[:7]] + ["-1e-3", "plain", ""]
+        assert [text.removeprefix("'") for text in shown[:7]] == evil[:7]
+        back = pd.read_parquet(parquet)[name].astype(object)
+        assert back.where(back.notna(), None).tolist() == evil
+    assert cells["value"].tolist() == [-1.5] * 10
+    assert cells["number"].tolist() == list(range(10))
+
+
 def test_trials(study: optuna.Study) -> None:
     frame = tables.trials(study)
     assert list(frame["number"]) == [0, 1, 2, 3, 4]

@@ -6,6 +6,8 @@ import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lightsearch.credentials import without_secrets
+
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 """Errors of a file system that no program can do anything about."""
 
@@ -54,7 +56,8 @@ def blocked(error: BaseException) -> Blocked | None:
     if type(error).__name__ in ("StorageInternalError", "OperationalError", "InterfaceError"):
         inner = error if hasattr(error, "orig") else error.__cause__
         cause = getattr(inner, "orig", None) or inner or error
-        return Blocked(f"the storage: {(str(cause).strip().splitlines() or [type(cause).__name__])[0]}")
+        reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+        return Blocked(f"the storage: {without_secrets(reason)}")
     return None
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from optuna.trial import TrialState
 from pydantic import BaseModel, ConfigDict
 
+from lightsearch.credentials import without_secrets
 from lightsearch.errors import blocked
 
 PLAIN = {"MissingMetric", "NoNumber", "NotLoadable"}
@@ -184,6 +185,6 @@ def kind_of(error: BaseException) -> Kind:
 
 def describe(error: BaseException) -> TrialError:
     """An exception as it is kept with the trial."""
-    lines = str(error).strip().splitlines() or [""]
-    trace = "".join(traceback.format_exception(error))
+    lines = without_secrets(str(error)).strip().splitlines() or [""]
+    trace = without_secrets("".join(traceback.format_exception(error)))
     return TrialError(type=type(error).__name__, message=lines[0][:300], traceback=trace[-4000:])

@@ -23,6 +23,8 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
+from lightsearch import credentials
+from lightsearch.credentials import redact as redact
 from lightsearch.errors import Mistake, UserError
 from lightsearch.patience import PATIENCE_SECONDS, History, PatientStorage, WorkerStorage, try_again
 
@@ -49,30 +51,18 @@ def storage_url(option: str | None) -> str:
     Raises:
         UserError: if the option holds a password.
     """
-    if option is not None and redact(option) != _rendered(option):
+    if option is not None and "://" in option and credentials.holds_password(option):
         mend = f"a command's words can be read by everybody on its machine; put the URL into {URL_VARIABLE}, or the "
         raise UserError(Mistake("--storage", redact(option), mend + "password into ~/.pgpass"))
     return option or os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
-def redact(url: str) -> str:
-    """The URL without its passwords, for people's eyes."""
-    return _rendered(url, hide_password=True)
-
-
-def _rendered(url: str, *, hide_password: bool = False) -> str:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        return "..."  # it may hold a password, wherever that is
-    if hide_password:
-        secret = {name: "***" for name in parsed.query if "password" in name.lower()}
-        parsed = parsed.update_query_dict(secret)
-    return parsed.render_as_string(hide_password=hide_password)
-
-
 def check_url(url: str) -> list[Mistake]:
     """What is wrong with a storage URL, found without touching the storage."""
+    credentials.remember(url)
+    if credentials.is_ambiguous(url):
+        mend = "an @ ends the password: write %40 for one that is a part of it"
+        return [Mistake("--storage", redact(url), mend)]
     try:
         parsed = make_url(url)
         driver = parsed.get_dialect().import_dbapi()
@@ -113,7 +103,10 @@ def check_server(url: str) -> list[Mistake]:
 
 def sqlite_file(url: URL | str) -> Path | None:
     """The absolute path of a SQLite URL's file; None for servers and in-memory databases."""
-    url = make_url(url)
+    try:
+        url = make_url(url)
+    except (ArgumentError, ValueError):  # no URL at all
+        return None
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
     return Path(str(url.database)).absolute()
@@ -150,8 +143,8 @@ def open_storage(url: str, *, create: bool = True) -> PatientStorage:
 
 
 def _cannot_be_opened(url: str, error: Exception) -> Mistake:
-    reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    return Mistake("--storage", redact(url), f"cannot be opened: {reason}")
+    reason = (str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__])[0]
+    return Mistake("--storage", redact(url), f"cannot be opened: {credentials.without_secrets(reason)}")
 
 
 def attach_storage(url: str, history: History | None = None) -> WorkerStorage:
@@ -162,6 +155,7 @@ def attach_storage(url: str, history: History | None = None) -> WorkerStorage:
 
 
 def _connect(url: str, kind: type[Storage], **options: Any) -> Storage:
+    credentials.remember(url)
     file = sqlite_file(url)
     if file is None:
         engine = {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
