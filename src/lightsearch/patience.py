@@ -81,9 +81,8 @@ def _passes(error: BaseException | None) -> bool:
 for _name, _method in vars(RDBStorage).items():
     if inspect.isfunction(_method) and not _name.startswith("__") and _name != "remove_session":
         setattr(PatientStorage, _name, _patient(getattr(ReadingStorage, _name)))
-PatientStorage.delete_intermediate_values = _patient(  # type: ignore[method-assign]
-    ReadingStorage.delete_intermediate_values
-)
+for _name in ("delete_intermediate_values", "replace_user_attr"):
+    setattr(PatientStorage, _name, _patient(getattr(ReadingStorage, _name)))
 
 
 class History(NamedTuple):

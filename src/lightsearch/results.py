@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections import Counter
 from typing import Any
 
@@ -86,7 +88,8 @@ def drop_checkpoints(
 ) -> None:
     """Deletes the checkpoints of finished trials that are not among the study's ``keep_top_k`` leaders.
 
-    Of several objectives the front keeps its checkpoints as well.
+    Of several objectives the front keeps its checkpoints as well. What is deleted is named no more, neither in the
+    storage nor in the trial's ``result.json``.
 
     Args:
         ledger: The study.
@@ -98,7 +101,10 @@ def drop_checkpoints(
     kept = {outcome.number for outcome in leaders(trials, declared.directions, declared.keep_top_k)}
     if declared.several:
         kept |= {outcome.number for outcome in front(trials, declared.directions)}
+    by_number = {trial.number: trial for trial in trials}
     for number in finished - kept:
+        # First, so that none is named that is not there, wherever this process is killed.
+        _name_no_checkpoint(ledger, by_number[number])
         for checkpoint in trial_folder(ledger.folder, number).glob("*.ckpt"):
             try:
                 checkpoint.unlink(missing_ok=True)
@@ -107,6 +113,19 @@ def drop_checkpoints(
         if artifacts is not None:
             artifacts.delete_checkpoints(trial_folder(ledger.folder, number).name)
         finished.discard(number)
+
+
+def _name_no_checkpoint(ledger: Ledger, trial: FrozenTrial) -> None:
+    outcome = outcome_of(trial)
+    if outcome is not None and outcome.checkpoint is not None:
+        result = {**trial.user_attrs["result"], "checkpoint": None}
+        ledger.storage.replace_user_attr(trial._trial_id, "result", result)
+        trial.user_attrs = {**trial.user_attrs, "result": result}  # which Optuna's cache holds
+    file = trial_folder(ledger.folder, trial.number) / "result.json"
+    with contextlib.suppress(OSError, ValueError):
+        told = json.loads(file.read_text(encoding="utf-8"))
+        if told.get("checkpoint") is not None:
+            write_json(file, {**told, "checkpoint": None})
 
 
 def _entry(outcome: Outcome, metrics: list[str]) -> dict[str, Any]:
