@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from pytorch_lightning import Callback
 
+from lightsearch import descendants, litter
 from lightsearch.errors import Blocked
 from lightsearch.folders import write_text
 from lightsearch.outcome import Interrupted
@@ -36,7 +37,7 @@ def sole_worker(folder: Path) -> Iterator[None]:
     Raises:
         Blocked: if another machine's worker does not leave, or the folder cannot be written to.
     """
-    lock, card = FileLock(folder / ".worker.lock"), folder / ".worker.json"
+    lock, card = FileLock(folder / litter.LOCK), folder / litter.CARD
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -44,6 +45,9 @@ def sole_worker(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise Blocked(f"{folder} cannot be written to: {error.strerror or error}") from error
     try:
+        if (before := _on_card(card)) is not None:
+            descendants.end_of(before)
+        litter.remove_temporary(folder)
         write_text(card, this_process().model_dump_json())
         yield
     finally:
@@ -53,10 +57,7 @@ def sole_worker(folder: Path) -> Iterator[None]:
 
 
 def _end_holder(lock: FileLock, card: Path, folder: Path) -> None:
-    try:
-        holder = Owner.model_validate_json(card.read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
-        holder = None  # it has only just come
+    holder = _on_card(card)
     process = holder.process() if holder is not None else None
     steps: list[tuple[Callable[[], Any], float]] = [(lambda: None, ELSEWHERE_SECONDS)]
     if process is not None:
@@ -72,6 +73,14 @@ def _end_holder(lock: FileLock, card: Path, folder: Path) -> None:
             return
     where = f"process {holder.pid} on {holder.host}" if holder is not None else "another process"
     raise Blocked(f"{where} works in {folder} and does not leave it")
+
+
+def _on_card(card: Path) -> Owner | None:
+    """Who works, or worked, in a folder; None if that one has only just come, or has gone in peace."""
+    try:
+        return Owner.model_validate_json(card.read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return None
 
 
 class Fence(Callback):

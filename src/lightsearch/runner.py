@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from lightsearch import litter
 from lightsearch.artifacts import Artifacts
 from lightsearch.errors import Blocked, blocked
 from lightsearch.folders import make_folder, trial_folder
@@ -342,6 +343,7 @@ class Coordinator:
             return
         trials = self.ledger.study.get_trials(deepcopy=False)
         self._with_checkpoints.add(number)
+        litter.sweep(self.ledger.folder, [number])
         drop_checkpoints(self.ledger, trials, self._with_checkpoints, self.artifacts)
         self.display.finished(outcome.model_copy(update={"params": trials[number].params}), trials)
 
@@ -371,6 +373,8 @@ class Coordinator:
         """Trials of earlier runs that have checkpoints."""
         trials = self.ledger.study.get_trials(deepcopy=False)
         finished = {trial.number for trial in trials if trial.state.is_finished()}
+        litter.sweep(self.ledger.folder, finished)
+        litter.sweep_sockets()
         sent = self.artifacts.with_checkpoints() & finished if self.artifacts is not None else set()
         here = {number for number in finished if any(trial_folder(self.ledger.folder, number).glob("*.ckpt"))}
         return here | sent

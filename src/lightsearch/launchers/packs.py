@@ -14,6 +14,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, TextIO
 
+from lightsearch import descendants, litter
 from lightsearch.errors import blocked
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.memory import kernel_kills, volunteer
@@ -101,6 +102,7 @@ class PackLauncher:
         for host in self._hosts:
             host.process.kill()
             host.process.join()
+            descendants.end_of_killed([host.process.pid])
             host.process.close()
             host.connection.close()
         self._hosts.clear()
@@ -141,6 +143,8 @@ class PackLauncher:
         if not host.process.is_alive():
             host.process.join()
             code = host.process.exitcode if host.process.exitcode is not None else 1
+            if code < 0:
+                descendants.end_of_killed([host.process.pid])
             by_kernel = code == -signal.SIGKILL and self._killed_by_kernel()
             ended += [Ended(number, code or 1, by_kernel, len(host.jobs) > 1) for number in host.jobs]
             host.process.close()
@@ -222,7 +226,11 @@ class _Logs:
             try:
                 with (job.folder / "log.txt").open("a", buffering=1, encoding="utf-8") as file:
                     self._files[threading.get_ident()] = file
-                    return job.function(**job.arguments, place=place)
+                    short = litter.keep_short(job.folder / "log.txt")
+                    try:
+                        return job.function(**job.arguments, place=place)
+                    finally:
+                        short.set()
             except Exception as error:
                 if (reason := blocked(error)) is not None:
                     _say(reason, job.folder / "log.txt")

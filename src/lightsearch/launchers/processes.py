@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from joblib import cpu_count
 
+from lightsearch import descendants, litter
 from lightsearch.errors import Blocked, blocked
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.memory import kernel_kills, volunteer
@@ -47,6 +48,7 @@ class ForkServer:
         os.environ[PRELOAD_VARIABLE] = json.dumps({"path": sys.path, "modules": list(modules)})
         with _no_main_module(), _deaf_to_interrupts(), no_task():
             forkserver.ensure_running()
+        litter.own_sockets()
         del os.environ[PRELOAD_VARIABLE]
 
     @property
@@ -145,6 +147,8 @@ class ProcessLauncher:
                 process.join()
                 code = process.exitcode if process.exitcode is not None else 1
                 ended.append(Ended(number, code, code == -signal.SIGKILL and self._killed_by_kernel()))
+                if code < 0:
+                    descendants.end_of_killed([process.pid])
                 process.close()
                 del self._processes[number], self._places[number]
         return ended
@@ -162,6 +166,8 @@ class ProcessLauncher:
         for process in left:
             process.kill()
             process.join()
+        descendants.end_of_killed([process.pid for process in left])
+        for process in left:
             process.close()
         self._processes.clear()
         self._standby = None
@@ -220,6 +226,7 @@ def interrupt(_signal: int, _frame: object) -> None:
 
 def end_with_parent() -> None:
     """Ends this process when its coordinator is gone, however that died."""
+    descendants.mark()
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -227,6 +234,7 @@ def end_with_parent() -> None:
         wait([parent.sentinel])
         os.kill(os.getpid(), signal.SIGTERM)
         threading.Event().wait(GRACE_SECONDS)
+        descendants.end_of_killed([os.getpid()])
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -238,6 +246,7 @@ def _log_to(job: Job) -> None:
         log = os.open(job.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         raise Blocked(f"{job.folder} cannot be written to: {error.strerror or error}") from error
+    litter.keep_short(job.folder / "log.txt")
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(log, 1)
