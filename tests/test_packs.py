@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import seed_everything
@@ -98,6 +100,26 @@ def distance(one: Any, other: Any) -> float:
     names = [name for name, value in state.items() if value.is_floating_point() and not (norm and name in BEFORE_NORM)]
     mine = one.state_dict()
     return max(float((mine[name] - state[name]).norm() / state[name].norm().clamp(min=1e-3)) for name in names)
+
+
+class Drawing(Regressor):
+    """A module whose validation draws random numbers of all kinds."""
+
+    def validation_step(self, batch: Any) -> None:
+        super().validation_step(batch)
+        self.log("drawn", random.random() + float(np.random.rand()) + float(torch.rand(())))
+
+
+def test_validation_draws_the_same_numbers_alone_and_in_a_pack(tmp_path: Path, host: Host) -> None:
+    def trials(folder: str) -> list[Trial]:
+        return [Trial(tmp_path / folder, i, Drawing, lambda: Table(batch_size=64), "val_mse", 2) for i in range(2)]
+
+    together, alone = trials("together"), trials("alone")
+    assert run(host, together) == [None, None]
+    for one, other in zip(together, alone, strict=True):
+        assert one.epoch_seeds  # it was in a pack
+        other.train(epoch_seeds=one.epoch_seeds)
+        assert torch.equal(one.curve("drawn"), other.curve("drawn"))
 
 
 @pytest.mark.parametrize("size", [2, 8, 16])

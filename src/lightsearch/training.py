@@ -296,8 +296,8 @@ class SeedEpochs(Callback):
         self._first = False
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        if not trainer.sanity_checking and not validates_within_epochs(trainer):
-            seed_epoch(self.epoch_seed(trainer.current_epoch) ^ VALIDATION)
+        if self.epoch_seeds and not trainer.sanity_checking and not validates_within_epochs(trainer):
+            seed_epoch(self.epoch_seeds[-1] ^ VALIDATION)
 
     def state_dict(self) -> dict[str, Any]:
         return {"epoch_seeds": self.epoch_seeds, "in_pack": self.in_pack}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
-import torch
-
 from lightsearch import components
 from lightsearch.outcome import Kind, LeftPack, kind_of
 from lightsearch.packs import engines
@@ -14,6 +12,7 @@ from lightsearch.packs.data import SharedData
 from lightsearch.packs.member import Lockstep, Member
 from lightsearch.packs.modules import NotPackable
 from lightsearch.study_file import StudyFile
+from lightsearch.training import seed_epoch
 from lightsearch.trial import Place
 
 
@@ -118,7 +117,7 @@ class Host:
         """
         leader = pack[0]
         key = engines.batch_key(leader.module)
-        torch.manual_seed(leader.epoch_seed)
+        seed_epoch(leader.epoch_seed)
         try:
             engines.train_epoch(pack, leader.batches(), probe=key not in self._probed)
         except Exception as error:

@@ -7,11 +7,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from pytorch_lightning import Callback
 
 from lightsearch.outcome import Interrupted
-from lightsearch.training import SeedEpochs, draw_base_seeds
+from lightsearch.training import SeedEpochs, draw_base_seeds, seed_epoch
 
 
 class Logged(NamedTuple):
@@ -155,7 +154,7 @@ class Lockstep(Callback):
                 if member.refused is None:
                     self._count(trainer, loop)
                     return
-                torch.manual_seed(member.epoch_seed)  # others have had their turns meanwhile
+                seed_epoch(member.epoch_seed)  # others have had their turns meanwhile
                 draw_base_seeds(trainer)
             alone(data_fetcher)
 
