@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import subprocess
 import time
@@ -59,12 +60,18 @@ def search_processes(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def check_whole(place: Path, n_trials: int, url: str | None = None) -> None:
-    """The study has exactly so many finished trials, each with every epoch reported once, in order."""
+    """The study has exactly so many finished trials, each with every epoch reported once, in order.
+
+    What the storage has of an epoch is what ``epochs.csv`` has, and nothing is left in the folders of what was killed.
+    """
     trials = load(place, url).trials
     assert [trial.number for trial in trials] == list(range(n_trials))
     assert {trial.state.name for trial in trials} == {"COMPLETE"}
     for trial in trials:
         assert list(trial.intermediate_values) == list(range(30))
-        rows = (place / "studies" / "digits" / f"trial-{trial.number:04d}" / "epochs.csv").read_text().splitlines()
-        assert len(rows) == 31
+        folder = place / "studies" / "digits" / f"trial-{trial.number:04d}"
+        with (folder / "epochs.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert {int(row["epoch"]): float(row["val_acc"]) for row in rows} == trial.intermediate_values
+        assert not [file.name for file in folder.iterdir() if file.name.startswith(".")]
         assert trial.user_attrs["result"]["epochs"] == 30
