@@ -96,6 +96,16 @@ def test_a_copied_trial_of_another_study_is_not_taken_for_an_own_one(ledger: Led
     assert [outcome.number for outcome in leaders(ledger.study.trials, "maximize")] == [1, 2, 0]
 
 
+def test_a_grid_is_not_through_because_of_points_that_are_not_on_it(place: Path) -> None:
+    grid = ("space={data={batch_size={choice=[8, 16]}}}", "sampler={name='GridSampler'}")
+    ledger = open_ledger(digits(*grid), place)
+    complete(ledger, ask(ledger, 9), 0.5)
+    plain = optuna.load_study(study_name="digits", storage=ledger.url)
+    plain.optimize(lambda trial: trial.suggest_float("rate", 0, 1), n_trials=1)
+    complete(ledger, ask(ledger, 9), 0.5)
+    assert ledger.ask(9) is Due.EXHAUSTED
+
+
 def test_in_a_study_of_another_program_all_trials_are_alike(place: Path) -> None:
     study = optuna.create_study(direction="maximize", study_name="theirs")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)

@@ -326,7 +326,7 @@ class Ledger:
         points = 1
         for values in grid.values():
             points *= len(values)
-        return len({tuple(sorted(trial.params.items())) for trial in trials}) >= points
+        return len({tuple(sorted(trial.params.items())) for trial in trials if not is_foreign(trial)}) >= points
 
     def _check_same(self, facts: dict[str, Any]) -> list[str]:
         """Refuses another study of the same name; returns what has changed and may."""
