@@ -43,6 +43,17 @@ def test_samples_stay_within_the_bounds(declared: dict[str, object], low: float,
         ({"int": [0, 5], "log": True}, "above 0"),
         ({"float": [1, 5], "log": True, "step": 1}, "exclude each other"),
         ({"float": [0, float("inf")]}, "finite"),
+        ({"float": [-1e308, 1e308]}, "finite numbers between"),
+        ({"float": [1e-300, 1], "log": True}, "lower bound of 1e-150 or more"),
+        ({"float": [0, 10**400]}, "int too large|finite|valid number"),
+        ({"int": [0, 2**80]}, "between -2\\*\\*53 and"),
+        ({"float": [0, 1], "step": float("inf")}, "write a finite number"),
+        ({"float": [0, 1], "step": float("nan")}, "greater than 0"),
+        ({"float": [0, 1], "step": 1e-300}, "more steps than can be counted"),
+        ({"float": [0, 1], "step": 2.0}, "is more than the range"),
+        ({"int": [1, 4], "step": 9}, "is more than the range"),
+        ({"list": {"int": [1, 2]}, "length": 10**6}, "1000 at most"),
+        ({"choice": [1.0, float("nan")]}, "write a finite number"),
         ({"int": [1, 2, 3]}, "at most 2 items"),
         ({"int": [1.5, 3]}, "valid integer"),
         ({"int": [1, 5], "step": 0}, "greater than or equal to 1"),
@@ -59,6 +70,17 @@ def test_samples_stay_within_the_bounds(declared: dict[str, object], low: float,
 def test_a_bad_range_is_refused(declared: object, reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         Space.model_validate({"model": {"x": declared}})
+
+
+def test_a_range_of_one_value_is_one() -> None:
+    for declared in ({"int": [4, 4], "step": 9}, {"float": [0.5, 0.5]}, {"float": [0.5, 0.5], "log": True}):
+        assert Space.model_validate({"model": {"x": declared}}).is_sampled({"x": declared.get("int", [0.5])[0]})
+
+
+@pytest.mark.parametrize("names", [["encoder", "encoder.depth"], ["a..b"], [""], ["x" * 300], ["a\nb"]])
+def test_a_name_that_makes_no_argument_is_refused(names: list[str]) -> None:
+    with pytest.raises(ValidationError, match=r"is a part of it|is no argument's name"):
+        Space.model_validate({"model": {name: {"int": [1, 2]} for name in names}})
 
 
 def test_true_and_one_are_different_choices() -> None:
@@ -115,12 +137,6 @@ def test_a_condition_that_is_never_met_is_refused() -> None:
     model = {"optimizer": {"choice": ["adam"]}, "momentum": {"float": [0, 1], "when": {"optimizer": "sgd"}}}
     with pytest.raises(ValidationError, match="optimizer = 'sgd', which is never sampled"):
         Space.model_validate({"model": model})
-
-
-def test_names_that_can_be_enqueued() -> None:
-    space = expressive()
-    assert all(space.knows(name) for name in ("optimizer", "widths.length", "widths.7", "encoder.depth", "kernel.0"))
-    assert not any(space.knows(name) for name in ("widths", "dropout", "optimizer.0", "depth"))
 
 
 def test_tpe_samples_parameters_of_some_trials_together() -> None:

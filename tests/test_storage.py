@@ -37,12 +37,21 @@ def test_a_writer_waits_for_another_program_that_holds_the_lock(tmp_path: Path) 
         ("foo", "no storage URL"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
-        ("mysql+nodriver://x", "no storage URL"),
-        ("oracle+oracledb://x/y", "pip install"),
+        ("postgresql+nodriver://x", "no storage URL"),
+        ("oracle+oracledb://x/y", "write sqlite:///path/to/studies.db (one machine) or postgresql://"),
+        *((f"{kind}://me:hunter2@host", "Optuna has such a storage") for kind in ("journal", "redis", "mysql+pymysql")),
+        *((f"{kind}://me:hunter2@host", "Optuna has such a storage") for kind in ("grpc", "mariadb")),
     ],
 )
 def test_bad_urls(url: str, mend: str) -> None:
-    assert mend in str(check_url(url)[0])
+    (mistake,) = check_url(url)
+    assert mend in str(mistake)
+    assert "hunter2" not in str(mistake)
+
+
+def test_an_opened_storage_of_optunas_is_no_url() -> None:
+    (mistake,) = check_url(optuna.storages.InMemoryStorage())  # type: ignore[arg-type]
+    assert "storage = 'InMemoryStorage': give a URL" in str(mistake)
 
 
 def test_a_folder_is_no_storage(tmp_path: Path) -> None:

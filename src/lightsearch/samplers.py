@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections.abc
 import inspect
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import optuna
@@ -16,14 +18,25 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from lightsearch import draws
+from lightsearch.enqueued import refused
 from lightsearch.errors import Mistake, did_you_mean
-from lightsearch.space import Space
+from lightsearch.space import FixedParameter, ListParameter, Space
 from lightsearch.study_file import OptunaSpec, StudyFile
 
 FIXED_SEED = {"GridSampler", "QMCSampler"}
 """Samplers that walk through one sequence, whose order the seed decides: all their trials need the same seed."""
+ENUMERATING = {"GridSampler", "BruteForceSampler"}
+"""Samplers that visit every point of the space once, and are through then."""
+MOST_POINTS = 1_000_000
+"""Points of a grid, or values of one parameter, that a sampler that enumerates lists at once."""
+UNKNOWN = {"x": {"int": [0, 7]}, "y": {"int": [0, 7]}}
+"""What the sampler of a function is tried on, whose own space is known once it runs."""
+ARBITRARY = ConfigDict(arbitrary_types_allowed=True)
+HINTED = {**vars(collections.abc), "FrozenTrial": FrozenTrial, "Study": Study, "BaseDistribution": BaseDistribution}
+"""Names that Optuna's signatures use and its modules import for type checkers alone."""
 
 
 def trial_seed(study_seed: int, number: int) -> int:
@@ -116,8 +129,14 @@ def pruner(study_file: StudyFile) -> BasePruner:
     return built
 
 
+def points(study_file: StudyFile) -> int | None:
+    """How many configurations a sampler that enumerates has; None if they cannot be counted beforehand."""
+    values = study_file.sampler.init_args.get("search_space")
+    return study_file.space.points if values is None else math.prod(len(these) for these in values.values())
+
+
 def check(declared: dict[str, Any]) -> list[Mistake]:
-    """What is wrong with the names and arguments of the sampler and the pruner.
+    """What is wrong with the sampler and the pruner: they are built, and asked for a trial of the study in memory.
 
     Args:
         declared: The study file as it is written; a section whose form is wrong is left to its own validation.
@@ -126,43 +145,108 @@ def check(declared: dict[str, Any]) -> list[Mistake]:
     for field, module in (("sampler", optuna.samplers), ("pruner", optuna.pruners)):
         try:
             spec = OptunaSpec.model_validate(declared.get(field, StudyFile.model_fields[field].default))
-            built = _build(module, spec, _space(declared), seed=0)
-            if field == "sampler":
-                _check_several(built, spec, declared.get("metric"))
         except ValidationError:
             continue
-        except _SpecError as error:
-            mistakes.append(Mistake(f"{field}.{error.field}", error.value, error.mend))
-        except (TypeError, ValueError, ImportError) as error:
-            mistakes.append(Mistake(f"{field}.init_args", spec.init_args, f"{spec.name} says: {error}"))
+        if (error := _tried(module, spec, declared)) is not None:
+            mistakes.append(_mistake(field, module, spec, declared, error))
     return mistakes
 
 
-def _check_several(sampler: BaseSampler, spec: OptunaSpec, metric: object) -> None:
-    """Has a sampler that cannot do several objectives say so, by asking it for a trial of a study that has them."""
-    if not isinstance(metric, list) or len(metric) < 2:
-        return
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+def _tried(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) -> Exception | None:
+    """What a sampler or a pruner raises when it is built and asked."""
+    space, metric = _space(declared), declared.get("metric")
+    n_objectives = len(metric) if isinstance(metric, list) and metric else 1
+    of_function = declared.get("objective") is not None
     try:
-        study = optuna.create_study(directions=["minimize"] * len(metric))
-        study.ask()
-        (trial,) = study.trials
-        sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
-    except ValueError as error:
-        if "multi-objective" not in str(error):
-            raise
+        if module is optuna.pruners:
+            built = _build(module, spec, space or Space(), seed=0)
+            if n_objectives == 1:
+                draws.judge(built, declared["direction"] if declared.get("direction") == "minimize" else "maximize")
+        elif space is not None:
+            if not of_function:
+                _check_values(spec, space)
+            seeded = SeededSampler(lambda seed: _build(module, _eager(spec), space, seed), 0, fixed=False)
+            _build(module, spec, space, seed=0)
+            if not of_function:
+                draws.draw(seeded, space, n_objectives)
+            elif spec.name not in ENUMERATING:
+                draws.draw(seeded, Space.model_validate({"model": UNKNOWN}), n_objectives)
+    except Exception as error:  # each sampler has its own
+        return error
+    return None
+
+
+def _eager(spec: OptunaSpec) -> OptunaSpec:
+    """The same sampler, which begins after a few trials, so that they suffice to see it at work."""
+    startup = spec.init_args.get("n_startup_trials", 0)
+    if type(startup) is not int or startup <= draws.FINISHED:
+        return spec
+    return spec.model_copy(update={"init_args": {**spec.init_args, "n_startup_trials": draws.FINISHED}})
+
+
+def _mistake(field: str, module: ModuleType, spec: OptunaSpec, declared: dict[str, Any], error: Exception) -> Mistake:
+    """What was raised, in a line that names the argument that is to blame."""
+    if isinstance(error, _SpecError):
+        return Mistake(f"{field}.{error.field}", error.value, error.mend)
+    if isinstance(error, ImportError):
+        package = getattr(error.__cause__ or error, "name", None) or "the package that it names"
+        return Mistake(f"{field}.name", spec.name, f"needs a package that is not installed: pip install {package}")
+    if "multi-objective" in str(error):
         mend = "cannot do several objectives; use TPESampler, NSGAIISampler or RandomSampler"
-        raise _SpecError("name", spec.name, mend) from None
-    finally:
-        optuna.logging.set_verbosity(verbosity)
+        return Mistake(f"{field}.name", spec.name, mend)
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    for name, value in spec.init_args.items():
+        others = {key: other for key, other in spec.init_args.items() if key != name}
+        without = _tried(module, spec.model_copy(update={"init_args": others}), declared)
+        if str(without) != str(error):
+            return Mistake(f"{field}.init_args.{name}", value, f"{spec.name} says: {reason}")
+    if spec.init_args:
+        return Mistake(f"{field}.init_args", spec.init_args, f"{spec.name} says: {reason}")
+    return Mistake(f"{field}.name", spec.name, f"{spec.name} says: {reason}")
 
 
-def _space(declared: dict[str, Any]) -> Space:
+def _check_values(spec: OptunaSpec, space: Space) -> None:
+    """Compares values of parameters that a sampler is given with the space."""
+    if spec.name in ENUMERATING:
+        _check_countable(spec, space)
+    for argument in ("search_space", "fixed_params", "x0"):
+        given = spec.init_args.get(argument)
+        if not isinstance(given, dict):
+            continue
+        for name, values in given.items():
+            for value in values if argument == "search_space" and isinstance(values, list) else [values]:
+                if hint := refused(space, {name: value}).get(name):
+                    raise _SpecError(f"init_args.{argument}.{name}", value, hint)
+        missing = [name for name in space.names if name not in given]
+        if argument == "search_space" and missing and not space.conditional:
+            mend = f"has no values for {missing[0]}; add {missing[0]} = [...]"
+            raise _SpecError(f"init_args.{argument}", given, mend)
+
+
+def _check_countable(spec: OptunaSpec, space: Space) -> None:
+    if "search_space" in spec.init_args:
+        return
+    total = 1
+    for entry in space.entries:
+        parameter = entry.parameter.item if isinstance(entry.parameter, ListParameter) else entry.parameter
+        if isinstance(parameter, FixedParameter):
+            continue
+        count = parameter.counted()
+        if count is None:
+            mend = f"needs steps or choices for every parameter of the space; add step = ... to {entry.name}"
+            raise _SpecError("name", spec.name, mend)
+        total = total * count if spec.name == "GridSampler" else max(total, count)
+    if total > MOST_POINTS:
+        mend = f"lists all of {total:,} values at once; write steps or choices that make {MOST_POINTS:,} at most"
+        raise _SpecError("name", spec.name, mend)
+
+
+def _space(declared: dict[str, Any]) -> Space | None:
+    """The study's space; None if its form is wrong, which is reported elsewhere."""
     try:
         return Space.model_validate(declared.get("space", {}))
     except ValidationError:
-        return Space()
+        return None
 
 
 class _SpecError(Exception):
@@ -171,8 +255,8 @@ class _SpecError(Exception):
 
 
 def _build(module: ModuleType, spec: OptunaSpec, space: Space, seed: int) -> Any:
-    base = BaseSampler if module is optuna.samplers else BasePruner
-    known = [name for name in module.__all__ if isinstance(getattr(module, name), type) and name != base.__name__]
+    exported = {name: getattr(module, name) for name in module.__all__}
+    known = [name for name, cls in exported.items() if isinstance(cls, type) and not inspect.isabstract(cls)]
     if spec.name not in known:
         raise _SpecError("name", spec.name, did_you_mean(spec.name, known))
     build = getattr(module, spec.name)
@@ -180,7 +264,11 @@ def _build(module: ModuleType, spec: OptunaSpec, space: Space, seed: int) -> Any
     for name in spec.init_args:
         if name not in accepted:
             raise _SpecError(f"init_args.{name}", spec.init_args[name], did_you_mean(name, accepted))
-    arguments = {name: _argument(module, value, space, seed) for name, value in spec.init_args.items()}
+    if "seed" in spec.init_args:
+        mend = "every trial would be given the same values; write seed = N at the top of the file, or --seed N"
+        raise _SpecError("init_args.seed", spec.init_args["seed"], mend)
+    arguments = {name: _argument(module, name, value, space, seed) for name, value in spec.init_args.items()}
+    _check_types(build, spec, arguments)
     if spec.name == "TPESampler" and (space.conditional or not space.entries):
         # Otherwise parameters that only some trials have are sampled one by one, at random. A function may have such.
         arguments = {"multivariate": True, "group": True, **arguments}
@@ -189,7 +277,7 @@ def _build(module: ModuleType, spec: OptunaSpec, space: Space, seed: int) -> Any
     if "search_space" in accepted and "search_space" not in arguments:
         grid = space.grid() or None  # of a function nothing is known beforehand
         if grid is None and accepted["search_space"].default is inspect.Parameter.empty:
-            mend = "needs steps or choices for every parameter of the space; add step = ..."
+            mend = "needs parameters that every trial has; use BruteForceSampler"
             if not space.entries:
                 mend = "needs the values of every parameter; add init_args = { search_space = { NAME = [...] } }"
             raise _SpecError("name", spec.name, mend)
@@ -201,7 +289,33 @@ def _build(module: ModuleType, spec: OptunaSpec, space: Space, seed: int) -> Any
         return build(**arguments)
 
 
-def _argument(module: ModuleType, value: object, space: Space, seed: int) -> object:
+def _argument(module: ModuleType, name: str, value: object, space: Space, seed: int) -> object:
+    """An argument; a table with the name of a sampler, or of a pruner, is built."""
     if isinstance(value, dict) and isinstance(value.get("name"), str) and hasattr(module, value["name"]):
-        return _build(module, OptunaSpec.model_validate(value), space, seed)
+        try:
+            return _build(module, OptunaSpec.model_validate(value), space, seed)
+        except _SpecError as error:
+            raise _SpecError(f"init_args.{name}.{error.field}", error.value, error.mend) from None
+        except ValidationError:
+            raise _SpecError(f"init_args.{name}", value, "write { name = ..., init_args = { ... } }") from None
     return value
+
+
+def _words(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint)
+
+
+def _check_types(build: Any, spec: OptunaSpec, arguments: dict[str, Any]) -> None:
+    """Compares arguments with the types that the signature asks for, since few samplers do."""
+    try:
+        hints = get_type_hints(build.__init__, localns=HINTED)
+    except NameError:  # of a later version of Optuna; the trial draws find most of it as well
+        hints = {}
+    for name, value in arguments.items():
+        try:
+            TypeAdapter(hints.get(name, Any), config=ARBITRARY).validate_python(value, strict=True)
+        except ValidationError:
+            mend = f"{spec.name} takes {_words(inspect.signature(build).parameters[name].annotation)} for {name}"
+            raise _SpecError(f"init_args.{name}", spec.init_args[name], mend) from None
+        if name.startswith("n_") and isinstance(value, int) and value < 0:
+            raise _SpecError(f"init_args.{name}", value, "is a number of trials or steps; write 0 or more")

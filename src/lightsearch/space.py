@@ -5,20 +5,48 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, NamedTuple
 
-from optuna.trial import BaseTrial
+from optuna.trial import BaseTrial, FixedTrial
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 Value = bool | int | float | str
 Section = Literal["model", "data", "trainer"]
 
+MOST_FLOAT = 1e150
+"""Bounds of real numbers lie between minus this and this: samplers square them."""
+LEAST_LOG = 1e-150
+"""The lowest lower bound of a logarithmic scale, for the same reason."""
+MOST_INT = 2**53
+"""Bounds of whole numbers lie between minus this and this: storages keep them as double precision numbers."""
+MOST_ITEMS = 1000
+"""Items of a list at most."""
+LONGEST_NAME = 256
+"""Characters of an argument's name; PostgreSQL keeps 512 of a parameter's, and lists add to them."""
+
 list_as_tuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 """TOML has arrays only; frozen sections hold tuples."""
+
+
+def _plain(value: object) -> object:
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("write a boolean, a number or a string")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("write a finite number")
+    return value
+
+
+def _plain_or_list(value: object) -> object:
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else _plain(value)
+
+
+PlainValue = Annotated[Value, BeforeValidator(_plain)]
+"""A value of a parameter. Checked before the union, which would report it against each of its types."""
+ValueOrList = Annotated[Value | tuple[Value, ...], BeforeValidator(_plain_or_list)]
 
 
 class _Parameter(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    when: dict[str, Value | Annotated[tuple[Value, ...], list_as_tuple]] | None = None
+    when: dict[str, ValueOrList] | None = None
     """Sampled only where other parameters have these values: ``when = { optimizer = "sgd" }``, or one of a list."""
 
     def applies(self, params: dict[str, Any]) -> bool:
@@ -50,6 +78,15 @@ class _Parameter(BaseModel):
     def contains(self, value: Value) -> bool:
         """Whether a value can be sampled."""
         raise NotImplementedError
+
+    @property
+    def takes(self) -> str:
+        """What ``contains`` asks for, in words: ``whole numbers from 16 to 512``."""
+        raise NotImplementedError
+
+    def counted(self) -> int | None:
+        """How many values there are; None if they cannot be counted."""
+        return None
 
     def examples(self) -> list[Any]:
         """Arguments that it makes, the outermost ones, to see whether somebody takes them."""
@@ -83,7 +120,17 @@ class IntParameter(_Parameter):
         return {name: trial.suggest_int(name, low, high, step=self.step or 1, log=self.log)}
 
     def contains(self, value: Value) -> bool:
-        return type(value) is int and self.bounds[0] <= value <= self.bounds[1]
+        low, high = self.bounds
+        return type(value) is int and low <= value <= high and (value - low) % (self.step or 1) == 0
+
+    @property
+    def takes(self) -> str:
+        low, high = self.bounds
+        return f"whole numbers from {low} to {high}" + (f" in steps of {self.step}" if self.step else "")
+
+    def counted(self) -> int | None:
+        low, high = self.bounds
+        return (high - low) // (self.step or 1) + 1
 
     def grid(self) -> list[Value] | None:
         low, high = self.bounds
@@ -113,24 +160,36 @@ class FloatParameter(_Parameter):
         return {name: trial.suggest_float(name, low, high, step=self.step, log=self.log)}
 
     def contains(self, value: Value) -> bool:
-        return type(value) in (int, float) and self.bounds[0] <= float(value) <= self.bounds[1]
+        (low, high), step = self.bounds, self.step
+        if type(value) not in (int, float) or not low <= value <= high:  # type: ignore[operator]
+            return False
+        return step is None or abs((float(value) - low) / step - round((float(value) - low) / step)) < 1e-8
+
+    @property
+    def takes(self) -> str:
+        low, high = self.bounds
+        return f"numbers from {low:g} to {high:g}" + (f" in steps of {self.step:g}" if self.step else "")
+
+    def counted(self) -> int | None:
+        low, high = self.bounds
+        return None if self.step is None else math.floor((high - low) / self.step + 1e-9) + 1
 
     def grid(self) -> list[Value] | None:
-        low, high = self.bounds
-        if self.step is None:
-            return None
-        return [low + i * self.step for i in range(math.floor((high - low) / self.step + 1e-9) + 1)]
+        count = self.counted()
+        return None if count is None else [self.bounds[0] + i * (self.step or 0) for i in range(count)]
 
 
 class ChoiceParameter(_Parameter):
     """One of a list of values: ``{ choice = [32, 64, 128] }``."""
 
-    choice: Annotated[tuple[Value, ...], list_as_tuple] = Field(min_length=1)
+    choice: Annotated[tuple[PlainValue, ...], list_as_tuple]
     """The values, each a boolean, a number or a string."""
 
     @field_validator("choice")
     @classmethod
     def _check(cls, choice: tuple[Value, ...]) -> tuple[Value, ...]:
+        if not choice:
+            raise ValueError("should have at least 1 item")
         if len({(type(value), value) for value in choice}) < len(choice):
             raise ValueError("a value stands there twice; list each once")
         return choice
@@ -144,7 +203,16 @@ class ChoiceParameter(_Parameter):
         return {name: value}
 
     def contains(self, value: Value) -> bool:
-        return value in self.choice
+        # Optuna looks it up by ==, which takes 1 for True; so far as types go, a whole number serves as a real one.
+        same = [choice for choice in self.choice if choice == value]
+        return any(isinstance(choice, bool) == isinstance(value, bool) for choice in same)
+
+    @property
+    def takes(self) -> str:
+        return "one of " + ", ".join(map(repr, self.choice))
+
+    def counted(self) -> int | None:
+        return len(self.choice)
 
     def grid(self) -> list[Value] | None:
         return list(self.choice)
@@ -181,7 +249,7 @@ Scalar = Annotated[
 class FixedParameter(_Parameter):
     """The same value in every trial: ``dropout = 0.1``."""
 
-    fixed: Value | Annotated[tuple[Value, ...], list_as_tuple]
+    fixed: ValueOrList
     """The value, or a list of values."""
 
     def examples(self) -> list[Any]:
@@ -210,10 +278,17 @@ class ListParameter(_Parameter):
 
     @model_validator(mode="after")
     def _check(self) -> ListParameter:
-        low, high = self.length if isinstance(self.length, tuple) else (self.length, self.length)
+        low, high = self.lengths
         if not 0 <= low <= high:
             raise ValueError(f"length = {self.length}: write a number, or [least, most]")
+        if high > MOST_ITEMS:
+            raise ValueError(f"length = {self.length}: each item is a parameter; write {MOST_ITEMS} at most")
         return self
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """The least and the greatest number of items."""
+        return self.length if isinstance(self.length, tuple) else (self.length, self.length)
 
     def examples(self) -> list[Any]:
         return [[example] for example in self.item.examples()]
@@ -230,7 +305,7 @@ class ListParameter(_Parameter):
         return [params[f"{name}.{position}"] for position in range(self._count(params, name))]
 
     def read(self, argument: Any, name: str) -> dict[str, Value]:
-        low, high = self.length if isinstance(self.length, tuple) else (self.length, self.length)
+        low, high = self.lengths
         if not isinstance(argument, list | tuple) or not low <= len(argument) <= high:
             raise ValueError(f"{name} = {argument!r} is outside the space")
         values: dict[str, Value] = {f"{name}.length": len(argument)} if isinstance(self.length, tuple) else {}
@@ -284,6 +359,9 @@ class Space(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Space:
+        for section, parameters in (("model", self.model), ("data", self.data), ("trainer", self.trainer)):
+            for argument in parameters:
+                _check_argument(argument, parameters, section)
         before: dict[str, _Parameter] = {}
         for entry in self.entries:
             for name, value in (entry.parameter.when or {}).items():
@@ -324,12 +402,6 @@ class Space(BaseModel):
         """Whether some parameters are sampled in some trials only."""
         return any(entry.parameter.when or isinstance(entry.parameter, ListParameter) for entry in self.entries)
 
-    def knows(self, name: str) -> bool:
-        """Whether a parameter of the study can have this name."""
-        outer, _, item = name.rpartition(".")
-        lists = {entry.name for entry in self.entries if isinstance(entry.parameter, ListParameter)}
-        return name in self.names or (outer in lists and item.isdigit())
-
     def suggest(self, trial: BaseTrial) -> dict[str, Value]:
         """Samples every parameter of ``trial``; on a trial that has them already, reads them."""
         params: dict[str, Value] = {}
@@ -337,6 +409,14 @@ class Space(BaseModel):
             if entry.parameter.applies(params):
                 params |= entry.parameter.suggest(trial, entry.name)
         return params
+
+    def is_sampled(self, params: dict[str, Any]) -> bool:
+        """Whether a trial has all the parameters that ``suggest`` samples."""
+        try:
+            self.suggest(FixedTrial(params))
+        except ValueError:
+            return False
+        return True
 
     def split(self, params: dict[str, Any]) -> dict[Section, dict[str, Any]]:
         """Sorts sampled values by what takes them: ``{"model": {...}, "data": {...}, "trainer": {...}}``."""
@@ -368,24 +448,50 @@ class Space(BaseModel):
             params |= entry.parameter.read(value, entry.name)
         return params
 
+    @property
+    def points(self) -> int | None:
+        """How many configurations there are; None if a parameter is continuous or conditional."""
+        counts = [
+            entry.parameter.counted() for entry in self.entries if not isinstance(entry.parameter, FixedParameter)
+        ]
+        return None if self.conditional or None in counts else math.prod(count or 0 for count in counts)
+
     def grid(self) -> dict[str, list[Value]] | None:
         """Every parameter's values, for samplers that enumerate; None if one of them is continuous or conditional."""
-        grids = {
-            entry.name: entry.parameter.grid()
-            for entry in self.entries
-            if not isinstance(entry.parameter, FixedParameter)
-        }
-        if self.conditional or None in grids.values():
+        if self.points is None:
             return None
-        return {name: grid for name, grid in grids.items() if grid is not None}
+        sampled = [entry for entry in self.entries if not isinstance(entry.parameter, FixedParameter)]
+        return {entry.name: entry.parameter.grid() or [] for entry in sampled}
 
 
 def _check_range(low: float, high: float, *, log: bool, step: float | None) -> None:
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError("the bounds must be finite numbers")
+    most = MOST_INT if isinstance(low, int) else MOST_FLOAT
+    if not (-most <= low <= most and -most <= high <= most):
+        words = f"-2**53 and 2**53 ({MOST_INT})" if isinstance(low, int) else f"-{most:g} and {most:g}"
+        raise ValueError(f"the bounds must be finite numbers between {words}")
     if low > high:
         raise ValueError(f"the lower bound {low} is above the upper bound {high}; swap them")
     if log and low <= 0:
         raise ValueError(f"log = true needs a lower bound above 0, not {low}")
-    if log and step is not None:
+    if log and low < LEAST_LOG:
+        raise ValueError(f"log = true needs a lower bound of {LEAST_LOG:g} or more, not {low}")
+    if step is None:
+        return
+    if log:
         raise ValueError("log and step exclude each other; drop one")
+    if not step <= MOST_FLOAT:
+        raise ValueError(f"step = {step}: write a finite number")
+    if step > high - low > 0:
+        raise ValueError(f"step = {step} is more than the range from {low} to {high}; write a smaller one")
+    if (high - low) / step > MOST_INT:
+        raise ValueError(f"step = {step} makes more steps than can be counted; write a larger one, or none")
+
+
+def _check_argument(argument: str, arguments: dict[str, Any], section: str) -> None:
+    """Refuses a name that makes no argument, and one within another that is sampled as well."""
+    if len(argument) > LONGEST_NAME or not all(argument.split(".")) or not argument.isprintable():
+        raise ValueError(f"{section}.{argument[:40]!r} is no argument's name; write it as in the signature")
+    parts = argument.split(".")
+    for count in range(1, len(parts)):
+        if (outer := ".".join(parts[:count])) in arguments:
+            raise ValueError(f"{section} has {outer} and {argument}, which is a part of it; keep one")

@@ -38,6 +38,10 @@ CONNECT_SECONDS = 10
 """How long a server may take to answer a connection."""
 
 
+POSSIBLE = "write sqlite:///path/to/studies.db (one machine) or postgresql://USER@HOST/DATABASE (many)"
+OPTUNAS = {"journal", "redis", "rediss", "grpc", "mysql", "mariadb", "memory"}
+"""What a URL of a storage begins with that Optuna has and lightsearch has not."""
+
 Storage = TypeVar("Storage", bound="PatientStorage")
 
 
@@ -59,29 +63,33 @@ def storage_url(option: str | None) -> str:
 
 def check_url(url: str) -> list[Mistake]:
     """What is wrong with a storage URL, found without touching the storage."""
+    if not isinstance(url, str):
+        return [Mistake("storage", type(url).__name__, f"give a URL, which each worker can open; {POSSIBLE}")]
     credentials.remember(url)
     if credentials.is_ambiguous(url):
         mend = "an @ ends the password: write %40 for one that is a part of it"
         return [Mistake("--storage", redact(url), mend)]
+    kind = url.partition("://")[0].partition("+")[0].lower()
+    if kind in OPTUNAS:  # whatever else it says, which may be a password
+        mend = f"Optuna has such a storage, but not the locks by which lightsearch shares a study; {POSSIBLE}"
+        return [Mistake("--storage", f"{kind}://...", mend)]
     try:
         parsed = make_url(url)
-        driver = parsed.get_dialect().import_dbapi()
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            return [Mistake("--storage", f"{parsed.get_backend_name()}://...", POSSIBLE)]
+        parsed.get_dialect().import_dbapi()
     except (ArgumentError, NoSuchModuleError, ValueError):
         # The text may hold a password, so it is not repeated.
-        return [
-            Mistake("--storage", "...", "is no storage URL; write sqlite:///path/to/studies.db or postgresql://...")
-        ]
+        return [Mistake("--storage", "...", f"is no storage URL; {POSSIBLE}")]
     except ImportError as error:
         package = error.name or parsed.get_driver_name()
         package = f'"{package}[binary]"' if package == "psycopg" else package
         return [Mistake("--storage", redact(url), f"needs a driver that is not installed: pip install {package}")]
-    del driver
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        return [Mistake("--storage", redact(url), "use sqlite or postgresql")]
     file = sqlite_file(parsed)
     if parsed.get_backend_name() == "sqlite":
         if file is None:
-            return [Mistake("--storage", url, "names no file; write sqlite:///path/to/studies.db")]
+            mend = "names no file, and what is in memory no worker sees; write sqlite:///path/to/studies.db"
+            return [Mistake("--storage", url, mend)]
         if file.is_dir():
             return [Mistake("--storage", url, f"{file} is a folder; name a file in it")]
         there = next(folder for folder in file.parents if folder.exists())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,10 +19,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import to_jsonable_python
 
+from lightsearch import enqueued
 from lightsearch.errors import Mistake, UserError, did_you_mean
 from lightsearch.measures import MEASURES
-from lightsearch.space import KINDS, Space, Value, list_as_tuple
+from lightsearch.space import KINDS, PlainValue, Space, list_as_tuple
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 """The allow-list of study names: they become folder names, titles and URLs."""
@@ -32,6 +35,13 @@ FUNCTION_METRIC = "value"
 """What the value of a function is called if the study file has no name for it."""
 OF_MODELS = ("data", "model", "space", "baseline", "trainer", "constraints", "logger", "keep_top_k")
 """Keys that mean nothing where a study is of a function."""
+MOST_BYTES = 1_000_000
+"""A study file is text that somebody writes; what is larger is something else."""
+DEEPEST = 32
+"""How deep tables and lists may lie within one another."""
+TOO_DEEP = f"tables or lists lie more than {DEEPEST} deep within one another; write it flatter"
+MOST = 2**53
+"""No number of the file is above this: storages and reports keep them as double precision numbers."""
 IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 
 
@@ -51,8 +61,24 @@ OneOrMore = Annotated[
 """Written as a string, or as a list of them where there are several objectives."""
 
 
+def _kept(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Refuses an argument that cannot be kept with the study, as it can be given from Python."""
+    for name, value in arguments.items():
+        try:
+            to_jsonable_python(value)
+        except ValueError:  # PydanticSerializationError is one
+            raise ValueError(
+                f"{name} is a {type(value).__name__}, which cannot be kept with the study; give a number, a string, "
+                "a list or a table, and have the class make of it what it needs"
+            ) from None
+    return arguments
+
+
+Arguments = Annotated[dict[str, Any], AfterValidator(_kept)]
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ClassSpec(_Section):
@@ -60,7 +86,7 @@ class ClassSpec(_Section):
 
     class_path: str = Field(pattern=IMPORT_PATH)
     """``package.module.Class``."""
-    init_args: dict[str, Any] = {}
+    init_args: Arguments = {}
     """Constructor arguments that are the same in every trial."""
     given: bytes | None = Field(default=None, exclude=True, repr=False)
     """The class itself, pickled by a search from Python, where it cannot be imported; no file can hold it."""
@@ -71,25 +97,30 @@ class OptunaSpec(_Section):
 
     name: str
     """``TPESampler``, ``MedianPruner``, ..."""
-    init_args: dict[str, Any] = {}
+    init_args: Arguments = {}
     """Its constructor arguments; a table with a ``name`` of its own is built first (a wrapped pruner, say)."""
 
 
 class TrainerSpec(_Section):
     """The Lightning Trainer's keyword arguments, and how long and how a trial trains."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
-    max_epochs: int = Field(default=30, ge=1)
+    max_epochs: int = Field(default=30, ge=1, le=MOST)
     """Epochs a trial trains at most."""
-    patience: int = Field(default=3, ge=0)
+    patience: int = Field(default=3, ge=0, le=MOST)
     """Epochs without a better metric after which a trial stops early; 0: never."""
     min_delta: float = Field(default=0.0, ge=0)
     """The least change of the metric that counts as better."""
-    save_top_k: int = Field(default=1, ge=1)
+    save_top_k: int = Field(default=1, ge=1, le=MOST)
     """Best epochs of a trial whose checkpoints are kept."""
-    devices: int = Field(default=1, ge=1)
+    devices: int = Field(default=1, ge=1, le=1024)
     """Devices that a trial trains on, a process each; ``batch_size`` is that of each of them."""
+
+    @model_validator(mode="after")
+    def _keywords_are_kept(self) -> TrainerSpec:
+        _kept(self.model_extra or {})
+        return self
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -100,7 +131,7 @@ class TrainerSpec(_Section):
 class Constraints(_Section):
     """What a trial may cost at most; one that costs more is not trained, and the sampler learns from it."""
 
-    parameters: int | None = Field(default=None, ge=1)
+    parameters: int | None = Field(default=None, ge=1, le=MOST)
     """Trainable parameters."""
     latency_ms: float | None = Field(default=None, gt=0)
     """Milliseconds of a forward pass of one sample on the CPU."""
@@ -122,7 +153,7 @@ class StudyFile(_Section):
     ``latency_ms`` are measured by lightsearch (see ``measures``), and the rest is logged as well."""
     directions: OneOrMore = Field(default=("maximize",), alias="direction")
     """Whether more of it is better or less, ``maximize`` or ``minimize``; for each objective."""
-    keep_top_k: int = Field(default=5, ge=1)
+    keep_top_k: int = Field(default=5, ge=1, le=MOST)
     """Trials whose checkpoints are kept; those of trials that fell out of the leaders are deleted."""
     data: ClassSpec = ABSENT
     """The data: training and validation loaders."""
@@ -136,7 +167,7 @@ class StudyFile(_Section):
     """What is sampled."""
     baseline: bool = False
     """Whether the first trial is what the classes' own defaults make."""
-    enqueue: Annotated[tuple[dict[str, Value], ...], list_as_tuple] = ()
+    enqueue: Annotated[tuple[dict[str, PlainValue], ...], list_as_tuple] = ()
     """Known configurations to run first: parameter names with their values."""
     trainer: TrainerSpec = TrainerSpec()
     """How a trial trains."""
@@ -162,7 +193,7 @@ class StudyFile(_Section):
     @field_validator("metrics")
     @classmethod
     def _objectives(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
-        if not metrics:
+        if not metrics or not all(name.strip() and name.isprintable() for name in metrics):
             raise ValueError("names no metric; write one that the module logs in validation")
         if twice := [name for name in metrics if metrics.count(name) > 1]:
             raise ValueError(f"names {twice[0]} twice; name each objective once")
@@ -256,6 +287,8 @@ def checked_name(name: str) -> str:
     """
     if len(name) > NAME_LENGTH or not NAME.fullmatch(name):
         raise ValueError(f"use at most {NAME_LENGTH} letters, digits, '-', '_' and single dots, as in mnist-wide")
+    if name.lower().endswith(".toml"):
+        raise ValueError("commands take what ends in .toml for a file; use another name")
     return name
 
 
@@ -263,21 +296,13 @@ def read_declaration(path: Path, overrides: list[str]) -> dict[str, Any]:
     """The study file as it is written, with ``key=value`` overrides laid over it.
 
     Args:
-        path: The TOML file.
+        path: The TOML file, in UTF-8 (with or without a byte order mark).
         overrides: ``key=value``, keys dotted as in TOML, values as in TOML; a bare word is a string.
 
     Raises:
         UserError: if the file cannot be read or is no TOML, or an override has no ``=``.
     """
-    try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        there = ", ".join(sorted(str(file) for file in path.parent.glob("*.toml"))) or "none in that folder"
-        raise UserError(Mistake("--study", str(path), f"no such file; study files there: {there}")) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(Mistake("--study", str(path), f"cannot be read: {error}")) from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(Mistake("--study", str(path), f"is no valid TOML: {error}")) from None
+    declared = _parsed(path, _text(path))
     mistakes = []
     for override in overrides:
         key, equals, text = override.partition("=")
@@ -285,11 +310,56 @@ def read_declaration(path: Path, overrides: list[str]) -> dict[str, Any]:
             if not equals:
                 raise ValueError
             _override(declared, key.strip(), text.strip())
-        except ValueError:
+        except (ValueError, RecursionError):
             mistakes.append(Mistake("--set", override, "write key=value, as in trainer.max_epochs=10"))
+    if _is_deep(declared):
+        mistakes.append(Mistake("--study", str(path), TOO_DEEP))
+    sections: dict[str, Any] = {"": declared, **{key: declared.get(key) for key in ("data", "model", "logger")}}
+    for name, section in sections.items():
+        if isinstance(section, dict) and "given" in section:  # a pickle, which a search from Python alone may hold
+            mistakes.append(Mistake(f"{name}.given".lstrip("."), section["given"], "unknown key; take it out"))
     if mistakes:
         raise UserError(*mistakes)
     return declared
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(Mistake("--study", str(path), "is no file; name a study file (studies/NAME.toml)"))
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            mend = f"is larger than {MOST_BYTES:,} bytes, and so no study file; name one"
+            raise UserError(Mistake("--study", str(path), mend))
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        there = ", ".join(sorted(str(file) for file in path.parent.glob("*.toml"))) or "none in that folder"
+        raise UserError(Mistake("--study", str(path), f"no such file; study files there: {there}")) from None
+    except (OSError, ValueError) as error:  # what is no UTF-8 is a ValueError, and a path with a NUL
+        raise UserError(Mistake("--study", str(path), f"cannot be read: {error}")) from None
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise UserError(Mistake("--study", str(path), TOO_DEEP)) from None
+    except ValueError as error:  # TOMLDecodeError is one, and a number of thousands of digits
+        raise UserError(Mistake("--study", str(path), f"is no valid TOML: {error}")) from None
+
+
+def _is_deep(declared: dict[str, Any]) -> bool:
+    """Whether tables and lists lie within one another deeper than ``DEEPEST``; what is walks level by level."""
+    level: list[Any] = [declared]
+    for _ in range(DEEPEST + 1):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    return bool(level)
 
 
 def classes_beside(path: Path) -> None:
@@ -342,17 +412,17 @@ def _check_directions(study_file: StudyFile) -> list[Mistake]:
 def _check_enqueued(study_file: StudyFile) -> list[Mistake]:
     if study_file.objective is not None:
         return []  # what it samples is known once it has
-    space = study_file.space
     return [
-        Mistake(f"enqueue[{position}].{name}", value, did_you_mean(name, space.names))
+        Mistake(f"enqueue[{position}].{name}", params[name], hint)
         for position, params in enumerate(study_file.enqueue)
-        for name, value in params.items()
-        if not space.knows(name)
+        for name, hint in enqueued.refused(study_file.space, params).items()
     ]
 
 
 def _override(declared: dict[str, Any], key: str, text: str) -> None:
     """Lays one override over the declaration: the value that the dotted key names is replaced as a whole."""
+    if "\n" in key:
+        raise ValueError("one key alone")
     path, rest = [], tomllib.loads(f"{key} = 0")
     while isinstance(rest, dict):
         (name,) = rest
@@ -368,7 +438,8 @@ def _override(declared: dict[str, Any], key: str, text: str) -> None:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        (value,) = tomllib.loads(f"value = {text}").values()  # another key after a line's end is a ValueError
+        return value
     except tomllib.TOMLDecodeError:
         if not re.fullmatch(r"[\w./:\\ -]+", text):
             raise
@@ -384,6 +455,10 @@ def _mistake(details: dict[str, Any]) -> Mistake:
         return Mistake(field, None, "is missing; add it")
     if kind == "extra_forbidden":
         return Mistake(field, details["input"], f"unknown key; {did_you_mean(str(place[-1]), _known_keys(place[:-1]))}")
+    if kind in ("model_type", "dict_type"):
+        message = f"should be a table; write {{ key = value, ... }}, or [{field}] with its keys below"
+    if kind == "tuple_type":
+        message = "should be a list; write [...]"
     if kind == "string_pattern_mismatch":
         message = "write module.function" if field == "objective" else "write package.module.Class"
     return Mistake(field, details["input"], message.removeprefix("Value error, ").removeprefix("Input "))
