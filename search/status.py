@@ -31,13 +31,17 @@ def main(
 def _print_studies(screen: Console, storage: Any) -> None:
     import optuna
 
+    from lightsearch.opening import study_names
     from lightsearch.origin import may_lead
     from lightsearch.pareto import ranked
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("study", "trials", "best"):
         table.add_column(column, justify="left" if column == "study" else "right")
+    whole = study_names(storage)
     for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
+        if summary.study_name not in whole:
+            continue
         trials = storage.get_all_trials(summary._study_id, deepcopy=False)
         directions = [direction.name.lower() for direction in summary.directions]
         best = ranked(may_lead(trials, summary.user_attrs), directions)

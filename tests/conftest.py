@@ -95,7 +95,7 @@ def digits(*overrides: str) -> StudyFile:
     return study_file
 
 
-FACTS: dict[str, Any] = {"data": {"split_hash": "abc", "n_val": 287}, "device": "test", "versions": {}}
+FACTS: dict[str, Any] = {"data": {"split_hash": "abc", "n_val": 287}, "device": "test", "versions": {}, "noticed": {}}
 
 
 def open_ledger(study_file: StudyFile, folder: Path, url: str | None = None, facts: dict[str, Any] = FACTS) -> Ledger:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 from rich.console import Console
 
@@ -83,6 +85,28 @@ def test_the_slots_are_kept_full_and_the_total_exact(tmp_path: Path) -> None:
     assert run.states == ["COMPLETE"] * 7
     assert run.launcher.most == 3
     assert len(run.output.getvalue().splitlines()) == 7
+
+
+def test_a_sampler_that_raises_ends_the_search_in_order_with_its_message(tmp_path: Path) -> None:
+    run = coordinate(tmp_path, lambda job: complete(job), n_trials=2)
+    ledger, launcher = run.ledger, Pretender(2, complete)
+    ledger.study.sampler = Exhausted()
+    display = PlainDisplay(Console(file=run.output, width=200), direction="maximize", n_trials=9)
+    coordinator = Coordinator(ledger, launcher, display, n_trials=9)
+    assert coordinator.run() is Ending.BLOCKED
+    assert str(coordinator.blocked) == "sampler TPESampler proposes no trial: four are enough"
+    states = [trial.state.name for trial in ledger.study.trials]
+    assert states == ["COMPLETE"] * 3 + ["WAITING"]  # what runs ends in order
+    assert coordinate(tmp_path, complete, n_trials=9).states == ["COMPLETE"] * 9
+
+
+class Exhausted(optuna.samplers.RandomSampler):
+    """Proposes no fourth trial."""
+
+    def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+        if trial.number == 3:
+            raise ValueError("four are enough")
+        return super().sample_independent(study, trial, param_name, param_distribution)
 
 
 def test_failures_do_not_count(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 
-from lightsearch.errors import UserError
+from lightsearch.errors import Blocked, UserError
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.study import Assigned, Due, Ledger, differences, find_study, leaders, outcome_of
 from tests.conftest import FACTS, digits, open_ledger
@@ -27,6 +29,62 @@ def test_an_enumerating_sampler_ends_when_it_is_through(tmp_path: Path) -> None:
     assert {trial.params["batch_size"] for trial in trials} == {8, 16}
 
 
+class Broken(optuna.samplers.RandomSampler):
+    """Draws one parameter, and raises when it is asked for the next."""
+
+    error: BaseException = RuntimeError("no second number")
+
+    def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+        if param_name == "learning_rate":
+            raise self.error
+        return super().sample_independent(study, trial, param_name, param_distribution)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no second\nnumber"), KeyboardInterrupt()], ids=["an error", "Ctrl-C"])
+def test_a_trial_that_cannot_be_sampled_is_given_back(tmp_path: Path, error: BaseException) -> None:
+    whole, study_file = tmp_path / "whole", digits("sampler.name=RandomSampler")
+    (whole / "studies").mkdir(parents=True)
+    expected = ask(open_ledger(study_file, whole), 9).params
+    ledger = open_ledger(study_file, tmp_path)
+    broken = Broken()
+    broken.error = error
+    ledger.study.sampler = broken
+    with pytest.raises(Blocked if isinstance(error, Exception) else KeyboardInterrupt) as raised:
+        ledger.ask(9)
+    if isinstance(error, Exception):
+        assert str(raised.value) == "sampler RandomSampler proposes no trial: no second"
+    (trial,) = ledger.study.trials
+    assert (trial.state.name, list(trial.params)) == ("WAITING", ["hidden_size"])
+    mended = ask(open_ledger(study_file, tmp_path), 9)
+    assert mended.number == trial.number
+    assert mended.params == expected  # and not the rest of it drawn from the beginning
+
+
+def test_one_that_waited_keeps_what_it_had(tmp_path: Path) -> None:
+    ledger = open_ledger(digits("enqueue=[{hidden_size=32}]"), tmp_path)
+    interrupted, sampler = ask(ledger, 9), ledger.study.sampler
+    ledger.tell(interrupted, Outcome(number=0, kind=Kind.INTERRUPTED))
+    ledger.study.enqueue_trial({"hidden_size": 64})
+    assert ask(ledger, 9).params == interrupted.params  # nothing has to be sampled
+    ledger.study.sampler = Broken()
+    with pytest.raises(Blocked, match="no second number"):
+        ledger.ask(9)
+    ledger.study.sampler = sampler
+    again = ask(ledger, 9)
+    assert (again.number, again.params["hidden_size"]) == (1, 64)
+
+
+def test_one_that_another_program_enqueued_with_what_cannot_be_sampled_fails(tmp_path: Path) -> None:
+    ledger = open_ledger(digits(), tmp_path)
+    ledger.study.enqueue_trial({"hidden_size": "wide"})
+    with pytest.raises(Blocked, match="proposes no trial"):
+        ledger.ask(9)
+    (trial,) = ledger.study.trials
+    assert (trial.state.name, trial.user_attrs["kind"]) == ("FAIL", "user_error")
+    assert "wide" in trial.user_attrs["result"]["error"]["message"]
+    assert ask(ledger, 9).number == 1
+
+
 def test_a_changed_study_is_refused_with_a_diff(tmp_path: Path) -> None:
     ledger = open_ledger(digits(), tmp_path)
     complete(ledger, ask(ledger, 1), 0.5)
@@ -40,7 +98,8 @@ def test_a_changed_study_is_refused_with_a_diff(tmp_path: Path) -> None:
 
 
 def test_changed_data_are_refused(tmp_path: Path) -> None:
-    open_ledger(digits(), tmp_path)
+    ledger = open_ledger(digits(), tmp_path)
+    complete(ledger, ask(ledger, 1), 0.5)
     with pytest.raises(UserError, match="split abc in the study, xyz in the files"):
         open_ledger(digits(), tmp_path, facts={**FACTS, "data": {"split_hash": "xyz"}})
 

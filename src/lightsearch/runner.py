@@ -186,7 +186,11 @@ class Coordinator:
         if not self.launcher.slots and not self._running and self.ledger.is_done(self.n_trials):
             return Ending.DONE  # without waiting for places that nobody needs
         while len(self._running) < self.launcher.slots and not self.stop:
-            due = self.ledger.ask(self.n_trials)
+            try:
+                due = self.ledger.ask(self.n_trials)
+            except Blocked as reason:  # the sampler does not go on; what runs ends in order
+                self.blocked = reason
+                return Ending.BLOCKED
             if isinstance(due, Assigned):
                 self._running[due.number] = _Running(due)
                 self._launch(due.number)

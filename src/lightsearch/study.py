@@ -6,7 +6,6 @@ import copy
 import pickle
 import time
 import uuid
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,25 +14,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from lightsearch import ownership, pareto, samplers
-from lightsearch.errors import Mistake, UserError
+from lightsearch import draws, opening, ownership, pareto, provenance, samplers
+from lightsearch.compat.studies import forget_params
+from lightsearch.errors import Blocked, Mistake, UserError, blocked
 from lightsearch.folders import trial_folder
 from lightsearch.origin import is_foreign
 from lightsearch.origin import outcome_of as outcome_of
-from lightsearch.outcome import Kind, Outcome
+from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.patience import History, PatientStorage
 from lightsearch.reports import ReportingTrial
 from lightsearch.storage import LockLost, attach_storage, storage_lock, storage_time
 from lightsearch.study_file import StudyFile
 
-ENUMERATING = {"GridSampler", "BruteForceSampler"}
-"""Samplers that visit every point of the space once, and are through then."""
-TAKING_TURNS = {*ENUMERATING, "QMCSampler"}
+TAKING_TURNS = {*samplers.ENUMERATING, "QMCSampler"}
 """Samplers that look which points are taken: two that sample at once would take the same."""
 LAST_ID = 2**31 - 1
 """No trial's id is above this: it is the last that PostgreSQL has for them."""
@@ -98,52 +95,30 @@ class Ledger:
 
         Args:
             facts: What is kept with a new study, and compared with an old one's: ``data`` (with its split's digest),
-                ``versions``, ``device``.
+                ``versions``, ``device``, ``noticed`` (what may change within a study, and is said when it does).
             baseline: A configuration that a new study begins with.
 
         Returns:
-            What has changed since the study was last run and may change, a line each.
+            What has changed since the study was last run, a line each: what may change, or all that has if no trial
+            had finished, so that the study begins anew.
 
         Raises:
             UserError: if the study of this name is another one.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # progress is the display's business
         declared = self.study_file
+        first = ([baseline] if baseline is not None else []) + [*declared.enqueue]
         with self._lock():
-            names = optuna.get_all_study_names(self.storage)
-            new = declared.name not in names
-            if new and any(self.folder.glob("trial-*")):
-                raise UserError(
-                    Mistake(
-                        "name", declared.name, f"{self.folder} holds trials of a study in another storage; use --name"
-                    )
-                )
-            options: dict[str, Any] = {
-                "storage": self.storage,
-                "sampler": self._sampler,
-                "pruner": samplers.pruner(declared),
-                "study_name": declared.name,
-            }
-            if new:
-                directions = [StudyDirection[direction.upper()] for direction in declared.directions]
-                self.study = optuna.create_study(directions=directions, **options)
-                if declared.several:
-                    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-                        self.study.set_metric_names(list(declared.metrics))  # for Optuna's dashboard, say
-                attrs = {
-                    "uid": uuid.uuid4().hex,
-                    "metric": declared.metric,
-                    "fingerprint": declared.fingerprint(),
-                    "search": _search(declared),
-                    **facts,
-                }
-                for key, value in attrs.items():
-                    self.study.set_user_attr(key, value)
-                for params in ([baseline] if baseline is not None else []) + [*declared.enqueue]:
-                    self.study.enqueue_trial(dict(params))
-                return []
-            self.study = optuna.load_study(**options)
-            return self._check_same(facts)
+            opening.discard_half_made(self.storage, declared.name)
+            if declared.name in opening.study_names(self.storage):
+                self._load()
+                return self._go_on(facts, first)
+            if any(self.folder.glob("trial-*")):
+                mend = f"{self.folder} holds trials of a study in another storage; use --name"
+                raise UserError(Mistake("name", declared.name, mend))
+            opening.create(self.storage, declared, self._attrs(facts), first)
+            self._load()
+            return []
 
     def ask(self, n_trials: int) -> Assigned | Due:
         """A trial to run, with its parameters sampled: an interrupted one, an enqueued one or a new one.
@@ -231,6 +206,7 @@ class Ledger:
 
     def _claim(self, n_trials: int, check_lock: Callable[[], None]) -> _Claimed | Due:
         """Makes a trial that is due this process's, its parameters not yet sampled."""
+        self._check_current()
         trials = self._seen = self._recover(self.study.get_trials(deepcopy=False))
         states = Counter(trial.state for trial in trials)
         finished = states[TrialState.COMPLETE] + states[TrialState.PRUNED]
@@ -256,11 +232,42 @@ class Ledger:
         return _Claimed(waiting._trial_id, attempt)
 
     def _sample(self, claimed: _Claimed) -> Assigned:
+        """The trial with its parameters; whatever goes wrong gives it back, so that nothing stays RUNNING.
+
+        Raises:
+            Blocked: if it cannot be sampled.
+        """
+        try:
+            return self._sampled(claimed)
+        except BaseException as error:
+            with suppress(Exception):  # of a storage that is gone; the next run finds the trial abandoned
+                self._give_back(claimed)
+            if not isinstance(error, Exception) or blocked(error) is not None:
+                raise
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise Blocked(f"sampler {self.study_file.sampler.name} proposes no trial: {reason}") from error
+
+    def _sampled(self, claimed: _Claimed) -> Assigned:
+        known, space = self.storage.get_trial(claimed.trial_id), self.study_file.space
+        if known.params and not space.is_sampled(known.params):
+            # Somebody was stopped half way. What is left would be drawn from where the drawing began.
+            forget_params(self.storage, claimed.trial_id)
         self.study._thread_local.cached_all_trials = self._seen  # or the sampler would read all of them once more
         trial = Trial(self.study, claimed.trial_id)
-        params = self.study_file.space.suggest(trial)
+        params = space.suggest(trial)
         self._held.add(claimed.trial_id)
         return Assigned(trial.number, claimed.trial_id, claimed.attempt, params)
+
+    def _give_back(self, claimed: _Claimed) -> None:
+        """A trial that could not be sampled waits again; one that was enqueued with what cannot be sampled fails."""
+        trial = self.storage.get_trial(claimed.trial_id)
+        outcome = Outcome(number=trial.number, kind=Kind.INTERRUPTED)
+        try:
+            draws.enqueue(self.study_file.space, trial.system_attrs.get("fixed_params", {}))
+        except Exception as error:  # of the values, and not of the sampler
+            said = TrialError(type=type(error).__name__, message=str(error), traceback=str(error))
+            outcome = Outcome(number=trial.number, kind=Kind.USER_ERROR, error=said)
+        self._tell(claimed.trial_id, outcome)
 
     def _tell(self, trial_id: int, outcome: Outcome) -> None:
         state = outcome.policy.state
@@ -303,6 +310,19 @@ class Ledger:
         """Whether a running trial that is not held is this ledger's: the answer to its own question was cut off."""
         return bool(trial.user_attrs.get("owner") == self._owner)
 
+    def _check_current(self) -> None:
+        """Ends a search that opened the study before another one declared it anew.
+
+        Raises:
+            Blocked: if the study of this name is another one.
+        """
+        try:
+            name = self.storage.get_study_name_from_id(self.study._study_id)
+        except KeyError:
+            name = ""
+        if name != self.study_file.name:
+            raise Blocked(f"the study {self.study_file.name} was declared anew by another search meanwhile")
+
     def _is_ours(self, assigned: Assigned, trial: FrozenTrial) -> bool:
         mine = trial.user_attrs.get("owner") == self._owner
         return mine and trial.state is TrialState.RUNNING and trial.user_attrs["attempt"] == assigned.attempt
@@ -316,40 +336,69 @@ class Ledger:
             yield check
 
     def _exhausted(self, trials: list[FrozenTrial]) -> bool:
-        if self.study_file.sampler.name not in ENUMERATING:
+        if self.study_file.sampler.name not in samplers.ENUMERATING:
             return False
-        if self.study_file.objective is not None:
+        points = samplers.points(self.study_file) if self.study_file.objective is None else None
+        if points is None:
             return self._sampler.is_through(self.study)
-        grid = self.study_file.space.grid()
-        if grid is None:
-            return False
-        points = 1
-        for values in grid.values():
-            points *= len(values)
         return len({tuple(sorted(trial.params.items())) for trial in trials if not is_foreign(trial)}) >= points
 
-    def _check_same(self, facts: dict[str, Any]) -> list[str]:
+    def _load(self) -> None:
+        self.study = optuna.load_study(
+            study_name=self.study_file.name,
+            storage=self.storage,
+            sampler=self._sampler,
+            pruner=samplers.pruner(self.study_file),
+        )
+
+    def _attrs(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """What is kept with the study."""
+        declared, search = self.study_file, _search(self.study_file)
+        return {"metric": declared.metric, "fingerprint": declared.fingerprint(), "search": search, **facts}
+
+    def _go_on(self, facts: dict[str, Any], first: list[dict[str, Any]]) -> list[str]:
         """Refuses another study of the same name; returns what has changed and may."""
-        declared, stored = self.study_file, self.study.user_attrs
+        stored, attrs = self.study.user_attrs, self._attrs(facts)
         if "fingerprint" not in stored:
-            raise UserError(Mistake("name", declared.name, "is a study that lightsearch did not make; use --name"))
-        changes = differences(stored["fingerprint"], declared.fingerprint())
+            mend = "is a study that lightsearch did not make; use --name"
+            raise UserError(Mistake("name", self.study_file.name, mend))
+        changes = differences(stored["fingerprint"], attrs["fingerprint"])
         before, now = stored["data"].get("split_hash"), facts["data"].get("split_hash")
         if before != now and not any(change.startswith(("data", "seed")) for change in changes):
             changes.append(f"the data: split {str(before)[:12]} in the study, {str(now)[:12]} in the files")
         if changes:
-            raise UserError(
-                f"The study {declared.name} holds trials of another declaration:",
-                *(f"  {change}" for change in changes),
-                f"Give this one a name of its own (--name {declared.name}-2), or undo the change (also with --set).",
-            )
-        search = _search(declared)
-        allowed = differences(stored["search"], search)
+            self._check_unfinished(changes)
+            kept = opening.replace(self.storage, self.study, self.study_file, attrs, first, self.folder)
+            self._load()
+            what = f"; what had begun is kept as the study {kept}" if kept is not None else ""
+            return [*changes, f"no trial had finished, so the study begins anew{what}"]
+        known, search = {"noticed": {}, **stored}, attrs["search"]
+        allowed = differences(stored["search"], search) + provenance.changes(known["noticed"], attrs["noticed"])
+        for key in ("search", "noticed"):
+            if known[key] != attrs[key]:
+                self.study.set_user_attr(key, attrs[key])
         if allowed:
-            self.study.set_user_attr("search", search)
             log = [*stored.get("changes", []), {"time": time.time(), "changes": allowed}]
             self.study.set_user_attr("changes", log)
         return allowed
+
+    def _check_unfinished(self, changes: list[str]) -> None:
+        """Refuses another declaration if there are results of this one, or somebody works at some."""
+        name, trials = self.study_file.name, self._recover(self.study.get_trials(deepcopy=False))
+        lines = [f"  {change}" for change in changes]
+        if any(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials):
+            raise UserError(
+                f"The study {name} holds trials of another declaration:",
+                *lines,
+                f"Give this one a name of its own (--name {name}-2), or undo the change (also with --set).",
+            )
+        owned = any(trial.state is TrialState.RUNNING and "owner" in trial.user_attrs for trial in trials)
+        if owned or opening.is_worked_in(self.folder):
+            raise UserError(
+                f"The study {name} runs just now with another declaration:",
+                *lines,
+                f"Stop that search first, or give this one a name of its own (--name {name}-2).",
+            )
 
 
 class Attached(NamedTuple):
@@ -391,8 +440,10 @@ def differences(before: Any, after: Any, field: str = "") -> list[str]:
         keys = [*before, *(key for key in after if key not in before)]
         prefix = f"{field}." if field else ""
         return [line for key in keys for line in differences(before.get(key), after.get(key), f"{prefix}{key}")]
+    if before == after or (before != before and after != after):  # NaN is what it was
+        return []
     words = ["nothing" if value is None else repr(value) for value in (before, after)]
-    return [] if before == after else [f"{field}: {words[0]} in the study, {words[1]} in the file"]
+    return [f"{field}: {words[0]} in the study, {words[1]} in the file"]
 
 
 def _search(study_file: StudyFile) -> dict[str, Any]:
@@ -435,7 +486,7 @@ def find_study(storage: PatientStorage, name: str) -> optuna.Study:
     try:
         study = optuna.load_study(study_name=name, storage=storage)
     except KeyError:
-        there = ", ".join(sorted(optuna.get_all_study_names(storage))) or "none"
+        there = ", ".join(opening.study_names(storage)) or "none"
         raise UserError(Mistake("--study", name, f"no such study in the storage; there are: {there}")) from None
     if "fingerprint" not in study.user_attrs:
         raise UserError(Mistake("--study", name, "is a study that lightsearch did not make"))

@@ -1,0 +1,161 @@
+"""A study comes into being whole, wherever its maker is killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import sqlalchemy
+
+from lightsearch import opening
+from lightsearch.errors import Blocked, UserError
+from lightsearch.folders import trial_folder
+from lightsearch.outcome import Kind, Outcome
+from lightsearch.patience import PatientStorage
+from lightsearch.storage import attach_storage, open_storage
+from lightsearch.study import Assigned, Ledger
+from lightsearch.study_file import StudyFile
+from tests.conftest import FACTS, digits, open_ledger
+
+EVERY = pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "every one"])
+"""Which of the writes are ended by a kill."""
+SEVERAL = ("metric=['val_acc', 'parameters']", "direction=['maximize', 'minimize']", "enqueue=[{hidden_size=32}]")
+
+
+def ask(ledger: Ledger) -> Assigned:
+    assigned = ledger.ask(9)
+    assert isinstance(assigned, Assigned)
+    return assigned
+
+
+def tell(ledger: Ledger, assigned: Assigned, kind: Kind) -> None:
+    value = 0.5 if kind in (Kind.COMPLETE, Kind.PRUNED) else None
+    assert ledger.tell(assigned, Outcome(number=assigned.number, kind=kind, value=value, attempt=assigned.attempt))
+
+
+def killed_at(commit: int, study_file: StudyFile, folder: Path) -> bool:
+    """Opens the study in a process of its own that is killed at its n-th commit; whether it came to that."""
+    process = multiprocessing.get_context("fork").Process(target=_open_until, args=(commit, study_file, folder))
+    process.start()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
+
+
+def _open_until(commit: int, study_file: StudyFile, folder: Path) -> None:
+    storage, commits = attach_storage(f"sqlite:///{folder}/studies/studies.db"), 0
+
+    @sqlalchemy.event.listens_for(storage.engine, "commit")
+    def _on_commit(_connection: Any) -> None:
+        nonlocal commits
+        commits += 1
+        if commits == commit:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    opened(study_file, folder, storage)
+
+
+def opened(study_file: StudyFile, folder: Path, storage: PatientStorage | None = None) -> Ledger:
+    """The study as a search opens it, of a storage whose tables are there."""
+    url = f"sqlite:///{folder}/studies/studies.db"
+    ledger = Ledger(study_file, storage or attach_storage(url), url, folder / "studies" / study_file.name)
+    ledger.open(FACTS)
+    return ledger
+
+
+@EVERY
+def test_a_study_whose_maker_was_killed_at_any_of_its_writes_is_made_by_the_next(tmp_path: Path, stride: int) -> None:
+    (tmp_path / "studies").mkdir()
+    empty, study_file, commit = tmp_path / "empty.db", digits(*SEVERAL), 1 - stride
+    open_storage(f"sqlite:///{empty}").remove_session()
+    while True:
+        commit += stride
+        for file in (tmp_path / "studies").glob("*.db*"):
+            file.unlink()
+        shutil.copy(empty, tmp_path / "studies" / "studies.db")
+        if not killed_at(commit, study_file, tmp_path):
+            break
+        ledger = opened(study_file, tmp_path)
+        assert opening.study_names(ledger.storage) == optuna.get_all_study_names(ledger.storage) == ["digits"]
+        assert {"uid", "fingerprint", "search", "metric", "data"} <= ledger.study.user_attrs.keys()
+        assert len(ledger.study.directions) == 2
+        assert ask(ledger).params["hidden_size"] == 32
+    assert commit > 8  # each attribute is one
+
+
+@EVERY
+def test_declared_anew_it_is_the_old_one_or_the_new_one_wherever_that_is_killed(tmp_path: Path, stride: int) -> None:
+    ledger = open_ledger(digits(), tmp_path)
+    failed = ask(ledger)
+    folder = trial_folder(ledger.folder, failed.number)
+    folder.mkdir(parents=True)
+    (folder / "last.ckpt").write_text("of the old declaration")
+    tell(ledger, failed, Kind.USER_ERROR)
+    ledger.storage.remove_session()
+    shutil.copytree(tmp_path / "studies", tmp_path / "before")
+    study_file, commit = digits(*SEVERAL, "space.model={hidden_size={choice=[32, 64]}}"), 1 - stride
+    while True:
+        commit += stride
+        shutil.rmtree(tmp_path / "studies")
+        shutil.copytree(tmp_path / "before", tmp_path / "studies")
+        if not killed_at(commit, study_file, tmp_path):
+            break
+        again = opened(study_file, tmp_path)
+        assert not any(again.folder.glob("trial-*"))
+        assert ask(again).params["hidden_size"] == 32
+        (old,) = [name for name in opening.study_names(again.storage) if name != "digits"]
+        kept = optuna.load_study(study_name=old, storage=again.storage)
+        assert [trial.state.name for trial in kept.trials] == ["FAIL"]
+        assert list((tmp_path / "studies").glob("digits.before-*/trial-0000/last.ckpt"))
+    assert commit > 8
+
+
+def test_a_study_without_a_finished_trial_is_declared_anew_and_the_old_one_kept(tmp_path: Path) -> None:
+    ledger = open_ledger(digits(), tmp_path)
+    tell(ledger, ask(ledger), Kind.USER_ERROR)
+    tell(ledger, ask(ledger), Kind.INTERRUPTED)
+    mended = Ledger(digits("direction=minimize"), ledger.storage, ledger.url, ledger.folder)
+    assert mended.open(FACTS) == [
+        "direction: 'maximize' in the study, 'minimize' in the file",
+        "no trial had finished, so the study begins anew; what had begun is kept as the study digits.before-1",
+    ]
+    assert mended.study.direction is optuna.study.StudyDirection.MINIMIZE
+    assert mended.study.trials == []
+    assert mended.study.user_attrs["replaces"] == "digits.before-1"
+    kept = optuna.load_study(study_name="digits.before-1", storage=ledger.storage)
+    assert [trial.state.name for trial in kept.trials] == ["FAIL", "WAITING"]
+    # and again, with another one
+    tell(mended, ask(mended), Kind.DIVERGED)
+    open_ledger(digits("trainer.max_epochs=3"), tmp_path)
+    assert opening.study_names(ledger.storage) == ["digits", "digits.before-1", "digits.before-2"]
+
+
+def test_one_that_has_not_begun_leaves_nothing(tmp_path: Path) -> None:
+    ledger = open_ledger(digits("enqueue=[{hidden_size=32}]"), tmp_path)
+    mended = open_ledger(digits("enqueue=[{hidden_size=64}]", "seed=7"), tmp_path)
+    assert opening.study_names(ledger.storage) == ["digits"]
+    assert ask(mended).params["hidden_size"] == 64
+
+
+def test_finished_trials_and_running_ones_of_others_prevent_it(tmp_path: Path) -> None:
+    ledger = open_ledger(digits(), tmp_path)
+    running = ask(ledger)
+    with pytest.raises(UserError, match="runs just now with another declaration"):
+        open_ledger(digits("seed=7"), tmp_path)
+    tell(ledger, running, Kind.PRUNED)
+    with pytest.raises(UserError, match="holds trials of another declaration"):
+        open_ledger(digits("seed=7"), tmp_path)
+    assert opening.study_names(ledger.storage) == ["digits"]
+
+
+def test_a_search_whose_study_was_declared_anew_meanwhile_stops(tmp_path: Path) -> None:
+    late = open_ledger(digits(), tmp_path)
+    open_ledger(digits("seed=7"), tmp_path)
+    with pytest.raises(Blocked, match="declared anew by another search"):
+        late.ask(9)
