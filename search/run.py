@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from typing import Annotated, Any
@@ -62,10 +61,8 @@ def main(
 
     if on not in (None, "ray"):
         raise typer.BadParameter("write ray, or leave it out", param_hint="--on")
-    overrides = [*(set_ or [])]
-    overrides += [f"name={json.dumps(name)}"] if name is not None else []
-    overrides += [f"seed={seed}"] if seed is not None else []
-    declared = read_declaration(study_path(study), overrides)
+    declared = read_declaration(study_path(study), set_ or [])
+    declared |= {key: value for key, value in (("name", name), ("seed", seed)) if value is not None}
     screen, url = console(), storage_url(storage)
     with display_on(screen, declared, n_trials) as display:
         result = search(

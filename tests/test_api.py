@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,4 +84,26 @@ def test_a_mistake_is_an_exception_with_the_same_lines(place: Path) -> None:
 
     with pytest.raises(UserError, match="max_epoch = 3: unknown key"):
         lightsearch.search({"name": "x", "model": lightsearch.Classifier, "data": dict, "max_epoch": 3}, workers=0)
+    assert not (place / "studies" / "studies.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"n_trials": "50"}, "n_trials = '50': write a whole number from 1"),
+        ({"n_trials": True}, "n_trials = True: write a whole number from 1"),
+        ({"pack": 0}, "pack = 0: write a whole number from 1"),
+        ({"timeout": -1}, "timeout = -1: write seconds"),
+        ({"storage": object()}, "storage = 'object': give a URL"),
+        ({"name": "studies.db"}, "name = 'studies.db': "),
+        ({"enqueue": [{"hidden_size": "wide"}]}, "enqueue[0].hidden_size = 'wide': hidden_size takes whole numbers"),
+    ],
+)
+def test_wrong_options_are_a_line_too(place: Path, options: dict[str, Any], line: str) -> None:
+    import lightsearch
+
+    with pytest.raises(UserError) as refused:
+        lightsearch.search("studies/digits.toml", **{"workers": 0, **options})
+    (mistake,) = refused.value.mistakes
+    assert str(mistake).startswith(line)
     assert not (place / "studies" / "studies.db").exists()

@@ -67,6 +67,31 @@ def make_folder(path: Path) -> None:
         raise Blocked(f"{path} cannot be made: {error.strerror or error}") from error
 
 
+def check_folder(folder: Path, database: Path | None) -> list[Mistake]:
+    """What keeps a folder, there or not yet there, from being a study's.
+
+    Args:
+        folder: The study's folder.
+        database: The storage's file, if it is one; SQLite has further ones beside it.
+    """
+    files = [database.with_name(database.name + end) for end in ("", "-wal", "-shm", "-journal")] if database else []
+    if folder in files:
+        mend = f"{database} is the storage's; use another name"
+    elif folder.exists() and not folder.is_dir():
+        mend = f"{folder} is a file; use another name"
+    elif folder.is_dir() and _is_foreign(folder):
+        mend = f"{folder} is a folder of something else; use another name"
+    else:
+        return check_writable(folder)
+    return [Mistake("name", folder.name, mend)]
+
+
+def _is_foreign(folder: Path) -> bool:
+    """Whether a folder holds something, and nothing of a study's."""
+    names = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+    return bool(names) and not any(name.startswith("trial-") or name.endswith((".json", ".html")) for name in names)
+
+
 def check_writable(folder: Path) -> list[Mistake]:
     """What keeps a folder, there or not yet there, from being written to."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())

@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from lightsearch.errors import Mistake, UserError, did_you_mean
+from lightsearch.provenance import noticed
 from lightsearch.space import Parameter
 from lightsearch.study_file import IMPORT_PATH, ClassSpec, StudyFile, TrainerSpec, validate
 
@@ -32,6 +33,8 @@ class Preflight(BaseModel):
     """How many of them there are for trials."""
     devices: int = 1
     """How many of them, or of processes on the CPU, a trial takes at most."""
+    noticed: dict[str, Any] = {}
+    """What may change within a study, and is said when it does: see ``provenance``."""
     baseline: dict[str, Any] | None = None
     """The parameters that the classes' own defaults make, if the study begins with them."""
     versions: dict[str, str] = {}
@@ -116,6 +119,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
         accelerators=accelerators,
         devices=max(devices, default=1),
         commit=_commit(),
+        noticed=noticed(declared, accelerators),
         versions={"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
     )
 

@@ -13,7 +13,7 @@ import optuna
 from lightsearch import origin, samplers, tables
 from lightsearch.artifacts import Artifacts, artifacts_of, bring, check_artifacts, local_folder, place_of
 from lightsearch.errors import Blocked, Mistake, UserError
-from lightsearch.folders import check_writable, study_folder
+from lightsearch.folders import check_folder, study_folder
 from lightsearch.launchers import Launcher
 from lightsearch.launchers.inline import InlineLauncher
 from lightsearch.launchers.mirrored import MirroredLauncher
@@ -33,6 +33,9 @@ from lightsearch.study_file import StudyFile, modules_of, validate
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FACTS = {"data", "device", "versions", "commit", "noticed"}
+"""What is kept of the preflight with the study."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,12 +131,14 @@ def search(
         UserError: everything that is wrong with the declaration, the data, the storage, before any of them is touched.
     """
     study_file, mistakes = validate(declared)
-    mistakes += samplers.check(declared)
-    if study_file is not None:
-        mistakes += check_writable(study_folder(study_file.name))
+    mistakes += check_numbers(n_trials, workers, pack, timeout, trial_timeout)
     display.message("loading PyTorch, checking classes and data ...")
     server = ForkServer(modules_of(declared)) if workers != 0 else None
-    mistakes += check_url(url) or check_server(url)  # the fork server imports meanwhile
+    mistakes += samplers.check(declared)  # the fork server imports meanwhile
+    no_url = check_url(url)
+    mistakes += no_url or check_server(url)
+    if study_file is not None:
+        mistakes += check_folder(study_folder(study_file.name), None if no_url else sqlite_file(url))
     if artifacts is not None and "://" not in artifacts:
         artifacts = str(Path(artifacts).expanduser().absolute())
     mistakes += check_artifacts(artifacts) if artifacts is not None else []
@@ -218,10 +223,24 @@ def search(
     )
 
 
+def check_numbers(
+    n_trials: object, workers: object, pack: object, timeout: object, trial_timeout: object
+) -> list[Mistake]:
+    """What is wrong with the numbers that a search from Python is given; those of a command have been read as such."""
+    mistakes = []
+    for name, value, least in (("n_trials", n_trials, 1), ("workers", workers, 0), ("pack", pack, 1)):
+        if (value is not None or name == "n_trials") and not (type(value) is int and value >= least):
+            mistakes.append(Mistake(name, value, f"write a whole number from {least}"))
+    for name, value in (("timeout", timeout), ("trial_timeout", trial_timeout)):
+        if value is not None and not (type(value) in (int, float) and value > 0):  # type: ignore[operator]
+            mistakes.append(Mistake(name, value, "write seconds, a number above 0"))
+    return mistakes
+
+
 def _open(study_file: StudyFile, url: str, known: Preflight, display: Display) -> Ledger:
     """Opens the study, or creates it, and says what is not as it was."""
     ledger = Ledger(study_file, open_storage(url), url, study_folder(study_file.name))
-    for change in ledger.open(known.model_dump(include={"data", "device", "versions", "commit"}), known.baseline):
+    for change in ledger.open(known.model_dump(include=FACTS), known.baseline):
         display.message(f"changed since the last run: {change}")
     if (line := origin.note(ledger.study)) is not None:
         display.message(line)

@@ -8,6 +8,7 @@ from typing import Any
 
 import optuna
 
+from lightsearch import provenance
 from lightsearch.confirm import candidates
 from lightsearch.confirm.display import Display
 from lightsearch.confirm.pool import Pool
@@ -89,5 +90,8 @@ def load(study: optuna.Study, url: str, data_dir: str | None, display: Display) 
     if before != now:
         mend = f"is not the study's data: split {str(before)[:12]} in the study, {str(now)[:12]} in the files"
         raise UserError(Mistake("--data-dir", data_dir, mend))
+    sources = {"sources": study.user_attrs.get("noticed", {}).get("sources", {})}
+    for change in provenance.changes(sources, facts.noticed):
+        display.message(f"changed since the search: {change}")
     known = server.call(candidates.ask_classes, declared)
     return Opened(study, declared, study_folder(name), url, data_dir, server, facts, known)
