@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from typing import Any
 
-RANGES: dict[str, str] = {
-    r"lr|learning_rate|.*_lr": "{ float = [1e-4, 1e-1], log = true }",
-    r"weight_decay|wd|l2": "{ float = [1e-6, 1e-2], log = true }",
-    r".*dropout.*|p_drop": "{ float = [0.0, 0.5] }",
-    r"momentum": "{ float = [0.8, 0.99] }",
-    r"hidden_sizes|hidden_dims|widths|channels": "{ list = { int = [16, 256], log = true }, length = [1, 3] }",
-    r"hidden.*|width|d_model|embed.*|dim|(n_|num_|base_)?channels|filters": "{ choice = [16, 32, 64, 128] }",
-    r"depth|n_?layers|num_layers|n_?blocks|num_blocks": "{ int = [1, 4] }",
-    r"n?_?heads|num_heads": "{ choice = [1, 2, 4] }",
-    r"batch_size": "{ choice = [32, 64, 128, 256] }",
-}
-"""What is worth searching over, by the names that arguments have."""
-LOWER_IS_BETTER = re.compile(r"loss|err|mse|mae|rmse|perplexity|nll")
+from lightsearch.logged_names import logged_in_validation
+from lightsearch.ranges import as_toml, range_of
+
+LOWER_IS_BETTER = re.compile(r"loss|err|mse|mae|rmse|mape|perplexity|nll|divergence|distance", re.IGNORECASE)
 LOGGED = re.compile(r"""["'](val(?:id|idation)?[_/][\w/]+)["']""")
 
 
@@ -63,11 +55,10 @@ def propose(model: type, data: type, *, name: str, file: str, known: set[str]) -
 
 def _metric(model: type) -> tuple[str, str]:
     """The metric to search for, from what the class's source logs."""
-    try:
-        source = inspect.getsource(model)
-    except (OSError, TypeError):
-        source = ""
-    logged = list(dict.fromkeys(LOGGED.findall(source)))
+    logged = logged_in_validation(model)
+    if not logged:
+        with contextlib.suppress(OSError, TypeError):  # it has no source
+            logged = list(dict.fromkeys(LOGGED.findall(inspect.getsource(model))))
     if not logged:
         return "val_loss", "the name that the module logs in validation: change it if it is another"
     best = next((one for one in logged if not LOWER_IS_BETTER.search(one)), logged[0])
@@ -80,10 +71,9 @@ def _arguments(cls: type, known: set[str]) -> tuple[list[str], list[str]]:
     for parameter in inspect.signature(cls).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name in known:
             continue
-        span = next((text for name, text in RANGES.items() if re.fullmatch(name, parameter.name)), None)
-        if span is not None:
+        if (span := range_of(parameter)) is not None:
             default = "" if parameter.default is parameter.empty else f"  # by default {parameter.default!r}"
-            sampled.append(f"{parameter.name} = {span}{default}")
+            sampled.append(f"{parameter.name} = {as_toml(span)}{default}")
         elif parameter.default is parameter.empty:
             given.append(f"init_args.{parameter.name} = {_placeholder(parameter)}  # CHANGE: it has no default")
         else:

@@ -1,0 +1,109 @@
+"""Ranges that are worth searching over, by the names that arguments have; the argument's own default is in each."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from typing import Any
+
+Range = dict[str, Any]
+"""A parameter as a study file has it: ``{"float": [1e-4, 1e-1], "log": True}``."""
+
+RANGES: dict[str, Range] = {
+    r"lr|learning_rate|.*_lr": {"float": [1e-4, 1e-1], "log": True},
+    r"weight_decay|wd|l2": {"float": [1e-6, 1e-2], "log": True},
+    r".*dropout.*|p_drop": {"float": [0.0, 0.5]},
+    r"momentum": {"float": [0.8, 0.99]},
+    r"hidden_sizes|hidden_dims|widths|channels": {"list": {"int": [16, 256], "log": True}, "length": [1, 3]},
+    r"hidden.*|width|d_model|embed.*|dim|(n_|num_|base_)?channels|filters": {"choice": [16, 32, 64, 128]},
+    r"depth|n_?layers|num_layers|n_?blocks|num_blocks": {"int": [1, 4]},
+    r"n?_?heads|num_heads": {"choice": [1, 2, 4]},
+    r"batch_size": {"choice": [32, 64, 128, 256]},
+}
+"""By a pattern of the whole name. The same name may stand for a number in one class and for a list in another."""
+
+
+def range_of(parameter: inspect.Parameter) -> Range | None:
+    """What to sample an argument from; None if its name says nothing, or its default is of another type.
+
+    Args:
+        parameter: The argument, of a constructor's signature.
+    """
+    matching = [span for pattern, span in RANGES.items() if re.fullmatch(pattern, parameter.name)]
+    default = parameter.default
+    if not matching:
+        return None
+    if default is parameter.empty or default is None:
+        fitting = [span for span in matching if _is_annotated(parameter, span)]
+        return fitting[0] if fitting else None
+    for span in matching:
+        if (widened := _with(span, default)) is not None:
+            return widened
+    if isinstance(default, float) and math.isfinite(default) and default > 0:  # a factor where sizes have such names
+        return {"float": [default / 4, default * 4], "log": True}
+    return None
+
+
+def as_toml(span: Range) -> str:
+    """A range as a study file's line has it: ``{ float = [1e-4, 1e-1], log = true }``."""
+    return "{ " + ", ".join(f"{key} = {_value(value, span)}" for key, value in span.items()) + " }"
+
+
+def _with(span: Range, default: Any) -> Range | None:
+    """The range, widened until the default is in it; None if it cannot be."""
+    if "list" in span:
+        return _list_with(span, default) if isinstance(default, list | tuple) else None
+    if isinstance(default, bool) or not isinstance(default, int | float) or not math.isfinite(default):
+        return None
+    if "choice" in span:
+        return {"choice": sorted({*span["choice"], default})} if isinstance(default, int) and default > 0 else None
+    if "int" in span:
+        low, high = span["int"]
+        return {**span, "int": [min(low, default), max(high, default)]} if isinstance(default, int) else None
+    low, high = span["float"]
+    if not span.get("log"):
+        return {**span, "float": [min(low, float(default)), max(high, float(default))]}
+    if default < 0:
+        return None
+    if default == 0:  # not on a logarithmic scale: by steps of ten instead
+        steps = round(math.log10(high / low))
+        return {"choice": [0.0, *(float(f"{low * 10**step:.6g}") for step in range(steps + 1))]}
+    return {**span, "float": [min(low, float(default)), max(high, float(default))]}
+
+
+def _list_with(span: Range, default: Any) -> Range | None:
+    if not all(type(item) is int and item > 0 for item in default):
+        return None
+    (low, high), (least, most) = span["list"]["int"], span["length"]
+    items = {**span["list"], "int": [min(low, *default, high), max(low, *default, high)]}
+    return {"list": items, "length": [min(least, len(default)), max(most, len(default))]}
+
+
+def _is_annotated(parameter: inspect.Parameter, span: Range) -> bool:
+    """Whether what a signature asks for, if it does, is what the range makes."""
+    hint = parameter.annotation
+    words = hint if isinstance(hint, str) else getattr(hint, "__name__", str(hint))
+    if hint is parameter.empty or "Any" in words:
+        return True
+    words = str(hint) if not isinstance(hint, type) else words
+    if "list" in span:
+        return bool(re.search(r"list|tuple|Sequence|Iterable", words, re.IGNORECASE))
+    if re.search(r"list|tuple|Sequence|Iterable|dict|Mapping|Callable", words, re.IGNORECASE):
+        return False
+    if "float" in span:
+        return "float" in words
+    return "int" in words or "float" in words
+
+
+def _value(value: Any, span: Range) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return as_toml(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(item, span) for item in value) + "]"
+    if isinstance(value, float) and 0 < value < 1 and (span.get("log") or value < 1e-3):
+        mantissa, exponent = f"{value:e}".split("e")
+        return f"{float(mantissa):.6g}e{int(exponent)}"
+    return repr(value)
