@@ -96,6 +96,9 @@ def test_a_mistake_is_an_exception_with_the_same_lines(place: Path) -> None:
         ({"timeout": -1}, "timeout = -1: write seconds"),
         ({"storage": object()}, "storage = 'object': give a URL"),
         ({"name": "studies.db"}, "name = 'studies.db': "),
+        ({"seed": 2**80}, "seed = 1208925819614629174706176: should be less than 4294967296"),
+        ({"given": b"x"}, "given = b'x': unknown key"),
+        ({"data": {"class_path": "lightsearch.data.ImageData", 3: 4}}, "the study = 3: is a key that is no name"),
         ({"enqueue": [{"hidden_size": "wide"}]}, "enqueue[0].hidden_size = 'wide': hidden_size takes whole numbers"),
     ],
 )

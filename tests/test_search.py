@@ -247,6 +247,18 @@ def test_the_same_error_again_and_again_stops_the_search_with_its_traceback(plac
     assert 'odd.py", line 6, in training_step' in done.stdout
     kinds = [trial.user_attrs["kind"] for trial in load(place).trials]
     assert kinds == ["user_error"] * 3
+    (place / "odd.py").write_text(
+        FAILS.replace('raise ValueError("no such layer")', "return super().training_step(batch)")
+    )
+    mended = ("--set", "model.class_path=odd.Fails", "--set", "trainer.max_epochs=1", "--set", "direction=minimize")
+    done = command("run", *mended, "--n-trials", 1, "--workers", 1, cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the study begins anew; what had begun is kept as the study digits.before-1" in done.stdout
+    assert [trial.state.name for trial in load(place).trials] == ["COMPLETE"]
+    assert len(load(place, "digits.before-1").trials) == 3
+    assert (place / "studies" / "digits.before-1" / "trial-0002" / "log.txt").exists()
+    (place / "odd.py").write_text((place / "odd.py").read_text() + "# a comment\n")
+    assert "changed since the last run: the source of odd" in command("run", *mended, "--n-trials", 1, cwd=place).stdout
 
 
 DIVERGES = """

@@ -22,7 +22,7 @@ from lightsearch.ray_cluster import RayCluster
 from lightsearch.searching import SearchResult
 from lightsearch.searching import search as run_search
 from lightsearch.storage import storage_url
-from lightsearch.study_file import StudyFile, classes_beside, read_declaration
+from lightsearch.study_file import StudyFile, check_declaration, classes_beside, read_declaration
 
 Study = str | Path | Mapping[str, Any] | StudyFile | Callable[[Any], float]
 
@@ -70,6 +70,8 @@ def search(
     Raises:
         UserError: everything that is wrong with the declaration, the data, the storage, before any of them is touched.
     """
+    if mistakes := check_declaration({**(study if isinstance(study, Mapping) else {}), **keys}):
+        raise UserError(*mistakes)
     declared = {**_declaration(study), **keys}
     data_dir = data_dir or os.environ.get("LIGHTSEARCH_DATA")
     options: dict[str, Any] = {

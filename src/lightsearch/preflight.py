@@ -68,7 +68,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     try:
         if specs["data"] is not None:
             cls = find_class(specs["data"], "data")
-            context = data_context(declared.get("seed", StudyFile.model_fields["seed"].default), data_dir)
+            context = data_context(_seed(declared), data_dir)
             _check_arguments(cls, specs["data"], "data", sampled["data"], context)
             # What is sampled must have a value here; its default serves, since no split depends on it.
             data = build(cls, specs["data"].init_args, context)
@@ -251,6 +251,13 @@ def _check_trainer(
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             mistakes.append(Mistake("trainer", keywords, f"the Lightning Trainer says: {reason}"))
     return mistakes
+
+
+def _seed(declared: dict[str, Any]) -> int:
+    """The study's seed; one that is none is reported elsewhere."""
+    seed = declared.get("seed")
+    default: int = StudyFile.model_fields["seed"].default
+    return seed if type(seed) is int and 0 <= seed < 2**32 else default
 
 
 def _trainer(declared: dict[str, Any]) -> dict[str, Any]:

@@ -162,7 +162,10 @@ def _tried(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) -> Ex
             built = _build(module, spec, space or Space(), seed=0)
             if n_objectives == 1:
                 draws.judge(built, declared["direction"] if declared.get("direction") == "minimize" else "maximize")
-        elif space is not None:
+        elif space is None:
+            if spec.name not in ENUMERATING:
+                _build(module, spec, Space(), seed=0)
+        else:
             if not of_function:
                 _check_values(spec, space)
             seeded = SeededSampler(lambda seed: _build(module, _eager(spec), space, seed), 0, fixed=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -312,12 +313,7 @@ def read_declaration(path: Path, overrides: list[str]) -> dict[str, Any]:
             _override(declared, key.strip(), text.strip())
         except (ValueError, RecursionError):
             mistakes.append(Mistake("--set", override, "write key=value, as in trainer.max_epochs=10"))
-    if _is_deep(declared):
-        mistakes.append(Mistake("--study", str(path), TOO_DEEP))
-    sections: dict[str, Any] = {"": declared, **{key: declared.get(key) for key in ("data", "model", "logger")}}
-    for name, section in sections.items():
-        if isinstance(section, dict) and "given" in section:  # a pickle, which a search from Python alone may hold
-            mistakes.append(Mistake(f"{name}.given".lstrip("."), section["given"], "unknown key; take it out"))
+    mistakes += check_declaration(declared)
     if mistakes:
         raise UserError(*mistakes)
     return declared
@@ -349,17 +345,21 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         raise UserError(Mistake("--study", str(path), f"is no valid TOML: {error}")) from None
 
 
-def _is_deep(declared: dict[str, Any]) -> bool:
-    """Whether tables and lists lie within one another deeper than ``DEEPEST``; what is walks level by level."""
+def check_declaration(declared: Mapping[str, Any]) -> list[Mistake]:
+    """What no declaration from outside may hold: bottomless tables, keys that are no names, pickles."""
+    name, keys = str(declared.get("name")), []
     level: list[Any] = [declared]
-    for _ in range(DEEPEST + 1):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-    return bool(level)
+    for _ in range(DEEPEST + 1):  # level by level, since recursion would end at the same depth as the reader's
+        keys += [key for outer in level if isinstance(outer, Mapping) for key in outer if not isinstance(key, str)]
+        inner = (part for outer in level for part in (outer.values() if isinstance(outer, Mapping) else outer))
+        level = [part for part in inner if isinstance(part, dict | list)]
+    mistakes = [Mistake("the study", name, TOO_DEEP)] if level else []
+    mistakes += [Mistake("the study", key, "is a key that is no name; write a string") for key in keys]
+    sections: dict[str, Any] = {"": declared, **{key: declared.get(key) for key in ("data", "model", "logger")}}
+    for place, section in sections.items():
+        if isinstance(section, Mapping) and "given" in section:  # only what is made of a class here holds a pickle
+            mistakes.append(Mistake(f"{place}.given".lstrip("."), section["given"], "unknown key; take it out"))
+    return mistakes
 
 
 def classes_beside(path: Path) -> None:
