@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from lightsearch import storage
 from lightsearch import study as study_module
-from lightsearch.errors import UserError
+from lightsearch.errors import Blocked, UserError
 from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.storage import check_server, open_storage, storage_lock, storage_time
 from lightsearch.study import Assigned, Due, Ledger, attach_trial, leaders
@@ -155,7 +155,8 @@ class StorageContract:
             raise ConnectionError
 
         monkeypatch.setattr(study_module, "Trial", cut_off)
-        with pytest.raises(ConnectionError):
+        monkeypatch.setattr(Ledger, "_give_back", cut_off)  # nor can it give the trial back
+        with pytest.raises(Blocked):
             ledger.ask(1)
         monkeypatch.undo()
         (trial,) = ledger.study.trials

@@ -131,7 +131,7 @@ def search(
         UserError: everything that is wrong with the declaration, the data, the storage, before any of them is touched.
     """
     study_file, mistakes = validate(declared)
-    mistakes += check_numbers(n_trials, workers, pack, timeout, trial_timeout)
+    mistakes += _check_numbers(n_trials, workers, pack, timeout, trial_timeout)
     display.message("loading PyTorch, checking classes and data ...")
     server = ForkServer(modules_of(declared)) if workers != 0 else None
     mistakes += samplers.check(declared)  # the fork server imports meanwhile
@@ -223,7 +223,7 @@ def search(
     )
 
 
-def check_numbers(
+def _check_numbers(
     n_trials: object, workers: object, pack: object, timeout: object, trial_timeout: object
 ) -> list[Mistake]:
     """What is wrong with the numbers that a search from Python is given; those of a command have been read as such."""

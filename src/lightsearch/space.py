@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Annotated, Any, Literal, NamedTuple
 
 from optuna.trial import BaseTrial, FixedTrial
@@ -412,10 +413,11 @@ class Space(BaseModel):
 
     def is_sampled(self, params: dict[str, Any]) -> bool:
         """Whether a trial has all the parameters that ``suggest`` samples."""
-        try:
-            self.suggest(FixedTrial(params))
-        except ValueError:
-            return False
+        with warnings.catch_warnings(action="ignore"):  # another program may have enqueued what is out of range
+            try:
+                self.suggest(FixedTrial(params))
+            except ValueError:
+                return False
         return True
 
     def split(self, params: dict[str, Any]) -> dict[Section, dict[str, Any]]:

@@ -354,7 +354,13 @@ class Ledger:
     def _attrs(self, facts: dict[str, Any]) -> dict[str, Any]:
         """What is kept with the study."""
         declared, search = self.study_file, _search(self.study_file)
-        return {"metric": declared.metric, "fingerprint": declared.fingerprint(), "search": search, **facts}
+        return {
+            "metric": declared.metric,
+            "fingerprint": declared.fingerprint(),
+            "search": search,
+            "noticed": {},
+            **facts,
+        }
 
     def _go_on(self, facts: dict[str, Any], first: list[dict[str, Any]]) -> list[str]:
         """Refuses another study of the same name; returns what has changed and may."""
