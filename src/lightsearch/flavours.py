@@ -42,45 +42,32 @@ def of_model(model: object) -> ModuleType:
 
 
 @functools.cache
-def based_on(base: type, mixin: type) -> Any:
+def based_on(base: type[Any], mixin: type[Any]) -> Any:
     """The class ``mixin`` on top of a class of one of the copies; a Trainer knows its own kinds of callbacks alone."""
     return type(mixin.__name__, (mixin, base), {"__module__": mixin.__module__})
 
 
 def data_for(flavour: ModuleType, data: Any) -> Any:
-    """A data module as a Trainer of ``flavour`` takes it."""
-    if flavour_of(type(data)) is flavour:
-        return data
-    return based_on(flavour.LightningDataModule, _HandedOn)(data)
+    """A data module as a Trainer of ``flavour`` takes it.
+
+    One of the other copy gets a second base, the class that the Trainer looks for. It stays the same object: its
+    hooks, its loaders and whatever else a module reads of ``self.trainer.datamodule`` are its own.
+    """
+    if not isinstance(data, flavour.LightningDataModule):
+        cls: Any = type(data)
+        data.__class__ = based_on(flavour.LightningDataModule, cls)
+    return data
 
 
-class _HandedOn:
-    """A data module of the other copy."""
+def overrides(thing: Any, hook: str) -> bool:
+    """Whether a LightningModule or a LightningDataModule, or a class of them, has a hook of its own.
 
-    trainer: Any
-
-    def __init__(self, data: Any) -> None:
-        super().__init__()
-        self._data = data
-
-    def prepare_data(self) -> None:
-        self._data.prepare_data()
-
-    def setup(self, stage: str) -> None:
-        self._data.trainer = self.trainer
-        self._data.setup(stage)
-
-    def teardown(self, stage: str) -> None:
-        self._data.teardown(stage)
-
-    def train_dataloader(self) -> Any:
-        return self._data.train_dataloader()
-
-    def val_dataloader(self) -> Any:
-        return self._data.val_dataloader()
-
-    def state_dict(self) -> Any:
-        return self._data.state_dict()
-
-    def load_state_dict(self, state_dict: Any) -> None:
-        self._data.load_state_dict(state_dict)
+    Args:
+        thing: The class, or an object of it (which may have the hook as an attribute).
+        hook: ``test_step``, ``test_dataloader``, ...
+    """
+    cls = thing if isinstance(thing, type) else type(thing)
+    flavour = flavour_of(cls)
+    kind = "LightningModule" if is_lightning(cls, "LightningModule") else "LightningDataModule"
+    own = getattr(thing, hook, None)
+    return getattr(own, "__func__", own) is not getattr(getattr(flavour, kind), hook, None)
