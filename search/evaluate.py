@@ -53,24 +53,26 @@ def _print_one(screen: Console, name: str, evaluation: Evaluation) -> None:
     from lightsearch.progress import describe_params
 
     screen.print(f"\ntrial {evaluation.trial} of {name}: {describe_params(evaluation.params)}", markup=False)
-    for metric, value in (evaluation.metrics or {}).items():
-        screen.print(f"  {metric:<10} {value:.5g}", markup=False)
-    if evaluation.interval is not None:
-        low, high = evaluation.interval
-        screen.print(f"  95% interval of test_acc on {evaluation.n_test} samples: {low:.4f} to {high:.4f}")
+    for line in evaluation.lines():
+        screen.print(f"  {line}", markup=False, soft_wrap=True)
     screen.print(f"  in validation it had {evaluation.value:.5g}")
 
 
 def _rows(evaluations: list[Evaluation]) -> Table:
     """A row for each trial of the front: its objectives, and what it logged on the test set."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    tested = list(evaluations[0].metrics or {})
-    for column in ("trial", *evaluations[0].values, *tested, "95% interval of test_acc"):
+    tested = list(dict.fromkeys(name for one in evaluations for name in one.metrics or {}))
+    with_interval = list(dict.fromkeys(name for one in evaluations for name in one.intervals)) or ["test_acc"]
+    for column in ("trial", *evaluations[0].values, *tested, *(f"95% interval of {name}" for name in with_interval)):
         table.add_column(escape(column), justify="right")
     for one in evaluations:
-        numbers = [*one.values.values(), *(one.metrics or {}).values()]
-        interval = "-" if one.interval is None else f"{one.interval[0]:.4f} to {one.interval[1]:.4f}"
-        table.add_row(str(one.trial), *(f"{number:.5g}" for number in numbers), interval)
+        numbers = [*one.values.values(), *((one.metrics or {}).get(name) for name in tested)]
+        intervals = [one.intervals.get(name, one.interval) for name in with_interval]
+        table.add_row(
+            str(one.trial),
+            *("-" if number is None else f"{number:.5g}" for number in numbers),
+            *("-" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}" for interval in intervals),
+        )
     return table
 
 

@@ -91,14 +91,14 @@ def _print_end(screen: Console, confirmation: Any, final: Any, folder: Path) -> 
     for one in confirmation.ranked:
         for failure in one.failures:
             screen.print(f"{one.label}, {failure}", markup=False, soft_wrap=True)
-    evaluation = final.evaluation
-    screen.print(f"\n{final.run.label} on {final.run.on}, {final.epochs} epochs, on the test set:", markup=False)
-    for metric, value in (evaluation.metrics or {}).items():
-        screen.print(f"  {metric:<10} {value:.5g}", markup=False)
-    if evaluation.interval is not None:
-        low, high = evaluation.interval
-        screen.print(f"  95% interval of test_acc on {evaluation.n_test} samples: {low:.4f} to {high:.4f}")
-    if evaluation.ordinal > 1:
+    evaluation, title = final.evaluation, f"{final.run.label} on {final.run.on}, {final.epochs} epochs"
+    if evaluation is None:
+        screen.print(f"\n{title}, is untested: {final.untested}", markup=False, soft_wrap=True)
+    else:
+        screen.print(f"\n{title}, on the test set:", markup=False)
+        for line in evaluation.lines():
+            screen.print(f"  {line}", markup=False, soft_wrap=True)
+    if evaluation is not None and evaluation.ordinal > 1:
         screen.print(
             f"\nThis is evaluation number {evaluation.ordinal} of this study's test set. "
             "A choice made after looking at test results is no longer tested by them.",

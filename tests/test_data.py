@@ -143,8 +143,7 @@ def test_torchvisions_files_are_read_as_they_lie(tmp_path: Path, dataset: str, f
     assert data.describe()["n_train"] == 50
     images, _ = next(iter(data.val_dataloader()))
     assert images.shape == (10, 1, 28, 28)
-    test = open_test_set(ImageData, {"dataset": dataset, "data_dir": str(tmp_path)})
-    assert test.n == len(test.loader.labels) == 20
+    assert len(open_test_set(data).test_dataloader().labels) == 20
 
 
 def test_cifar_images_are_put_channels_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +173,8 @@ def test_a_folder_of_images_per_class(tmp_path: Path) -> None:
     data = ImageData("folder", data_dir=str(tmp_path), val_size=2, image_size=5)
     assert data.model_arguments == {"in_features": 75, "num_classes": 2}
     assert data.describe()["classes"] == ["ant", "bee"]
-    assert open_test_set(ImageData, {"dataset": "folder", "data_dir": str(tmp_path), "image_size": 5}).n == 6
+    images, _ = next(iter(open_test_set(data).test_dataloader()))
+    assert images.shape == (6, 3, 5, 5)
 
 
 @pytest.mark.parametrize(

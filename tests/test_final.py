@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import pytorch_lightning
 import torch
+from rich.console import Console
 
+import lightsearch
 from lightsearch import Classifier
 from lightsearch.confirm import card, final, record
+from lightsearch.confirm.display import Display
+from lightsearch.confirm.export import export
+from lightsearch.confirm.runs import RunOutcome
 from lightsearch.data import ImageData
+from lightsearch.errors import Untestable
+from lightsearch.evaluation import evaluate
+from lightsearch.outcome import Kind
 from tests.conftest import command, enter
+from tests.points import Net, Untested
 
 QUICK = ("--set", "trainer.max_epochs=3", "--set", "pruner={name='NopPruner'}")
 
@@ -167,13 +178,82 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path: Path) -> None:
     assert record.is_foreign(tmp_path / "final")
 
 
-class Branching(torch.nn.Module):
+class Branching(pytorch_lightning.LightningModule):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images if float(images.sum()) > 0 else -images
 
 
 def test_a_model_that_cannot_be_exported_is_handed_over_without(tmp_path: Path) -> None:
-    program = final._export(Branching(), torch.rand(4, 3), tmp_path / "model.pt2")  # type: ignore[arg-type]
+    program = export(Branching(), torch.rand(4, 3), tmp_path / "model.pt2")
     assert program.file is None
     assert program.reason
     assert not (tmp_path / "model.pt2").exists()
+
+
+def models_of(card: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the code of a model card makes, executed in its folder."""
+    monkeypatch.chdir(card.parent)
+    models = []
+    for code in re.findall(r"```python\n(.*?)```", card.read_text(), re.DOTALL):
+        names: dict[str, Any] = {}
+        exec(code, names)
+        models.append(names["model"])
+    return models
+
+
+def test_the_cards_code_works(handed_over: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, program = models_of(handed_over / "README.md", monkeypatch)
+    images = torch.rand(3, 1, 8, 8)
+    torch.testing.assert_close(program(images), model(images))
+
+
+def test_without_test_samples_the_model_is_handed_over_untested(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    declared = {
+        "name": "untested",
+        "model": Net,
+        "data": Untested,
+        "space": {"model": {"activation": {"choice": ["tanh"]}}},
+        "trainer": {"max_epochs": 3, "accelerator": "cpu"},
+    }
+    result = lightsearch.search(declared, 1, workers=0)
+    line = "data.class_path = 'Untested': has no test set; give it a test_dataloader"
+    with pytest.raises(Untestable, match=line):
+        evaluate("untested", url="sqlite:///studies/studies.db", data_dir=None)
+    ended = command("retrain", "--study", "untested", "--top", 1, "--seeds", 1, cwd=place)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout.index(f"{line}; the final model will not be tested") < ended.stdout.index("[1/")
+    assert f"is untested: {line}" in ended.stdout
+    assert "test_evaluations" not in result.study.user_attrs
+    folder = place / "reports" / "untested" / "final"
+    facts = json.loads((folder / "final.json").read_text())
+    assert (facts["evaluation"], facts["untested"]) == (None, line)
+    assert f"**Untested**: {line}." in (folder / "README.md").read_text()
+    model, program = models_of(folder / "README.md", monkeypatch)
+    assert model.activation == "tanh"  # which is not its default, and it saves no hyperparameters
+    points = torch.rand(3, 2)
+    torch.testing.assert_close(program(points), model(points))
+
+    # The same command again finds it there; with test samples, given meanwhile, it would be tested.
+    there = record.read_final(folder)
+    assert there is not None
+    outcome = RunOutcome(number=0, kind=Kind.COMPLETE, sha256=there.sha256)
+    rest: Any = (there.run, outcome, None, folder.parent, Display(Console(quiet=True)))
+    assert final.hand_over(None, *rest, untested=line) == there  # type: ignore[arg-type]
+    with pytest.raises(AttributeError, match="server"):
+        final.hand_over(None, *rest, untested=None)  # type: ignore[arg-type]
+
+
+def test_a_card_says_what_a_checkpoint_does_not_bring_back(facts: dict[str, Any]) -> None:
+    final = record.Final.model_validate(facts)
+
+    def said(**weights: Any) -> str:
+        changes = {"weights": record.Weights(**weights), "arguments": {"width": "4", "scale": "<Scale object>"}}
+        return "\n".join(card._loading(final.model_copy(update=changes), "mine.Net"))
+
+    assert "`mine` is `studies/mine.py` of the folder" in said(source="studies/mine.py")
+    assert "weights_only=True, scale=...)" in said(needs=["scale"])
+    assert "`scale` (here `<Scale object>`)" in said(needs=["scale"])
+    assert "other than in the tested model are `a`, `b`, `c`, `d`, `e`, ..." in said(differs=list("abcdef"))
+    assert "cannot load `model.ckpt`: `KeyError: x`" in said(error="KeyError: x")
+    assert "built as `Net(width=4, scale=<Scale object>)`" in said(error="KeyError: x")

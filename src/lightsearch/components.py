@@ -32,9 +32,14 @@ def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | N
 
 def build_model(study_file: StudyFile, sampled: dict[str, Any], data: object) -> pl.LightningModule:
     """The study's model with a trial's sampled arguments; what it must know of the data comes from there."""
-    cls = find_class(study_file.model, "model")
-    model: pl.LightningModule = build(cls, merged(study_file.model.init_args, sampled), model_context(data))
+    model: pl.LightningModule = find_class(study_file.model, "model")(**model_arguments(study_file, sampled, data))
     return model
+
+
+def model_arguments(study_file: StudyFile, sampled: dict[str, Any], data: object) -> dict[str, Any]:
+    """The constructor arguments of the study's model: declared, sampled, and what it must know of the data."""
+    cls = find_class(study_file.model, "model")
+    return arguments(cls, merged(study_file.model.init_args, sampled), model_context(data))
 
 
 def find_class(spec: ClassSpec, field: str) -> type:

@@ -37,6 +37,10 @@ class UserError(Exception):
         super().__init__("\n".join(str(mistake) for mistake in mistakes))
 
 
+class Untestable(UserError):
+    """There is nothing to test a model with: no test samples, or no ``test_step``. No use of the test set was made."""
+
+
 class Blocked(Exception):
     """The machine does not let the work go on: the disk is full, a folder is read-only, the storage is gone.
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from pathlib import Path
 from typing import Any
 
 import optuna
 from pydantic import BaseModel, ConfigDict
 
 from lightsearch.artifacts import bring
-from lightsearch.errors import Mistake, UserError
-from lightsearch.folders import check_writable, file_digest, study_folder, write_json
+from lightsearch.errors import Mistake, Untestable, UserError
+from lightsearch.folders import check_writable, study_folder, write_json
 from lightsearch.origin import ended_how
-from lightsearch.outcome import Outcome
+from lightsearch.rebuilt import Rebuilt, rebuild, whole_checkpoint
 from lightsearch.storage import open_storage, storage_lock
 from lightsearch.study import check_has_model, declaration_of, find_study, front, leaders
+from lightsearch.study_file import StudyFile
 
 
 class Tested(BaseModel):
@@ -40,18 +40,33 @@ class Tested(BaseModel):
 
 
 class Evaluation(Tested):
-    """One use of the test set. It is recorded before a sample is read, so that a failed one counts as well."""
+    """One use of the test set. It is recorded before a sample is scored, so that a failed one counts as well."""
 
     ordinal: int
     """Which use of the study's test set this is, from 1."""
     time: float
     """Seconds since 1970, UTC."""
     n_test: int | None = None
-    """Test samples."""
+    """Test samples, of all loaders together."""
+    sizes: list[int | None] = []
+    """Where there are several test loaders, the samples of each."""
     metrics: dict[str, float] | None = None
     """What the model logged on them; None: the evaluation failed, or has not ended."""
     interval: tuple[float, float] | None = None
     """95% interval of ``test_acc``, for the choice of the test samples (Wilson's)."""
+    intervals: dict[str, tuple[float, float]] = {}
+    """Where there are several test loaders, that of each loader's ``test_acc``, by the metric's name."""
+
+    def lines(self) -> list[str]:
+        """What was found, for people."""
+        width = max([10, *map(len, self.metrics or {})])
+        found = [f"{metric:<{width}} {value:.5g}" for metric, value in (self.metrics or {}).items()]
+        known = {"test_acc": self.interval} if self.interval is not None else self.intervals
+        for metric, (low, high) in known.items():
+            position = metric.rpartition("_")[2]
+            size = self.sizes[int(position)] if self.sizes else self.n_test
+            found.append(f"95% interval of {metric} on {size} samples: {low:.4f} to {high:.4f}")
+        return found
 
 
 def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = None) -> list[Evaluation]:
@@ -67,6 +82,7 @@ def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = N
 
     Raises:
         UserError: if there is no such study, no finished trial, or no whole checkpoint, or the data cannot be had.
+        Untestable: if the data has no test samples or the model no ``test_step``; nothing is recorded then.
     """
     folder = study_folder(name)
     study = find_study(open_storage(url, create=False), name)
@@ -87,17 +103,12 @@ def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = N
         raise UserError(Mistake("--trial", trial, f"{how}; name a complete trial: the best is {complete[0].number}"))
     for one in chosen:
         bring(study, folder, one)
-    checkpoints = [_checked(folder, one) for one in chosen]
+        whole_checkpoint(folder, one)
     if mistakes := check_writable(folder):
         raise UserError(*mistakes)
-
-    # Imported here: it takes seconds, and a mistake should be told at once.
-    from lightsearch import components
-
-    model_class: Any = components.find_class(declared.model, "model")
+    check_test_step(declared)
     evaluations = []
-    for one, checkpoint in zip(chosen, checkpoints, strict=True):
-        model = model_class.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+    for one in chosen:
         tested = Tested(
             why=why,
             trial=one.number,
@@ -107,56 +118,100 @@ def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = N
             params=one.params,
             values={metric: one.metrics[metric] for metric in declared.metrics} if declared.several else {},
         )
-        evaluations.append(test_once(study, model, tested, url=url, data_dir=data_dir)[0])
+        rebuilt = rebuild(declared, one, folder, data_dir, data_with_test_set)
+        evaluations.append(test_once(study, rebuilt, tested, url=url)[0])
     return evaluations
 
 
 def test_once(
-    study: optuna.Study, model: Any, tested: Tested, *, url: str, data_dir: str | None
+    study: optuna.Study, rebuilt: Rebuilt, tested: Tested, *, url: str
 ) -> tuple[Evaluation, list[list[int]] | None]:
     """Tests a model, and keeps that it did with the study and in ``studies/<name>/test_evaluations.json``.
 
     Args:
         study: The study.
-        model: The LightningModule, in the state to be tested.
+        rebuilt: The model, on ``data_with_test_set``.
         tested: What it is.
         url: The study's storage.
-        data_dir: Folder of the data files.
 
     Returns:
         The evaluation, and how many test samples of the class of the row were taken for that of the column (None
-        if the model's output is not (B, classes) logits).
+        where that cannot be told; see ``confusion``).
 
     Raises:
-        UserError: if the data cannot be had.
+        Untestable: if there are no test samples; nothing is recorded then.
     """
-    from lightsearch import components, training
+    from lightsearch import testing
+
+    folder, declared = study_folder(study.study_name), declaration_of(study)
+    keywords = {**declared.trainer.keywords, **declared.space.split(tested.params)["trainer"]}
+    use = _Use(study, url, tested)
+    scores = testing.test(
+        rebuilt.model, rebuilt.data, rebuilt.checkpoint, folder=folder, keywords=keywords, begin=use.begin
+    )
+    sizes = scores.sizes
+    several = len(sizes) > 1
+    names = [f"test_acc/dataloader_idx_{position}" for position in range(len(sizes))] if several else ["test_acc"]
+    known = zip(names, map(scores.metrics.get, names), sizes, strict=True)
+    # A metric over several loaders has no interval: nobody says that they share no sample.
+    intervals = {
+        name: wilson_interval(share, n) for name, share, n in known if n and share is not None and 0 <= share <= 1
+    }
+    evaluation = use.end(
+        n_test=None if None in sizes else sum(n for n in sizes if n is not None),
+        sizes=sizes if several else [],
+        metrics=scores.metrics,
+        interval=None if several else intervals.get("test_acc"),
+        intervals=intervals if several else {},
+    )
+    return evaluation, scores.confusion
+
+
+def check_test_step(declared: StudyFile) -> None:
+    """Checks that the study's model can be tested.
+
+    Raises:
+        Untestable: if it has no ``test_step``.
+    """
+    # Imported here: it takes seconds, and other mistakes should be told at once.
+    from lightsearch.components import find_class
+    from lightsearch.flavours import overrides
+
+    if not overrides(find_class(declared.model, "model"), "test_step"):
+        raise Untestable(Mistake("model.class_path", declared.model.class_path, "has no test_step; give it one"))
+
+
+def data_with_test_set(declared: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> Any:
+    """The study's data with its test loaders; the arguments are those of ``components.build_data``.
+
+    Raises:
+        Untestable: if it has none.
+    """
+    from lightsearch.components import build_data
     from lightsearch.data.test_set import open_test_set
 
-    training.quiet()
-    folder, declared = study_folder(study.study_name), declaration_of(study)
-    sampled = declared.space.split(tested.params)
-    data_class = components.find_class(declared.data, "data")
-    context = components.data_context(declared.seed, data_dir)
-    arguments = components.arguments(data_class, components.merged(declared.data.init_args, sampled["data"]), context)
+    return open_test_set(build_data(declared, sampled, data_dir))
 
-    with storage_lock(url, f"study-{study.study_name}"):
-        before = study.user_attrs.get("test_evaluations", [])
-        evaluation = Evaluation(**tested.model_dump(), ordinal=len(before) + 1, time=round(time.time(), 3))
-        study.set_user_attr("test_evaluations", [*before, evaluation.model_dump(mode="json")])
-    loader, n_test = open_test_set(data_class, arguments)
-    keywords = {**declared.trainer.keywords, **sampled["trainer"]}
-    metrics = training.test(model, loader, folder=folder, keywords=keywords)
-    accuracy = metrics.get("test_acc")
-    interval = None if accuracy is None or n_test is None else wilson_interval(accuracy, n_test)
-    found = {"n_test": n_test, "metrics": metrics, "interval": interval}
-    evaluation = evaluation.model_copy(update=found)
-    with storage_lock(url, f"study-{study.study_name}"):
-        kept = study.user_attrs["test_evaluations"]
-        kept[evaluation.ordinal - 1] = evaluation.model_dump(mode="json")
-        study.set_user_attr("test_evaluations", kept)
-    write_json(folder / "test_evaluations.json", kept)
-    return evaluation, _confusion(model, loader)
+
+def why_untested(declared: StudyFile, params: dict[str, Any], data_dir: str | None) -> str | None:
+    """Why a study's models cannot be tested, in a line; None if they can. No sample is read.
+
+    Args:
+        declared: The declared study.
+        params: A configuration of it.
+        data_dir: Folder of the data files.
+    """
+    try:
+        check_test_step(declared)
+        data = data_with_test_set(declared, declared.space.split(params)["data"], data_dir)
+        data.prepare_data()
+        data.setup("test")
+        data.test_dataloader()
+    except Untestable as error:
+        return str(error)
+    except Exception:  # it may want a Trainer, which it will have: the test itself will tell
+        return None
+    return None
 
 
 def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -166,33 +221,38 @@ def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float
     return centre - half, centre + half
 
 
-def _confusion(model: Any, loader: Any) -> list[list[int]] | None:
-    import torch
+class _Use:
+    """One use of the test set, as it is kept with the study.
 
-    model.cpu().eval()
-    counts: torch.Tensor | None = None
-    with torch.no_grad():
-        for batch in loader:
-            if not isinstance(batch, list | tuple) or len(batch) != 2 or not isinstance(batch[1], torch.Tensor):
-                return None
-            samples, labels = batch
-            if labels.ndim != 1 or labels.is_floating_point():
-                return None
-            logits = model(samples)
-            if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
-                return None
-            classes = logits.shape[1]
-            pairs = torch.bincount(labels * classes + logits.argmax(dim=1), minlength=classes**2)
-            counts = pairs if counts is None else counts + pairs
-    return None if counts is None else [[int(n) for n in row] for row in counts.view(classes, classes)]
+    Args:
+        study: The study.
+        url: Its storage.
+        tested: What is tested.
+    """
 
+    def __init__(self, study: optuna.Study, url: str, tested: Tested) -> None:
+        self._study = study
+        self._url = url
+        self._tested = tested
+        self._evaluation: Evaluation
 
-def _checked(folder: Path, outcome: Outcome) -> Path:
-    """The outcome's checkpoint, if it is there and whole."""
-    checkpoint = folder / str(outcome.checkpoint)
-    way_out = f"put it back, or train trial {outcome.number} again with a new study (--name)"
-    if outcome.checkpoint is None or not checkpoint.is_file():
-        raise UserError(Mistake("checkpoint", str(checkpoint), f"is missing; {way_out}"))
-    if file_digest(checkpoint) != outcome.sha256:
-        raise UserError(Mistake("checkpoint", str(checkpoint), f"is damaged: its sha256 has changed; {way_out}"))
-    return checkpoint
+    def begin(self) -> None:
+        """Counts it."""
+        with self._lock():
+            before = self._study.user_attrs.get("test_evaluations", [])
+            given = self._tested.model_dump()
+            self._evaluation = Evaluation(**given, ordinal=len(before) + 1, time=round(time.time(), 3))
+            self._study.set_user_attr("test_evaluations", [*before, self._evaluation.model_dump(mode="json")])
+
+    def end(self, **found: Any) -> Evaluation:
+        """Keeps what it found."""
+        self._evaluation = self._evaluation.model_copy(update=found)
+        with self._lock():
+            kept: list[Any] = self._study.user_attrs["test_evaluations"]
+            kept[self._evaluation.ordinal - 1] = self._evaluation.model_dump(mode="json")
+            self._study.set_user_attr("test_evaluations", kept)
+        write_json(study_folder(self._study.study_name) / "test_evaluations.json", kept)
+        return self._evaluation
+
+    def _lock(self) -> Any:
+        return storage_lock(self._url, f"study-{self._study.study_name}")

@@ -25,6 +25,7 @@ from lightsearch.preflight import Preflight, preflight
 from lightsearch.progress import Display
 from lightsearch.ray_cluster import Begin, RayCluster, Setup
 from lightsearch.ray_cluster.launcher import RayLauncher, check_cluster
+from lightsearch.rebuilt import rebuild
 from lightsearch.results import summarise
 from lightsearch.runner import Coordinator, Ending
 from lightsearch.storage import check_server, check_url, open_storage, sqlite_file
@@ -56,6 +57,8 @@ class SearchResult:
     """The signal that stopped the search."""
     study_file: StudyFile
     """The declared study."""
+    data_dir: str | None = None
+    """Folder of the data files."""
 
     @property
     def best(self) -> Outcome | None:
@@ -78,19 +81,17 @@ class SearchResult:
     def load_best_model(self) -> Any:
         """The best trial's LightningModule with the weights of its best epoch, on the CPU, in evaluation mode.
 
+        It is built as its trial built it, for which the data has to be there.
+
         Raises:
             ValueError: if no trial is complete.
-            UserError: if the study is of a function.
+            UserError: if the study is of a function, or the checkpoint is missing or damaged.
         """
-        from lightsearch.components import find_class
-
         check_has_model(self.study)
         if self.best is None:
             raise ValueError(f"the study {self.study_file.name} has no complete trial")
-        model: Any = find_class(self.study_file.model, "model")
         bring(self.study, self.folder, self.best)
-        checkpoint = self.folder / str(self.best.checkpoint)
-        return model.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
+        return rebuild(self.study_file, self.best, self.folder, self.data_dir).model
 
     def __repr__(self) -> str:
         best = f"best {self.best.value:.5g} (trial {self.best.number})" if self.best else "no complete trial"
@@ -220,6 +221,7 @@ def search(
         blocked=coordinator.blocked,
         signal=coordinator.stop.number,
         study_file=study_file,
+        data_dir=data_dir,
     )
 
 

@@ -1,4 +1,4 @@
-"""One fit, and one test, with a Lightning Trainer."""
+"""One fit with a Lightning Trainer."""
 
 from __future__ import annotations
 
@@ -126,22 +126,6 @@ def device_of(trainer: Any) -> str:
     """What a Trainer trains on: ``cpu``, ``cuda:0``, ``2 x cuda``, ..."""
     device = trainer.strategy.root_device
     return str(device) if trainer.world_size == 1 else f"{trainer.world_size} x {device.type}"
-
-
-def test(model: Any, loader: Any, *, folder: Path, keywords: dict[str, Any]) -> dict[str, float]:
-    """The metrics that ``model`` logs on a test loader, on one device: several would count some samples twice.
-
-    Args:
-        model: A LightningModule in the state to be tested.
-        loader: The test batches.
-        folder: Lightning's root folder; nothing is written to it.
-        keywords: Keyword arguments of the Trainer (precision and accelerator matter here).
-    """
-    quiet()
-    alone = {"max_epochs": 1, "devices": 1, "strategy": "auto"}
-    trainer = make_trainer(of_model(model), {**keywords, **alone}, folder, [])
-    metrics = trainer.test(model, dataloaders=loader, verbose=False)[0]
-    return {name: float(value) for name, value in metrics.items()}
 
 
 class EpochLog:
@@ -318,6 +302,14 @@ def draw_base_seeds(trainer: Any) -> None:
 
 def _train_loaders(trainer: Any) -> list[Any]:
     return list(trainer.fit_loop._combined_loader.flattened)
+
+
+@contextlib.contextmanager
+def weights_alone() -> Iterator[None]:
+    """Where a checkpoint is loaded for its weights: Lightning need not warn that its callbacks are not there."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*callbacks used to create the checkpoint.*")
+        yield
 
 
 def quiet() -> None:

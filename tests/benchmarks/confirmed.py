@@ -10,11 +10,11 @@ import argparse
 import json
 from pathlib import Path
 
-from lightsearch import components
 from lightsearch.confirm.ranking import summarise
 from lightsearch.confirm.runs import Run, finished
-from lightsearch.evaluation import Tested, test_once
+from lightsearch.evaluation import Tested, data_with_test_set, test_once
 from lightsearch.folders import study_folder
+from lightsearch.rebuilt import rebuild
 from lightsearch.storage import open_storage, storage_url
 from lightsearch.study import declaration_of, find_study
 
@@ -34,18 +34,16 @@ def main() -> None:
         outcome = finished(run, file.parent)
         if run.trial != chosen["trial"] or run.seed not in chosen["seeds"] or outcome is None:
             continue
-        checkpoint = file.parent / str(outcome.checkpoint)
-        model_class = components.find_class(declared.model, "model")
-        model = model_class.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)  # type: ignore[attr-defined]
+        rebuilt = rebuild(declared, outcome, file.parent, given.data_dir, data_with_test_set)
         tested = Tested(
             why=f"benchmark: {run.title}",
             trial=run.trial,
-            checkpoint=str(checkpoint.relative_to(folder)),
+            checkpoint=str(rebuilt.checkpoint.relative_to(folder)),
             sha256=str(outcome.sha256),
             value=outcome.value,
             params=run.params,
         )
-        evaluation, _ = test_once(study, model, tested, url=url, data_dir=given.data_dir)
+        evaluation, _ = test_once(study, rebuilt, tested, url=url)
         assert evaluation.metrics is not None
         accuracies.append(evaluation.metrics["test_acc"])
         print(f"{run.title}: test_acc {accuracies[-1]:.4f}, {declared.metric} {outcome.value:.4f}")

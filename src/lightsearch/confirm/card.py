@@ -74,17 +74,8 @@ def model_card(final: Final, confirmation: Confirmation, class_path: str, sample
         class_path: The model's class.
         samples: What the data consists of: ``images``, ``samples``.
     """
-    module, _, cls = class_path.rpartition(".")
-    evaluation, metrics = final.evaluation, final.evaluation.metrics or {}
-    lines = [f"# {final.study}: {final.run.label}, trained on {final.run.on}", ""]
-    if "test_acc" in metrics and evaluation.interval is not None:
-        low, high = evaluation.interval
-        lines.append(
-            f"**Test accuracy {metrics['test_acc']:.2%}** "
-            f"(95% interval {low:.2%} to {high:.2%}, {evaluation.n_test} {samples})."
-        )
-    lines += [f"- {name}: {value:.5g}" for name, value in metrics.items() if name != "test_acc"]
-    lines += ["", _use_of_test_set(evaluation.ordinal), "", "## How it was chosen", "", f"{confirmation.verdict}.", ""]
+    lines = [f"# {final.study}: {final.run.label}, trained on {final.run.on}", "", *_tested(final, samples)]
+    lines += ["", "## How it was chosen", "", f"{confirmation.verdict}.", ""]
     lines += [
         "## How it was trained",
         "",
@@ -93,12 +84,7 @@ def model_card(final: Final, confirmation: Confirmation, class_path: str, sample
         "",
         "## How to use it",
         "",
-        "```python",
-        f"from {module} import {cls}",
-        "",
-        f'model = {cls}.load_from_checkpoint("model.ckpt", map_location="cpu", weights_only=True).eval()',
-        "```",
-        "",
+        *_loading(final, class_path),
     ]
     if final.program.file is not None:
         lines += [
@@ -106,6 +92,8 @@ def model_card(final: Final, confirmation: Confirmation, class_path: str, sample
             f"{final.program.largest_difference:.1g}):",
             "",
             "```python",
+            "import torch",
+            "",
             f'model = torch.export.load("{final.program.file}").module()',
             "```",
             "",
@@ -128,6 +116,52 @@ def model_card(final: Final, confirmation: Confirmation, class_path: str, sample
         "",
     ]
     return "\n".join(lines)
+
+
+def _tested(final: Final, samples: str) -> list[str]:
+    """What the test found, or why there is none."""
+    evaluation = final.evaluation
+    if evaluation is None:
+        return [f"**Untested**: {final.untested}."]
+    metrics, lines = evaluation.metrics or {}, []
+    if evaluation.interval is not None:
+        low, high = evaluation.interval
+        lines.append(
+            f"**Test accuracy {metrics['test_acc']:.2%}** "
+            f"(95% interval {low:.2%} to {high:.2%}, {evaluation.n_test} {samples})."
+        )
+    for name, value in metrics.items():
+        if name in evaluation.intervals:
+            low, high = evaluation.intervals[name]
+            lines.append(f"- {name}: {value:.5g} (95% interval {low:.5g} to {high:.5g})")
+        elif name != "test_acc" or evaluation.interval is None:
+            lines.append(f"- {name}: {value:.5g}")
+    return [*lines, "", _use_of_test_set(evaluation.ordinal)]
+
+
+def _loading(final: Final, class_path: str) -> list[str]:
+    """The code that loads ``model.ckpt``, and what it does not bring back."""
+    module, _, cls = class_path.rpartition(".")
+    weights = final.weights
+    if weights.error is not None:
+        arguments = ", ".join(f"{name}={value}" for name, value in final.arguments.items())
+        return [
+            f"`{cls}.load_from_checkpoint` cannot load `model.ckpt`: `{weights.error}`. Its weights are under "
+            f"`state_dict`; the model was built as `{cls}({arguments})`, and set up by a Trainer.",
+            "",
+        ]
+    more = "".join(f", {name}=..." for name in weights.needs)
+    load = f'model = {cls}.load_from_checkpoint("model.ckpt", map_location="cpu", weights_only=True{more}).eval()'
+    lines = ["```python", f"from {module} import {cls}", "", load, "```", ""]
+    if weights.needs:
+        given = ", ".join(f"`{name}` (here `{final.arguments[name]}`)" for name in weights.needs)
+        lines += [f"To be given, since a checkpoint holds plain types only: {given}.", ""]
+    if weights.differs:
+        names = ", ".join(f"`{name}`" for name in weights.differs[:5]) + ", ..." * (len(weights.differs) > 5)
+        lines += [f"**This does not bring back all of it**: other than in the tested model are {names}.", ""]
+    if weights.source is not None:
+        lines += [f"`{module}` is `{weights.source}` of the folder that the command was started in.", ""]
+    return lines
 
 
 def _use_of_test_set(ordinal: int) -> str:

@@ -41,6 +41,21 @@ class Program(BaseModel):
     """Why the model cannot be exported."""
 
 
+class Weights(BaseModel):
+    """Whether ``model.ckpt`` loads by itself: it was loaded, and the model compared."""
+
+    model_config = ConfigDict(frozen=True)
+
+    needs: list[str] = []
+    """Constructor arguments that ``load_from_checkpoint`` has to be given: they are no plain types."""
+    differs: list[str] = []
+    """What it does not bring back."""
+    error: str | None = None
+    """Why ``load_from_checkpoint`` cannot load it."""
+    source: str | None = None
+    """The file of the class, if it lies in the folder that the command was started in."""
+
+
 class Final(BaseModel):
     """Everything known of the model handed over: ``final.json``."""
 
@@ -56,11 +71,16 @@ class Final(BaseModel):
     threads: int
     sha256: str
     """The digest of the run's checkpoint, whose weights these are."""
-    evaluation: Evaluation
-    """Its one use of the test set: accuracy with a 95% interval, loss."""
+    evaluation: Evaluation | None
+    """Its one use of the test set: accuracy with a 95% interval, loss. None: it is untested."""
+    untested: str | None = None
+    """Why."""
     confusion: list[list[int]] | None
     """Test samples by class (row) and by what they were taken for (column)."""
     classes: list[ClassFigures]
+    weights: Weights = Weights()
+    arguments: dict[str, str] = {}
+    """The model's constructor arguments as they are written in Python, shortened."""
     program: Program
     versions: dict[str, str]
     split_hash: str | None

@@ -13,6 +13,7 @@ from lightsearch.confirm.ranking import Candidate, Confirmation
 from lightsearch.confirm.record import Final
 from lightsearch.confirm.runs import Run, RunOutcome, Side
 from lightsearch.errors import Mistake, UserError
+from lightsearch.evaluation import why_untested
 from lightsearch.folders import write_json, write_text
 from lightsearch.progress import describe_params
 from lightsearch.study import declaration_of, front
@@ -32,6 +33,8 @@ def retrain(
     data_dir: str | None = None,
 ) -> tuple[Confirmation, Final]:
     """Confirms the leaders on fresh seeds, trains the best of them, tests it once and hands it over.
+
+    Where there is nothing to test with, that is said before anything is trained, and the model stays untested.
 
     Writes ``confirm.json``, ``confirm.md`` and ``final/`` into ``output``. What is done already is not done again: an
     interrupted retraining goes on, and a finished one tells what it found.
@@ -75,6 +78,9 @@ def retrain(
 
     if (line := origin.note(study)) is not None:
         display.message(line)
+    untested = opened.server.call(why_untested, declared, chosen_from[0].params, data_dir)
+    if untested is not None:
+        display.message(f"{untested}; the final model will not be tested")
     for one in chosen_from:
         display.message(f"{one.label}: {describe_params(one.params)}")
     confirmation = _confirm(opened, chosen_from, seeds, workers, display)
@@ -91,7 +97,7 @@ def retrain(
     outcome = opened.pool(len(chosen_from) * seeds, workers, display).train([run])[0]
     if outcome.error is not None:
         raise _failed(run, outcome, opened.folder)
-    return confirmation, final.hand_over(opened, run, outcome, confirmation, output, display)
+    return confirmation, final.hand_over(opened, run, outcome, confirmation, output, display, untested)
 
 
 def _confirm(

@@ -43,6 +43,8 @@ class ImageData(LightningDataModule):
         super().__init__()
         self.dataset = dataset
         self.batch_size = batch_size
+        self.data_dir = data_dir
+        self.image_size = image_size
         self._images: Images = read_images(dataset, Path(data_dir), train=True, image_size=image_size)
         self._train, self._val = split_indices(len(self._images.labels), val_size, split_seed)
 

@@ -2,59 +2,56 @@
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from lightsearch.data.image_data import VAL_BATCH_SIZE, ImageData
 from lightsearch.data.loader import TensorLoader
 from lightsearch.data.sources import read_images
-from lightsearch.errors import Mistake, UserError
+from lightsearch.errors import Mistake, Untestable
+from lightsearch.flavours import overrides
 
 
-class Samples(NamedTuple):
-    """The test batches of a study's data."""
+def open_test_set(data: Any) -> Any:
+    """Gives a study's data its test loaders: its own, or of ``ImageData`` those of the test images.
 
-    loader: Any
-    """Yields them."""
-    n: int | None
-    """How many samples there are, if that is known."""
-
-
-def open_test_set(data_class: Any, arguments: dict[str, Any]) -> Samples:
-    """Loads the test samples of a study's data: its own images, or what a data module's ``test_dataloader`` gives.
+    The data module stays what it is, so that a Trainer tests through all of its hooks.
 
     Args:
-        data_class: The study's data class.
-        arguments: Its constructor arguments.
+        data: A LightningDataModule; nothing is loaded yet.
+
+    Returns:
+        The same data module. Its ``test_dataloader`` raises ``Untestable`` where there are no loaders.
 
     Raises:
-        UserError: if the data cannot be had, or there is no test set.
+        Untestable: if it has no ``test_dataloader``.
     """
-    if issubclass(data_class, ImageData):
-        return _images(data_class, arguments)
-    data = data_class(**arguments)
-    data.prepare_data()
-    data.setup("test")
-    try:
-        loader = data.test_dataloader()
-    except NotImplementedError:
-        loader = None
-    if loader is None:
-        raise UserError(Mistake("data.class_path", data_class.__name__, "has no test set; give it a test_dataloader"))
-    try:
-        return Samples(loader, len(loader.dataset))
-    except (AttributeError, TypeError):
-        return Samples(loader, None)
+    if overrides(data, "test_dataloader"):
+        loaders: Callable[[], Any] = data.test_dataloader
+    elif isinstance(data, ImageData):
+        loaders = partial(_images, data)
+    else:
+        raise _no_test_set(data)
+
+    def test_dataloader() -> Any:
+        try:
+            found = loaders()
+        except NotImplementedError:
+            found = None
+        if found is None or (isinstance(found, list | tuple | dict) and not found):
+            raise _no_test_set(data)
+        return found
+
+    data.test_dataloader = test_dataloader
+    return data
 
 
-def _images(data_class: Any, arguments: dict[str, Any]) -> Samples:
-    given = inspect.signature(data_class).bind(**arguments)
-    given.apply_defaults()
-    images = read_images(
-        given.arguments["dataset"],
-        Path(given.arguments["data_dir"]),
-        train=False,
-        image_size=given.arguments["image_size"],
-    )
-    return Samples(TensorLoader(images.images, images.labels, VAL_BATCH_SIZE), len(images.labels))
+def _no_test_set(data: Any) -> Untestable:
+    return Untestable(Mistake("data.class_path", type(data).__name__, "has no test set; give it a test_dataloader"))
+
+
+def _images(data: ImageData) -> TensorLoader:
+    images = read_images(data.dataset, Path(data.data_dir), train=False, image_size=data.image_size)
+    return TensorLoader(images.images, images.labels, VAL_BATCH_SIZE)
