@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 import lightsearch
+from lightsearch.confirm.export import write_weights
 from lightsearch.errors import UserError
 from lightsearch.evaluation import evaluate
+from lightsearch.rebuilt import rebuild
 from lightsearch.searching import SearchResult
 from tests.points import CLASSES, Net, Points
 
@@ -127,7 +129,12 @@ def test_layers_of_setup_lazy_ones_and_further_state(place: Path) -> None:
 
 
 def test_layers_of_configure_model_and_what_the_constructor_draws(place: Path) -> None:
-    agree(search(Configured))
+    result = search(Configured)
+    agree(result)
+    assert result.best is not None
+    rebuilt = rebuild(result.study_file, result.best, result.folder, None)
+    # Such a model is handed over as well; only what it does not save is missing.
+    assert write_weights(rebuilt, torch.ones(3, 2), place / "model.ckpt").differs == ["turn"]
 
 
 class Double(Points):

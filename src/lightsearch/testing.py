@@ -99,5 +99,5 @@ def _samples(loader: Any, batches: float) -> int | None:
             return len(loader.labels)
         plain = isinstance(loader, DataLoader) and loader.batch_size is not None and not loader.drop_last
         return len(loader.sampler) if plain else None
-    except TypeError:
+    except (TypeError, NotImplementedError):
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
@@ -135,9 +136,8 @@ def _attributes(layer: nn.Module | None) -> dict[str, Any]:
     """A layer's own attributes, but what torch and Lightning keep there."""
     if layer is None:
         return {}
-    kept = vars(nn.Module()).keys() | {"_hparams", "_hparams_initial", "_hparams_name", "_log_hyperparams"}
-    own = {name: value for name, value in vars(layer).items() if name not in kept and name != "_trainer"}
-    return {"the class": type(layer), **own}
+    kept = vars(LightningModule()).keys() | {"_hparams", "_hparams_initial", "_hparams_name"}
+    return {"the class": type(layer), **{name: value for name, value in vars(layer).items() if name not in kept}}
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -146,7 +146,10 @@ def _same(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, Tensor):
-        return one.dtype == other.dtype and torch.equal(one.nan_to_num(), other.nan_to_num())
+        if one.dtype != other.dtype:
+            return False
+        number = one.is_floating_point()  # a NaN is equal to a NaN here
+        return torch.equal(one, other) or (number and torch.equal(one.nan_to_num(), other.nan_to_num()))
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, dict):
