@@ -172,7 +172,7 @@ def search(
         if at_once is None:
             here = workers_that_fit(n_trials, known.accelerators, known.devices)
             at_once = here if on_ray is None else min(on_ray.found.fitting, n_trials)
-        threads = threads_for(at_once, known.devices)
+        threads = threads_for(max(at_once, 1), known.devices)
         if on_ray is not None and cluster is not None:
             threads = max(1, int(cluster.cpus_per_trial))
         packing = ONE_BY_ONE
