@@ -41,6 +41,15 @@ class Points(LightningDataModule):
         return DataLoader(self.val, 50)
 
 
+class Double(Points):
+    """In float64."""
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        for side in (self.train, self.val):
+            side.tensors = (side.tensors[0].double(), side.tensors[1])
+
+
 class Untested(Points):
     """Without test samples."""
 

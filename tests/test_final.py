@@ -257,3 +257,17 @@ def test_a_card_says_what_a_checkpoint_does_not_bring_back(facts: dict[str, Any]
     assert "other than in the tested model are `a`, `b`, `c`, `d`, `e`, ..." in said(differs=list("abcdef"))
     assert "cannot load `model.ckpt`: `KeyError: x`" in said(error="KeyError: x")
     assert "built as `Net(width=4, scale=<Scale object>)`" in said(error="KeyError: x")
+
+
+def test_a_card_tells_what_each_test_loader_found(facts: dict[str, Any]) -> None:
+    final = record.Final.model_validate(facts)
+    assert final.evaluation is not None
+
+    def said(**found: Any) -> list[str]:
+        evaluation = final.evaluation.model_copy(update={"interval": None, **found})  # type: ignore[union-attr]
+        return card._tested(final.model_copy(update={"evaluation": evaluation}), "images")
+
+    one, two = "test_acc/dataloader_idx_0", "test_acc/dataloader_idx_1"
+    lines = said(metrics={one: 0.5, two: 0.25}, intervals={one: (0.4, 0.6)})
+    assert lines[:2] == [f"- {one}: 0.5 (95% interval 0.4 to 0.6)", f"- {two}: 0.25"]
+    assert said(metrics={"test_acc": 97.5})[0] == "- test_acc: 97.5"

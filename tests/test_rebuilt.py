@@ -17,7 +17,7 @@ from lightsearch.errors import UserError
 from lightsearch.evaluation import evaluate
 from lightsearch.rebuilt import rebuild
 from lightsearch.searching import SearchResult
-from tests.points import CLASSES, Net, Points
+from tests.points import CLASSES, Double, Net, Points
 
 URL = "sqlite:///studies/studies.db"
 
@@ -135,13 +135,6 @@ def test_layers_of_configure_model_and_what_the_constructor_draws(place: Path) -
     rebuilt = rebuild(result.study_file, result.best, result.folder, None)
     # Such a model is handed over as well; only what it does not save is missing.
     assert write_weights(rebuilt, torch.ones(3, 2), place / "model.ckpt").differs == ["turn"]
-
-
-class Double(Points):
-    def setup(self, stage: str) -> None:
-        super().setup(stage)
-        for side in (self.train, self.val):
-            side.tensors = (side.tensors[0].double(), side.tensors[1])
 
 
 def test_a_precision_of_the_trainer(place: Path) -> None:

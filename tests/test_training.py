@@ -10,9 +10,11 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
 from lightsearch import Classifier
+from lightsearch.confirm import fixed_epochs
 from lightsearch.data import ImageData
 from lightsearch.outcome import Diverged
 from lightsearch.training import EpochLog, Fit, fit
+from tests.points import Double, Net
 
 
 class Dropped(Classifier):
@@ -242,3 +244,18 @@ def test_other_keywords_of_the_trainer(tmp_path: Path, keywords: dict[str, Any])
 def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     train(tmp_path)
     assert capfd.readouterr().out == ""
+
+
+def test_going_on_in_float64_is_exact(tmp_path: Path) -> None:
+    def weights(folder: Path, *callbacks: Any) -> dict[str, Any]:
+        torch.manual_seed(0)
+        model = Net("tanh")
+        keywords = {"max_epochs": 4, "accelerator": "cpu", "precision": "64-true"}
+        options: dict[str, Any] = {"metric": "val_acc", "mode": "max", "patience": 0, "log": EpochLog(None)}
+        fit(model, Double(), folder=folder, seed=1, keywords=keywords, callbacks=callbacks, **options)
+        return model.state_dict()
+
+    once = weights(tmp_path / "once")
+    weights(tmp_path / "twice", fixed_epochs.StopAfter(2))
+    again = weights(tmp_path / "twice")
+    assert all(torch.equal(value, again[name]) and value.dtype is torch.float64 for name, value in once.items())

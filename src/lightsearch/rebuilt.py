@@ -99,25 +99,15 @@ def _load(model: Any, data: Any, checkpoint: Path, keywords: dict[str, Any]) -> 
     import torch
 
     from lightsearch.flavours import overrides
+    from lightsearch.training import take_precision
 
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    _take_precision(model, state["state_dict"])
+    take_precision(model, state["state_dict"])
     if overrides(model, "setup") or overrides(model, "configure_model"):
         _restore_in_trainer(model, data, checkpoint, keywords)  # these hooks may make layers, and look at the Trainer
     else:
         model.on_load_checkpoint(state)
         model.load_state_dict(state["state_dict"], strict=model.strict_loading)
-
-
-def _take_precision(model: Any, state_dict: dict[str, Any]) -> None:
-    """Gives the model the precision of its checkpoint, which a Trainer may have changed after it was built."""
-    import torch
-
-    saved = {value.dtype for value in state_dict.values() if isinstance(value, torch.Tensor)}
-    saved = {dtype for dtype in saved if dtype.is_floating_point}
-    own = {weights.dtype for weights in model.parameters() if weights.dtype.is_floating_point}
-    if len(saved) == 1 and own and not saved & own:
-        model.to(saved.pop())
 
 
 class _Restored(Exception):

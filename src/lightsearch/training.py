@@ -117,9 +117,28 @@ def fit(
 def run_fit(trainer: Any, model: Any, data: Any, folder: Path, rank: devices.Rank) -> None:
     """Fits, going on from the folder's last whole checkpoint if there is one."""
     checkpoint = rank.agreed(lambda: resume_point(folder))
+    if checkpoint is not None:
+        take_precision(model, torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["state_dict"])
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     if trainer.is_global_zero:
         (folder / PREVIOUS).unlink(missing_ok=True)
+
+
+def take_precision(model: Any, state_dict: dict[str, Any]) -> None:
+    """Gives a model that was just built the precision of its checkpoint's weights.
+
+    With ``precision="64-true"`` a Trainer converts the model only after it has loaded the weights, and would cut them
+    to float32 on the way.
+
+    Args:
+        model: A LightningModule.
+        state_dict: The checkpoint's weights.
+    """
+    saved = {value.dtype for value in state_dict.values() if isinstance(value, torch.Tensor)}
+    saved = {dtype for dtype in saved if dtype.is_floating_point}
+    own = {weights.dtype for weights in model.parameters() if weights.dtype.is_floating_point}
+    if len(saved) == 1 and own and not saved & own:
+        model.to(saved.pop())
 
 
 def device_of(trainer: Any) -> str:
