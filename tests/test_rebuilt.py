@@ -15,7 +15,7 @@ import lightsearch
 from lightsearch.confirm.export import write_weights
 from lightsearch.errors import UserError
 from lightsearch.evaluation import evaluate
-from lightsearch.rebuilt import rebuild
+from lightsearch.rebuilt import rebuild, whole_checkpoint
 from lightsearch.searching import SearchResult
 from tests.points import CLASSES, Double, Net, Points
 
@@ -172,3 +172,6 @@ def test_a_damaged_or_missing_checkpoint_and_one_of_another_class(place: Path, m
     file.unlink()
     with pytest.raises(UserError, match="is missing; put it back"):
         result.load_best_model()
+    deleted = result.best.model_copy(update={"checkpoint": None})
+    with pytest.raises(UserError, match=r"checkpoint = None: trial 0 has none; those of the best trials are kept"):
+        whole_checkpoint(result.folder, deleted)

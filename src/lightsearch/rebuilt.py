@@ -85,9 +85,12 @@ def whole_checkpoint(folder: Path, outcome: Outcome) -> Path:
     Raises:
         UserError: if it is missing, or not what was written.
     """
-    checkpoint = folder / str(outcome.checkpoint)
-    way_out = f"put it back, or train trial {outcome.number} again with a new study (--name)"
-    if outcome.checkpoint is None or not checkpoint.is_file():
+    again = f"train trial {outcome.number} again with a new study (--name)"
+    if outcome.checkpoint is None:
+        hint = f"trial {outcome.number} has none; those of the best trials are kept (keep_top_k). Name one of them, or"
+        raise UserError(Mistake("checkpoint", None, f"{hint} {again}"))
+    checkpoint, way_out = folder / outcome.checkpoint, f"put it back, or {again}"
+    if not checkpoint.is_file():
         raise UserError(Mistake("checkpoint", str(checkpoint), f"is missing; {way_out}"))
     if file_digest(checkpoint) != outcome.sha256:
         raise UserError(Mistake("checkpoint", str(checkpoint), f"is damaged: its sha256 has changed; {way_out}"))
