@@ -197,7 +197,7 @@ def test_a_function_that_fails_stops_the_search(
     assert lightsearch.search(study_of(place, function), 9, workers=0).ending == "failing"
     said = capsys.readouterr().out
     assert said.count(f"user_error: {line}") == 3
-    assert "stopped: the same failure again and again" in said
+    assert "stopped: the same failure 3 times in a row" in said
     assert ("Traceback" in said) == (function == "fails")
 
 

@@ -129,7 +129,7 @@ def test_equal_failures_in_a_row_stop_the_search(tmp_path: Path) -> None:
 def test_different_failures_do_not(tmp_path: Path) -> None:
     run = coordinate(
         tmp_path,
-        lambda job: complete(job) if job.number > 8 else failed(Kind.USER_ERROR, f"error {job.number % 2}"),
+        lambda job: complete(job) if job.number > 8 else failed(Kind.USER_ERROR, f"no layer {'ab'[job.number % 2]}"),
         n_trials=2,
         slots=1,
     )

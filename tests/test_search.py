@@ -243,7 +243,7 @@ def test_the_same_error_again_and_again_stops_the_search_with_its_traceback(plac
     (place / "odd.py").write_text(FAILS)
     done = command("run", "--set", "model.class_path=odd.Fails", "--n-trials", 20, "--workers", 1, cwd=place)
     assert done.returncode == 1
-    assert "stopped: the same failure again and again" in done.stdout
+    assert "stopped: the same failure 3 times in a row" in done.stdout
     assert 'odd.py", line 6, in training_step' in done.stdout
     kinds = [trial.user_attrs["kind"] for trial in load(place).trials]
     assert kinds == ["user_error"] * 3

@@ -49,7 +49,7 @@ class Policy(NamedTuple):
     retried: bool
     """Whether the same trial is started again from its last checkpoint, a bounded number of times."""
     stops_search: bool
-    """Whether the same ending several times in a row stops the search."""
+    """Whether a few of them in a row stop the search: they tell of the code, not of the trial's parameters."""
 
 
 POLICIES: dict[Kind, Policy] = {
@@ -86,11 +86,6 @@ class TrialError(BaseModel):
     def certain(self) -> bool:
         """Whether every other trial would end likewise: none logs what the module does not log."""
         return self.type in ("MissingMetric", "NotLoadable")
-
-    @property
-    def reason(self) -> str:
-        """Why the search stops at it."""
-        return "every other trial would fail likewise" if self.certain else "the same failure again and again"
 
 
 class Outcome(BaseModel):

@@ -15,6 +15,7 @@ from typing import Any
 from lightsearch import litter
 from lightsearch.artifacts import Artifacts
 from lightsearch.errors import Blocked, blocked
+from lightsearch.failures import FailurePolicy, SearchFailure
 from lightsearch.folders import make_folder, trial_folder
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job, Launcher
 from lightsearch.outcome import Kind, Outcome, TrialError
@@ -39,8 +40,6 @@ MAX_LOSSES = 10
 """The same of a trial whose machine was lost: that is seldom its own fault."""
 MAX_FAILED_PACKS = 24
 """As many trials that had to leave their packs end the packing: it only costs time."""
-EQUAL_FAILURES = 3
-"""As many equal failures in a row stop the search: the next trial would fail too."""
 
 
 class Ending(StrEnum):
@@ -55,7 +54,7 @@ class Ending(StrEnum):
     STOPPED = "stopped"
     """By a signal; interrupted trials wait to be continued."""
     FAILING = "failing"
-    """The same failure several times in a row."""
+    """Too many failures in a row."""
     BLOCKED = "blocked"
     """The machine does not let it go on; interrupted trials wait to be continued."""
 
@@ -117,15 +116,14 @@ class Coordinator:
         self.artifacts = artifacts
         self.stop = StopRequest(display.message, launcher.close)
         """Whether a signal asked for the search to stop."""
-        self.failure: TrialError | None = None
+        self.failure: SearchFailure | None = None
         """The failure that stopped the search."""
         self.blocked: Blocked | None = None
         """What does not let the search go on."""
         self._running: dict[int, _Running] = {}
         self._with_checkpoints: set[int] = set()
-        self._equal_failures = 0
-        self._last_failure: tuple[str, str] | None = None
         self._failed_packs = 0
+        self._failures = FailurePolicy()
 
     def run(self) -> Ending:
         """Searches until the study is done or something stops it; whatever stops it, no trial stays RUNNING."""
@@ -272,7 +270,7 @@ class Coordinator:
         elif outcome.kind is Kind.INTERRUPTED and running.stop_asked is None and not self.stop:
             self._interrupted(outcome)
         self._tell(number, outcome)
-        self._count_failures(outcome)
+        self.failure = self._failures.judge(outcome, self.launcher.slots) or self.failure
 
     def _died(self, ended: Ended) -> Outcome | None:
         """What became of a job that left no word; None if it is started again."""
@@ -350,18 +348,6 @@ class Coordinator:
         litter.sweep(self.ledger.folder, [number])
         drop_checkpoints(self.ledger, trials, self._with_checkpoints, self.artifacts)
         self.display.finished(outcome.model_copy(update={"params": trials[number].params}), trials)
-
-    def _count_failures(self, outcome: Outcome) -> None:
-        if not outcome.policy.stops_search:
-            if outcome.policy.counts:
-                self._equal_failures = 0
-                self._last_failure = None
-            return
-        error = (outcome.error.type, outcome.error.message) if outcome.error else None
-        self._equal_failures = self._equal_failures + 1 if error == self._last_failure else 1
-        self._last_failure = error
-        if (outcome.error is not None and outcome.error.certain) or self._equal_failures >= EQUAL_FAILURES:
-            self.failure = outcome.error
 
     def _stop_running(self) -> None:
         """Asks everything that runs to stop, and waits for it."""

@@ -13,13 +13,14 @@ import optuna
 from lightsearch import origin, samplers, tables
 from lightsearch.artifacts import Artifacts, artifacts_of, bring, check_artifacts, local_folder, place_of
 from lightsearch.errors import Blocked, Mistake, UserError
+from lightsearch.failures import SearchFailure
 from lightsearch.folders import check_folder, study_folder
 from lightsearch.launchers import Launcher
 from lightsearch.launchers.inline import InlineLauncher
 from lightsearch.launchers.mirrored import MirroredLauncher
 from lightsearch.launchers.packs import PackLauncher
 from lightsearch.launchers.processes import ForkServer, ProcessLauncher, threads_for, workers_that_fit
-from lightsearch.outcome import Outcome, TrialError
+from lightsearch.outcome import Outcome
 from lightsearch.packs.size import ONE_BY_ONE, Packing, choose_packing
 from lightsearch.preflight import Preflight, preflight
 from lightsearch.progress import Display
@@ -49,8 +50,8 @@ class SearchResult:
     study: optuna.Study
     folder: Path
     """The study's folder."""
-    failure: TrialError | None
-    """What stopped the search, if it was the same failure again and again."""
+    failure: SearchFailure | None
+    """The failure that stopped the search, and the reason, if it was one too many."""
     blocked: Blocked | None
     """What did not let the search go on."""
     signal: int | None
