@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,16 +17,25 @@ from lightsearch import descendants, litter
 from lightsearch.errors import blocked
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.memory import kernel_kills, volunteer
-from lightsearch.launchers.processes import ForkServer, end_with_parent, interrupt, visible_device
+from lightsearch.launchers.processes import (
+    SERVER_KILLED,
+    Child,
+    ForkServer,
+    end_with_parent,
+    interrupt,
+    visible_device,
+)
 from lightsearch.packs.size import Packing
 
+HANGING_UP_SECONDS = 2.0
+"""How long a host that has hung up may take to end."""
 GATHERING_SECONDS = 0.3
 """How long a host without trials waits for another after each that it gets, so that they begin together."""
 
 
 @dataclass
 class _Host:
-    process: ForkServerProcess
+    process: Child
     connection: Connection
     """Takes jobs and requests to stop, gives back what has ended."""
     place: int | None
@@ -121,10 +129,8 @@ class PackLauncher:
         )
 
     def _start_host(self, place: int | None) -> _Host:
-        here, there = self._server.context.Pipe()
         device = (place or 0) % self._accelerators if self._accelerators else None
-        process = self._server.process(_work, there, self._threads, device, self._packing.proved)
-        there.close()
+        process, here = self._server.start(_work, self._threads, device, self._packing.proved)
         host = _Host(process, here, place)
         self._hosts.append(host)
         return host
@@ -132,21 +138,29 @@ class PackLauncher:
     def _hear(self, host: _Host) -> list[Ended]:
         """What has ended in a host; all of it, if the host is gone."""
         ended = []
-        with contextlib.suppress(EOFError, OSError):
+        try:
             while host.connection.poll():
                 member: Ended = host.connection.recv()
                 del host.jobs[member.number]
                 ended.append(member)
+        except (EOFError, OSError):
+            host.process.join(HANGING_UP_SECONDS)
+            host.process.kill()  # else a member has closed its end: it hears nothing, and can say nothing, any more
+            host.process.join()
         if host.place is None and not host.jobs:
             host.process.kill()  # it was one trial's
             host.process.join()
         if not host.process.is_alive():
             host.process.join()
             code = host.process.exitcode if host.process.exitcode is not None else 1
-            if code < 0:
+            if host.process.end_orphan():
+                ended += [Ended(number, code, reason=SERVER_KILLED, machine_lost=True) for number in host.jobs]
                 descendants.end_of_killed([host.process.pid])
-            by_kernel = code == -signal.SIGKILL and self._killed_by_kernel()
-            ended += [Ended(number, code or 1, by_kernel, len(host.jobs) > 1) for number in host.jobs]
+            else:
+                if code < 0:
+                    descendants.end_of_killed([host.process.pid])
+                by_kernel = code == -signal.SIGKILL and self._killed_by_kernel()
+                ended += [Ended(number, code or 1, by_kernel, len(host.jobs) > 1) for number in host.jobs]
             host.process.close()
             host.connection.close()
             self._hosts.remove(host)

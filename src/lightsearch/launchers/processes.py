@@ -9,12 +9,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
+import psutil
 from joblib import cpu_count
 
 from lightsearch import descendants, litter
@@ -29,7 +31,36 @@ GRACE_SECONDS = 10.0
 PRELOAD_VARIABLE = "_LIGHTSEARCH_PRELOAD"
 """Tells the server what to import, and where it lies: it is a new process, which inherits nothing else."""
 
+SERVER_KILLED = "the server that it came from was killed, and it was ended with it"
+RESTART_SECONDS = 20.0
+"""How long to try to start a child while its server is being killed."""
+
 _context = multiprocessing.get_context("forkserver")
+
+
+class Child(ForkServerProcess):
+    """A child of the fork server. How it ends is known from the server alone, and it outlives one that is killed."""
+
+    def start(self) -> None:
+        super().start()
+        self._seen: psutil.Process | None = None
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
+            self._seen = psutil.Process(self.pid)
+
+    def end_orphan(self) -> bool:
+        """Ends it, if it only seems to have ended because its server was killed; says whether it was so.
+
+        Nobody would ever be told what became of it.
+        """
+        if self._seen is None:
+            return False
+        try:
+            orphan = self._seen.is_running() and self._seen.status() != psutil.STATUS_ZOMBIE
+            if orphan:
+                self._seen.kill()
+        except psutil.NoSuchProcess:
+            return False
+        return orphan
 
 
 class ForkServer:
@@ -41,27 +72,53 @@ class ForkServer:
     """
 
     def __init__(self, modules: Iterable[str] = ()) -> None:
+        self._preload = json.dumps({"path": sys.path, "modules": list(modules)})
         _context.set_forkserver_preload(["lightsearch.launchers.preload"])
+        with self._running():
+            litter.own_sockets()
+
+    def start(self, target: Callable[..., None], *args: Any, daemon: bool = False) -> tuple[Child, Connection]:
+        """Starts ``target(connection, *args)`` in a child; a server that was killed is started again.
+
+        Args:
+            target: What the child does. Its first argument is its end of a pipe.
+            args: Its further arguments.
+            daemon: Whether it is ended with this process, and has no children of its own.
+
+        Returns:
+            The child, and this process's end of the pipe.
+        """
+        deadline = time.monotonic() + RESTART_SECONDS
+        while True:
+            here, there = _context.Pipe()  # anew each time: a child that was forked as its server died keeps its end
+            child = Child(target=target, args=(there, *args), daemon=daemon)
+            try:
+                with self._running(), _no_main_module():
+                    child.start()
+                return child, here
+            except (OSError, EOFError):
+                here.close()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)  # it is dying; a moment later that can be seen
+            finally:
+                there.close()
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[None]:
+        """Sees to it that the server runs. One that is started anew imports what the first did, and stays deaf too."""
         from multiprocessing import forkserver, resource_tracker
 
-        resource_tracker.ensure_running()  # the server needs it, and its own start would unblock the signals again
-        os.environ[PRELOAD_VARIABLE] = json.dumps({"path": sys.path, "modules": list(modules)})
-        with _no_main_module(), _deaf_to_interrupts(), no_task():
-            forkserver.ensure_running()
-        litter.own_sockets()
-        del os.environ[PRELOAD_VARIABLE]
-
-    @property
-    def context(self) -> ForkServerContext:
-        """Where pipes to its children come from."""
-        return _context
-
-    def process(self, target: Callable[..., None], *args: Any, daemon: bool = False) -> ForkServerProcess:
-        """Starts ``target(*args)`` in a child; a daemon is ended with this process, and has no children of its own."""
-        process = _context.Process(target=target, args=args, daemon=daemon)
-        with _no_main_module():
-            process.start()
-        return process
+        os.environ[PRELOAD_VARIABLE] = self._preload
+        try:
+            with no_task():
+                # The server needs it, and its own start would unblock the signals again.
+                resource_tracker.ensure_running()
+                with _deaf_to_interrupts(), _no_main_module():
+                    forkserver.ensure_running()
+                yield
+        finally:
+            del os.environ[PRELOAD_VARIABLE]
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """``function(*args)``, run in a child.
@@ -69,15 +126,16 @@ class ForkServer:
         Raises:
             RuntimeError: if the child dies.
         """
-        receiver, sender = _context.Pipe(duplex=False)
-        process = self.process(_answer, sender, function, args, daemon=True)
-        sender.close()
+        child, connection = self.start(_answer, function, args, daemon=True)
         try:
-            answer = receiver.recv()
+            answer = connection.recv()
         except EOFError:
-            process.join()
-            raise RuntimeError(f"a process that was to run {function.__name__} ended with {process.exitcode}") from None
-        process.join()
+            child.join()
+            ended = f"a process that was to run {function.__name__} ended with {child.exitcode}"
+            raise RuntimeError(ended) from None
+        finally:
+            connection.close()
+        child.join()
         if isinstance(answer, BaseException):
             raise answer
         return answer
@@ -100,12 +158,6 @@ def threads_for(workers: int, devices: int) -> int:
     return max(1, int(cpu_count()) // (workers * devices))
 
 
-class _Worker(NamedTuple):
-    process: ForkServerProcess
-    sender: Connection
-    """Takes its job."""
-
-
 class ProcessLauncher:
     """A process a job. The next one stands by while the others work, so that a job starts at once.
 
@@ -122,20 +174,24 @@ class ProcessLauncher:
         self._server = server
         self._threads = threads
         self._devices = [range(first, first + devices) for first in range(0, accelerators - devices + 1, devices)]
-        self._processes: dict[int, ForkServerProcess] = {}
+        self._processes: dict[int, Child] = {}
         self._places: dict[int, int] = {}
-        self._standby: _Worker | None = None
+        self._standby: tuple[Child, Connection] | None = None
+        """The next worker, and where it takes its job."""
         self._kernel_kills = kernel_kills()
 
     def launch(self, job: Job) -> None:
         place = min(set(range(self.slots)) - set(self._places.values()))
         devices = self._devices[place % len(self._devices)] if self._devices else None
-        worker = self._standby
-        if worker is None or not worker.process.is_alive():
-            worker = self._start_worker()
-        worker.sender.send((job, devices))
-        worker.sender.close()
-        self._processes[job.number] = worker.process
+        while True:
+            process, sender = self._standby or self._start_worker()
+            self._standby = None
+            with sender, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                if process.is_alive():
+                    sender.send((job, devices))
+                    break
+            process.end_orphan()
+        self._processes[job.number] = process
         self._places[job.number] = place
         self._standby = self._start_worker()
 
@@ -146,8 +202,12 @@ class ProcessLauncher:
             if process.sentinel in ready:
                 process.join()
                 code = process.exitcode if process.exitcode is not None else 1
-                ended.append(Ended(number, code, code == -signal.SIGKILL and self._killed_by_kernel()))
-                if code < 0:
+                orphan = process.end_orphan()
+                if orphan:
+                    ended.append(Ended(number, code, reason=SERVER_KILLED, machine_lost=True))
+                else:
+                    ended.append(Ended(number, code, code == -signal.SIGKILL and self._killed_by_kernel()))
+                if orphan or code < 0:
                     descendants.end_of_killed([process.pid])
                 process.close()
                 del self._processes[number], self._places[number]
@@ -161,13 +221,16 @@ class ProcessLauncher:
     def close(self) -> None:
         left = list(self._processes.values())
         if self._standby is not None:
-            self._standby.sender.close()
-            left.append(self._standby.process)
+            process, sender = self._standby
+            sender.close()
+            left.append(process)
         for process in left:
             process.kill()
             process.join()
+            process.end_orphan()
         descendants.end_of_killed([process.pid for process in left])
         for process in left:
+            process.close()
             process.close()
         self._processes.clear()
         self._standby = None
@@ -177,11 +240,8 @@ class ProcessLauncher:
         before, self._kernel_kills = self._kernel_kills, kernel_kills()
         return self._kernel_kills > before
 
-    def _start_worker(self) -> _Worker:
-        receiver, sender = _context.Pipe(duplex=False)
-        process = self._server.process(_work, receiver, self._threads)
-        receiver.close()
-        return _Worker(process, sender)
+    def _start_worker(self) -> tuple[Child, Connection]:
+        return self._server.start(_work, self._threads)
 
 
 def _work(receiver: Connection, threads: int) -> None:

@@ -125,7 +125,7 @@ class RayLauncher:
         if self._process is None:
             self._connect_again(timeout)
         elif not self._ended:
-            wait([self._connection, self._process.sentinel], timeout)
+            wait([self._connection], timeout)
         self._hear()
         self._display.place(str(self._workers))
         ended, self._ended = self._ended, []
@@ -151,9 +151,7 @@ class RayLauncher:
             self._probe.unlink(missing_ok=True)
 
     def _start_driver(self) -> None:
-        self._connection, there = self._server.context.Pipe()
-        self._process = self._server.process(_drive, there, self._cluster, self._expected, self._working_dir)
-        there.close()
+        self._process, self._connection = self._server.start(_drive, self._cluster, self._expected, self._working_dir)
 
     def _end_driver(self) -> None:
         process, connected = self._process, self._connected
