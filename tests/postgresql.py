@@ -57,7 +57,11 @@ class Server:
 
     def kill(self) -> None:
         """Ends the server as a crash does: connections are cut, nothing is tidied up."""
-        self._run("pg_ctl", "-D", self.data, "-w", "-m", "immediate", "stop")
+        self.stop("immediate")
+
+    def stop(self, mode: str) -> None:
+        """Ends the server; ``fast`` tells whoever is connected."""
+        self._run("pg_ctl", "-D", self.data, "-w", "-m", mode, "stop")
 
     def close(self) -> None:
         if (self.data / "postmaster.pid").exists():

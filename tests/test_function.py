@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -238,3 +240,24 @@ def test_what_has_no_meaning_for_a_function_is_refused() -> None:
 def test_a_trial_of_optuna_itself_has_no_folder() -> None:
     with pytest.raises(TypeError, match="this trial has no folder"):
         lightsearch.trial_folder(optuna.create_study().ask())
+
+
+def breaks(trial: optuna.Trial) -> float:
+    x = trial.suggest_float("x", 0, 1)
+    if trial.number == 1:
+        os.closerange(3, 256)
+    if trial.number == 2:
+        sqlite3.connect(":memory:").execute("SELECT * FROM mine")
+    trial.report(x, 0)
+    return x
+
+
+def test_a_trial_that_breaks_its_process_or_its_own_database_ends_itself(place: Path) -> None:
+    result = lightsearch.search(breaks, 3, name="breaks", workers=2)
+    assert result.ending == "done"
+    outcomes = {trial.number: trial.user_attrs for trial in result.study.trials}
+    assert [outcomes[number]["kind"] for number in range(5)] == ["complete", "user_error", "user_error"] + 2 * [
+        "complete"
+    ]
+    assert outcomes[1]["result"]["error"]["type"] == "DescriptorsClosed"
+    assert outcomes[2]["result"]["error"]["message"] == "no such table: mine"

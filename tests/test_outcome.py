@@ -1,8 +1,13 @@
+import errno
+import sqlite3
+
 import optuna
 import pytest
 import torch
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
+from lightsearch.errors import StorageFailed
 from lightsearch.outcome import POLICIES, Diverged, Interrupted, Kind, describe, kind_of
 
 
@@ -21,6 +26,10 @@ from lightsearch.outcome import POLICIES, Diverged, Interrupted, Kind, describe,
         (ValueError("x"), Kind.USER_ERROR),
         (SystemExit(1), Kind.USER_ERROR),
         (optuna.TrialPruned(), Kind.USER_ERROR),
+        (sqlite3.OperationalError("no such table: mine"), Kind.USER_ERROR),
+        (OperationalError("SELECT", {}, sqlite3.OperationalError("no such table: mine")), Kind.USER_ERROR),
+        (StorageFailed(sqlite3.OperationalError("disk I/O error")), Kind.INTERRUPTED),
+        (OSError(errno.ENOSPC, "No space left on device"), Kind.INTERRUPTED),
     ],
 )
 def test_exceptions_become_kinds(error: BaseException, kind: Kind) -> None:

@@ -2,8 +2,10 @@ import contextlib
 import re
 import socket
 import sqlite3
+import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 
 import optuna
@@ -11,9 +13,11 @@ import pytest
 import sqlalchemy
 
 from lightsearch import errors, storage
-from lightsearch.errors import UserError
+from lightsearch.errors import StorageFailed, UserError
 from lightsearch.outcome import describe
-from lightsearch.storage import check_server, check_url, open_storage, redact, storage_url
+from lightsearch.storage import attach_storage, check_server, check_url, open_storage, redact, storage_url
+from tests import postgresql
+from tests.conftest import environment
 
 
 def test_sqlite_is_opened_in_wal_mode(tmp_path: Path) -> None:
@@ -173,3 +177,41 @@ def test_the_option_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch
     assert storage_url("sqlite:///option.db") == "sqlite:///option.db"
     monkeypatch.delenv("LIGHTSEARCH_STORAGE")
     assert storage_url(None) == "sqlite:///studies/studies.db"
+
+
+def test_what_the_storage_cannot_do_is_told_from_other_databases(tmp_path: Path) -> None:
+    opened = open_storage(f"sqlite:///{tmp_path}/s.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "s.db")) as connection:
+        connection.execute("DROP TABLE studies")
+    with pytest.raises(StorageFailed, match="the storage: no such table: studies"):
+        opened.get_study_user_attrs(1)
+
+
+def test_a_storage_whose_files_somebody_closed_is_not_written_to(tmp_path: Path) -> None:
+    script = (
+        "import os, optuna, sys\n"
+        "from lightsearch.descriptors import DescriptorsClosed\n"
+        "from lightsearch.storage import open_storage\n"
+        "study = optuna.create_study(storage=open_storage('sqlite:///s.db'))\n"
+        "os.closerange(3, 256)\n"
+        "other = open('other', 'w')  # its number is that of a file of the database\n"
+        "try:\n    study.set_user_attr('a', 1)\n"
+        "except DescriptorsClosed:\n    print('closed')\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert ran.stdout == "closed\n", ran.stderr
+    assert (tmp_path / "other").read_bytes() == b""
+
+
+@pytest.mark.parametrize("opens", ["a worker", "a coordinator"])
+def test_who_comes_while_the_server_is_restarted_waits(server: postgresql.Server, opens: str) -> None:
+    url = server.database(f"test-{uuid.uuid4().hex}")
+    study = optuna.create_study(storage=open_storage(url), study_name="there")
+    server.kill()
+    starts = threading.Timer(1.0, server.start)
+    starts.start()
+    again = attach_storage(url) if opens == "a worker" else open_storage(url)
+    assert optuna.load_study(study_name="there", storage=again)._study_id == study._study_id
+    starts.join()

@@ -50,18 +50,27 @@ class Blocked(Exception):
     """
 
 
+class StorageFailed(Blocked):
+    """The study's storage does not do what it is asked; a trial's own database is not meant.
+
+    Args:
+        error: What Optuna or the database raised.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        inner = error if hasattr(error, "orig") else error.__cause__
+        cause = getattr(inner, "orig", None) or inner or error
+        self.reason = without_secrets((str(cause).strip().splitlines() or [type(cause).__name__])[0])
+        """What it says, in one line."""
+        super().__init__(f"the storage: {self.reason}")
+
+
 def blocked(error: BaseException) -> Blocked | None:
     """The exception as a ``Blocked``, if that is what it is."""
     if isinstance(error, Blocked):
         return error
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return Blocked(str(error))
-    # By name, so that commands need not import what raises them: Optuna's, and the database's own below it.
-    if type(error).__name__ in ("StorageInternalError", "OperationalError", "InterfaceError"):
-        inner = error if hasattr(error, "orig") else error.__cause__
-        cause = getattr(inner, "orig", None) or inner or error
-        reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
-        return Blocked(f"the storage: {without_secrets(reason)}")
     return None
 
 

@@ -53,7 +53,8 @@ def sole_worker(folder: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):  # a folder that has become read-only keeps it; the lock is what counts
             card.unlink()
-        lock.release()
+        with contextlib.suppress(OSError):  # the trial's code has closed it, and so let it go
+            lock.release()
 
 
 def _end_holder(lock: FileLock, card: Path, folder: Path) -> None:

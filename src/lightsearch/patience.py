@@ -16,6 +16,8 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from lightsearch import descriptors
+from lightsearch.errors import StorageFailed
 from lightsearch.reading import ReadingStorage
 
 PATIENCE_SECONDS = 120.0
@@ -32,6 +34,7 @@ class PatientStorage(ReadingStorage):
         self.patience = PATIENCE_SECONDS
         """Seconds after which to give up."""
         self._asked = threading.local()
+        descriptors.guard()
         super().__init__(url, **options)
 
 
@@ -40,9 +43,14 @@ def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
     def ask(self: PatientStorage, *args: Any, **options: Any) -> Any:
         if getattr(self._asked, "inside", False):  # by another method of the storage, which will try again itself
             return method(self, *args, **options)
+
+        def call() -> Any:
+            descriptors.check_guarded()  # else the database would write to what has its file's number now
+            return method(self, *args, **options)
+
         self._asked.inside = True
         try:
-            return try_again(lambda: method(self, *args, **options), lambda: self.patience)
+            return try_again(call, lambda: self.patience)
         finally:
             self._asked.inside = False
 
@@ -55,6 +63,9 @@ def try_again(call: Callable[[], Any], patience: Callable[[], float]) -> Any:
     Args:
         call: Asks the database.
         patience: Seconds after which to give up; looked at anew each time.
+
+    Raises:
+        StorageFailed: if it does not succeed. So it is told from errors of databases that a trial has for itself.
     """
     began, pause = time.monotonic(), 0.02
     while True:
@@ -63,7 +74,7 @@ def try_again(call: Callable[[], Any], patience: Callable[[], float]) -> Any:
         except (optuna.exceptions.StorageInternalError, DBAPIError) as error:
             cause = error if isinstance(error, DBAPIError) else error.__cause__
             if not _passes(cause) or time.monotonic() - began > patience():
-                raise
+                raise StorageFailed(error) from error
         time.sleep(pause)
         pause = min(pause * 1.5, 1.0)
 
@@ -74,7 +85,7 @@ def _passes(error: BaseException | None) -> bool:
         return False
     if isinstance(error.orig, sqlite3.Error):
         code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the upper bits say more than that it is locked
-        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
     return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
 
 

@@ -25,7 +25,7 @@ from sqlalchemy.exc import (
 
 from lightsearch import credentials
 from lightsearch.credentials import redact as redact
-from lightsearch.errors import Mistake, UserError
+from lightsearch.errors import Mistake, StorageFailed, UserError
 from lightsearch.patience import PATIENCE_SECONDS, History, PatientStorage, WorkerStorage, try_again
 
 DEFAULT_URL = "sqlite:///studies/studies.db"
@@ -104,7 +104,7 @@ def check_server(url: str) -> list[Mistake]:
         return []
     try:
         try_again(lambda: _lock_engine(url).connect().close(), lambda: OPEN_SECONDS)
-    except SQLAlchemyError as error:
+    except (StorageFailed, SQLAlchemyError) as error:
         return [_cannot_be_opened(url, error)]
     return []
 
@@ -139,19 +139,18 @@ def open_storage(url: str, *, create: bool = True) -> PatientStorage:
         )
     try:
         with storage_lock(url, "schema", patience=OPEN_SECONDS):
-            if file is None:
-                return _connect(url, PatientStorage)
-            with contextlib.closing(sqlite3.connect(file, timeout=PATIENCE_SECONDS)) as connection:
-                # Readers (a dashboard) and a writer do not block each other. The file keeps the mode.
-                connection.execute("PRAGMA journal_mode=WAL")
-            opened: PatientStorage = try_again(lambda: _connect(url, PatientStorage), lambda: PATIENCE_SECONDS)
-            return opened
-    except (SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
+            if file is not None:
+                with contextlib.closing(sqlite3.connect(file, timeout=PATIENCE_SECONDS)) as connection:
+                    # Readers (a dashboard) and a writer do not block each other. The file keeps the mode.
+                    connection.execute("PRAGMA journal_mode=WAL")
+            return _connect(url, PatientStorage)
+    except (StorageFailed, SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
         raise UserError(_cannot_be_opened(url, error)) from error
 
 
 def _cannot_be_opened(url: str, error: Exception) -> Mistake:
-    reason = (str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__])[0]
+    said = error.reason if isinstance(error, StorageFailed) else str(getattr(error, "orig", None) or error)
+    reason = (said.strip().splitlines() or [type(error).__name__])[0]
     return Mistake("--storage", redact(url), f"cannot be opened: {credentials.without_secrets(reason)}")
 
 
@@ -163,12 +162,16 @@ def attach_storage(url: str, history: History | None = None) -> WorkerStorage:
 
 
 def _connect(url: str, kind: type[Storage], **options: Any) -> Storage:
+    """A storage of some kind. Its constructor asks the database as well, and waits for it as what comes later does."""
     credentials.remember(url)
     file = sqlite_file(url)
+    engine: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
     if file is None:
         engine = {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
-        return kind(url.replace("{", "{{").replace("}", "}}"), engine_kwargs=engine, **options)
-    storage = kind(f"sqlite:///{file}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}}, **options)
+    address = url.replace("{", "{{").replace("}", "}}") if file is None else f"sqlite:///{file}"
+    storage: Storage = try_again(lambda: kind(address, engine_kwargs=engine, **options), lambda: PATIENCE_SECONDS)
+    if file is None:
+        return storage
 
     @sqlalchemy.event.listens_for(storage.engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:

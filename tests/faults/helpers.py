@@ -31,7 +31,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
         try:
             if condition():
                 return
-        except (KeyError, optuna.exceptions.StorageInternalError, psutil.Error):
+        except (KeyError, IndexError, optuna.exceptions.StorageInternalError, psutil.Error):
             pass  # not there yet
         time.sleep(0.1)
     raise AssertionError("it did not come to that")

@@ -7,6 +7,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import command
 from tests.faults.helpers import Started, check_whole, epochs_reported, load, wait_for, workers
 
@@ -35,13 +37,17 @@ def test_a_killed_pack_and_an_interrupted_one_go_on(place: Path, started: Starte
         assert epochs == list(range(30)), "no epoch of a checkpoint is trained twice"
 
 
-def test_a_trial_that_kills_its_process_does_not_take_the_others_along(place: Path) -> None:
+@pytest.mark.parametrize(
+    "how",
+    ["os.kill(os.getpid(), signal.SIGSEGV)", pytest.param("os.closerange(3, 256)", marks=pytest.mark.slow)],
+)
+def test_a_trial_that_kills_its_process_does_not_take_the_others_along(place: Path, how: str) -> None:
     (place / "odd.py").write_text(
         "import os, signal\nfrom studies.examples.tabular import Regressor, Table\n\n"
         "class Dies(Regressor):\n"
         "    def on_validation_end(self):\n"
         "        if 'trial-0001' in str(self.trainer.default_root_dir):\n"
-        "            os.kill(os.getpid(), signal.SIGSEGV)\n"
+        f"            {how}\n"
     )
     (place / "odd.toml").write_text(
         'name = "odd"\nmetric = "val_mse"\ndirection = "minimize"\n'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sqlite3
 import threading
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from tests import postgresql
-from tests.conftest import command
+from tests.conftest import command, start
 from tests.faults.helpers import SLOW, Started, check_whole, epochs_reported, load, search_processes, wait_for
 
 
@@ -75,6 +76,30 @@ def test_postgresql_is_killed_and_restarted_in_mid_search(
     assert "Traceback" not in output
     check_whole(place, 4, url)
     assert {trial.user_attrs["attempt"] for trial in load(place, url).trials} == {1}
+
+
+@pytest.mark.slow
+def test_postgresql_is_restarted_whatever_it_is_asked(place: Path, server: postgresql.Server, url: str) -> None:
+    (place / "mine.py").write_text(
+        "def objective(trial):\n    x = trial.suggest_float('x', 0, 1)\n"
+        "    for step in range(4):\n        trial.report(x, step)\n        trial.should_prune()\n    return x\n"
+    )
+    (place / "mine.toml").write_text('name = "digits"\nobjective = "mine.objective"\ndirection = "minimize"\n')
+    process = start("run", "--study", "mine.toml", "--n-trials", 60, "--workers", 2, cwd=place)
+    wait_for(lambda: load(place, url).trials[1].state.is_finished())
+    chance = random.Random(1)
+    for _ in range(12):  # trials are short, so that workers attach all the time
+        server.stop(chance.choice(["fast", "immediate"]))
+        time.sleep(chance.uniform(0, 0.6))
+        server.start()
+        time.sleep(chance.uniform(0, 1.5))
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    assert "Traceback" not in "".join(log.read_text() for log in place.glob("studies/digits/*/log.txt"))
+    trials = load(place, url).trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 60
+    assert {trial.user_attrs["attempt"] for trial in trials} == {1}
 
 
 def test_a_server_that_stays_away_is_one_line(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

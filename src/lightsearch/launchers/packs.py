@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TextIO
 
-from lightsearch import descendants, litter
+from lightsearch import descendants, descriptors, litter
 from lightsearch.errors import blocked
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.memory import kernel_kills, volunteer
@@ -180,6 +180,7 @@ def _work(connection: Connection, threads: int, device: int | None, proved: froz
 
     torch.set_num_threads(threads)
     volunteer()
+    descriptors.several_trials_share_them()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the coordinator decides
     signal.signal(signal.SIGTERM, interrupt)
     end_with_parent()

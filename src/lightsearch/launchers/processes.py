@@ -231,7 +231,6 @@ class ProcessLauncher:
         descendants.end_of_killed([process.pid for process in left])
         for process in left:
             process.close()
-            process.close()
         self._processes.clear()
         self._standby = None
 
