@@ -20,6 +20,10 @@ def main(
     workers: Annotated[
         str, typer.Option(help="Trials at a time; auto: fills the cores, or one a GPU; 0: one, in this process.")
     ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(help="CPU threads of a trial (of a pack); else OMP_NUM_THREADS, else trials share the cores."),
+    ] = None,
     pack: Annotated[
         str, typer.Option(help="Trials a worker, trained together as one model; auto: where it pays; off: one by one.")
     ] = "auto",
@@ -71,6 +75,7 @@ def main(
             url=url,
             display=display,
             workers=None if workers == "auto" else _number(workers, "--workers", "auto"),
+            threads=threads,
             pack={"auto": None, "off": 1}[pack] if pack in ("auto", "off") else _number(pack, "--pack", "auto, off"),
             timeout=timeout,
             trial_timeout=trial_timeout,

@@ -87,6 +87,9 @@ def none(trial):
 def two(trial):
     return trial.suggest_float("x", 0, 1), 1.0
 
+def presses(trial):
+    raise KeyboardInterrupt
+
 def fails(trial):
     trial.set_user_attr("attempt", 3)
 
@@ -190,6 +193,7 @@ def test_a_sampler_that_enumerates_ends_the_search(place: Path) -> None:
     [
         ("none", "NoNumber: the function returned 'None', which is no number; return one"),
         ("two", "NoNumber: the function returned 2 values; return one number: a function has a single objective"),
+        ("presses", "KeyboardInterrupt: "),
         ("fails", "ValueError: the user attribute attempt is the search's own; choose another name"),
     ],
 )
@@ -200,7 +204,7 @@ def test_a_function_that_fails_stops_the_search(
     said = capsys.readouterr().out
     assert said.count(f"user_error: {line}") == 3
     assert "stopped: the same failure 3 times in a row" in said
-    assert ("Traceback" in said) == (function == "fails")
+    assert ("Traceback" in said) == (function in ("fails", "presses"))
 
 
 def test_mistakes_before_any_trial(place: Path) -> None:
@@ -217,6 +221,12 @@ def test_mistakes_before_any_trial(place: Path) -> None:
             lightsearch.search(file, workers=0, **keys)
         assert line in str(refused.value)
         assert len(refused.value.mistakes) == 1
+    for options, line in (
+        ({"trial_timeout": 5}, "--trial-timeout = 5: with --workers 0 a trial runs in this process"),
+        ({"threads": 0}, "--threads = 0: write a number from 1 to 1024"),
+    ):
+        with pytest.raises(UserError, match=line):
+            lightsearch.search(study_of(place, "grid"), workers=0, **options)
     with pytest.raises(UserError, match="study = 'Classifier': is a class"):
         lightsearch.search(lightsearch.Classifier, name="x")
     with pytest.raises(UserError, match="name = None: is missing"):

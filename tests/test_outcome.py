@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from lightsearch.errors import StorageFailed
 from lightsearch.outcome import POLICIES, Diverged, Interrupted, Kind, describe, kind_of
+from lightsearch.signals import EndAtOnce
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,8 @@ from lightsearch.outcome import POLICIES, Diverged, Interrupted, Kind, describe,
         ),
         (Diverged("val_loss is nan"), Kind.DIVERGED),
         (Interrupted(), Kind.INTERRUPTED),
-        (KeyboardInterrupt(), Kind.INTERRUPTED),
+        (EndAtOnce(), Kind.INTERRUPTED),
+        (KeyboardInterrupt(), Kind.USER_ERROR),  # workers are deaf to Ctrl-C: the trial's own code has raised it
         (ValueError("x"), Kind.USER_ERROR),
         (SystemExit(1), Kind.USER_ERROR),
         (optuna.TrialPruned(), Kind.USER_ERROR),

@@ -32,6 +32,7 @@ def search(
     n_trials: int = 50,
     *,
     workers: int | None = None,
+    threads: int | None = None,
     pack: int | None = None,
     storage: str | None = None,
     timeout: float | None = None,
@@ -51,6 +52,7 @@ def search(
             returns the value. Workers are sent the function, with whatever it refers to.
         n_trials: The study's total of finished trials (complete and pruned).
         workers: Processes at a time; 0: one trial, in this process; None: fills the cores, or one a GPU.
+        threads: CPU threads of a process; None: what ``OMP_NUM_THREADS`` says, else the processes share the cores.
         pack: Trials a process, trained together as one model; 1: each alone; None: where it pays.
         storage: SQLAlchemy URL (else LIGHTSEARCH_STORAGE, else ``sqlite:///studies/studies.db``).
         timeout: Seconds after which the search stops.
@@ -78,6 +80,7 @@ def search(
         "n_trials": n_trials,
         "url": storage_url(None) if storage is None else storage,
         "workers": workers,
+        "threads": threads,
         "pack": pack,
         "timeout": timeout,
         "trial_timeout": trial_timeout,

@@ -16,10 +16,11 @@ from pytorch_lightning import seed_everything
 from lightsearch.components import find_function
 from lightsearch.fencing import sole_worker
 from lightsearch.folders import make_folder, write_json
-from lightsearch.outcome import Diverged, Interrupted, Kind, Outcome, describe, kind_of
+from lightsearch.outcome import Diverged, Interrupted, Kind, Outcome, as_raised, describe, kind_of
 from lightsearch.patience import History
 from lightsearch.reports import ReportingTrial
 from lightsearch.samplers import trial_seed
+from lightsearch.signals import EndAtOnce
 from lightsearch.study import attach_trial
 from lightsearch.study_file import StudyFile
 from lightsearch.training import quiet
@@ -135,9 +136,10 @@ def run_trial(
             seed_everything(seed, workers=True, verbose=False)
             ending = _call(study_file, trial)
         except BaseException as error:  # the one boundary: whatever happened to the trial is recorded here
+            error = as_raised(error)
             ending = {"kind": kind_of(error), "stop_reason": type(error).__name__, "error": describe(error)}
-            if isinstance(error, Interrupted | KeyboardInterrupt):
-                raise
+            if isinstance(error, Interrupted | EndAtOnce):
+                raise error
         finally:
             found = {
                 "params": trial.params,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lightsearch.credentials import without_secrets
 from lightsearch.errors import blocked
+from lightsearch.signals import EndAtOnce
 
 PLAIN = {"MissingMetric", "NoNumber", "NotLoadable"}
 """Errors whose message says everything: their tracebacks lead into lightsearch, not into the user's code."""
@@ -158,6 +159,12 @@ class FailedElsewhere(Exception):
         self.ending = ending
 
 
+def as_raised(error: BaseException) -> BaseException:
+    """The KeyboardInterrupt that Lightning has made a SystemExit of; any other exception as it is."""
+    cause = error.__context__
+    return cause if isinstance(error, SystemExit) and isinstance(cause, KeyboardInterrupt) else error
+
+
 def ending_of(error: BaseException) -> dict[str, Any]:
     """How a trial ends by an exception, as a part of its outcome; it can be pickled, whatever the exception is."""
     if isinstance(error, FailedElsewhere):
@@ -173,7 +180,7 @@ def kind_of(error: BaseException) -> Kind:
         return Kind.OUT_OF_MEMORY
     if isinstance(error, Diverged):
         return Kind.DIVERGED
-    if isinstance(error, Interrupted | KeyboardInterrupt) or blocked(error) is not None:
+    if isinstance(error, Interrupted | EndAtOnce) or blocked(error) is not None:
         return Kind.INTERRUPTED
     return Kind.USER_ERROR
 

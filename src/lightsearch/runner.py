@@ -260,7 +260,7 @@ class Coordinator:
         outcome = None
         if ended.exit_code != CANNOT_WRITE:  # else not all that it left is where it belongs
             outcome = read_outcome(trial_folder(self.ledger.folder, number), running.assigned.attempt)
-        if outcome is None and running.stop_asked is None and not running.lost:
+        if outcome is None and running.stop_asked is None and not running.lost and not self.stop:
             outcome = self._died(ended)
             if outcome is None:
                 return
@@ -321,7 +321,7 @@ class Coordinator:
 
     def _interrupted(self, outcome: Outcome) -> None:
         """A trial that stopped although this search did not ask it to."""
-        if outcome.error is not None and outcome.error.type not in ("Interrupted", "KeyboardInterrupt"):
+        if outcome.error is not None and outcome.error.type not in ("Interrupted", "EndAtOnce"):
             self.blocked = Blocked(f"trial {outcome.number}: {outcome.error.message}")
         elif not self._running[outcome.number].lost:
             # Somebody else asked the worker to stop; it goes on, once it is asked for again.

@@ -16,10 +16,11 @@ from lightsearch.errors import Blocked, Mistake, UserError
 from lightsearch.failures import SearchFailure
 from lightsearch.folders import check_folder, study_folder
 from lightsearch.launchers import Launcher
+from lightsearch.launchers.cores import check_threads, threads_for, workers_that_fit
 from lightsearch.launchers.inline import InlineLauncher
 from lightsearch.launchers.mirrored import MirroredLauncher
 from lightsearch.launchers.packs import PackLauncher
-from lightsearch.launchers.processes import ForkServer, ProcessLauncher, threads_for, workers_that_fit
+from lightsearch.launchers.processes import ForkServer, ProcessLauncher
 from lightsearch.outcome import Outcome
 from lightsearch.packs.size import ONE_BY_ONE, Packing, choose_packing
 from lightsearch.preflight import Preflight, preflight
@@ -107,6 +108,7 @@ def search(
     url: str,
     display: Display,
     workers: int | None = None,
+    threads: int | None = None,
     pack: int | None = None,
     timeout: float | None = None,
     trial_timeout: float | None = None,
@@ -122,6 +124,7 @@ def search(
         url: The storage.
         display: Where progress is shown.
         workers: Processes at a time; 0: one trial, in this process; None: fills the cores, or one a GPU.
+        threads: CPU threads of a process; None: what ``OMP_NUM_THREADS`` says, else the processes share the cores.
         pack: Trials a process, trained together; 1: each alone; None: as many as pay, where the model allows it.
         timeout: Seconds after which the search stops.
         trial_timeout: Seconds after which a trial is killed.
@@ -133,7 +136,7 @@ def search(
         UserError: everything that is wrong with the declaration, the data, the storage, before any of them is touched.
     """
     study_file, mistakes = validate(declared)
-    mistakes += _check_numbers(n_trials, workers, pack, timeout, trial_timeout)
+    mistakes += _check_numbers(n_trials, workers, pack, timeout, trial_timeout) + check_threads(threads)
     display.message("loading PyTorch, checking classes and data ...")
     server = ForkServer(modules_of(declared)) if workers != 0 else None
     mistakes += samplers.check(declared)  # the fork server imports meanwhile
@@ -150,12 +153,18 @@ def search(
         mistakes += check_cluster(cluster)
         if workers == 0:
             mistakes.append(Mistake("--workers", 0, "means this process, which is on no cluster; leave --on out"))
+        if threads is not None:
+            mend = "a trial on Ray has a thread for each of its CPUs; write --cpus-per-trial"
+            mistakes.append(Mistake("--threads", threads, mend))
         if data_dir is None and Path("data").is_dir():  # the data classes' default, which nodes may not see
             data_dir = str(Path("data").absolute())
     known: Preflight = (server.call if server else _call)(preflight, declared, data_dir)
     if workers == 0 and known.devices > 1:
         mend = f"a trial on {known.devices} devices is as many processes; write 1, or --set trainer.devices=1"
         mistakes.append(Mistake("--workers", workers, mend))
+    if workers == 0 and trial_timeout is not None:
+        mend = "with --workers 0 a trial runs in this process, which cannot be killed for it; write --workers 1"
+        mistakes.append(Mistake("--trial-timeout", trial_timeout, mend))
     if study_file is None or mistakes or known.mistakes:
         raise UserError(*mistakes, *known.mistakes)
 
@@ -171,9 +180,9 @@ def search(
         sent = artifacts_of(ledger.study, artifacts)
         at_once = workers
         if at_once is None:
-            here = workers_that_fit(n_trials, known.accelerators, known.devices)
+            here = workers_that_fit(n_trials, known.accelerators, known.devices, threads)
             at_once = here if on_ray is None else min(on_ray.found.fitting, n_trials)
-        threads = threads_for(max(at_once, 1), known.devices)
+        threads = threads_for(max(at_once, 1), known.devices, threads)
         if on_ray is not None and cluster is not None:
             threads = max(1, int(cluster.cpus_per_trial))
         packing = ONE_BY_ONE
@@ -200,7 +209,7 @@ def search(
                 shared=remembered is None,
             )
             on_ray.begin(Begin(setup, workers, workers or -(-n_trials // packing.size)), sent)
-        launcher = on_ray or _launcher(server, at_once, packing, known, sent)
+        launcher = on_ray or _launcher(server, at_once, threads, packing, known, sent)
         coordinator = Coordinator(
             ledger,
             launcher,
@@ -294,13 +303,17 @@ def _no_room(on_ray: RayLauncher, cluster: RayCluster, workers: int | None, devi
 
 
 def _launcher(
-    server: ForkServer | None, workers: int, packing: Packing, known: Preflight, artifacts: Artifacts | None
+    server: ForkServer | None,
+    workers: int,
+    threads: int,
+    packing: Packing,
+    known: Preflight,
+    artifacts: Artifacts | None,
 ) -> Launcher:
     """What runs trials on this machine."""
-    launcher: Launcher = InlineLauncher()
+    launcher: Launcher = InlineLauncher(threads)
     if server is not None:
         accelerators, devices = known.accelerators, known.devices
-        threads = threads_for(workers, devices)
         if packing.size > 1:
             launcher = PackLauncher(server, packing, workers=workers, threads=threads, accelerators=accelerators)
         else:

@@ -10,12 +10,16 @@ from types import TracebackType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class EndAtOnce(KeyboardInterrupt):
+    """A second signal: nothing is waited for. A KeyboardInterrupt that a trial's own code raises is none."""
+
+
 class StopRequest:
     """Whether somebody asked for the work to stop. A context manager: signals are listened to while it is entered.
 
     Args:
         say: Tells the user that the work is being stopped.
-        end_at_once: Called at the second signal, before KeyboardInterrupt is raised.
+        end_at_once: Called at the second signal, before ``EndAtOnce`` is raised.
     """
 
     def __init__(self, say: Callable[[str], None], end_at_once: Callable[[], None]) -> None:
@@ -43,6 +47,6 @@ class StopRequest:
     def _ask(self, number: int, _frame: object) -> None:
         if self:
             self._end_at_once()
-            raise KeyboardInterrupt
+            raise EndAtOnce
         self.number = number
         self._say("stopping: waiting for checkpoints; once more to end at once")

@@ -15,10 +15,11 @@ from lightsearch.checkpoints import BEST
 from lightsearch.fencing import Fence, sole_worker
 from lightsearch.folders import file_digest, write_json
 from lightsearch.loggers import build_logger
-from lightsearch.outcome import Interrupted, Kind, Outcome, ending_of
+from lightsearch.outcome import Interrupted, Kind, Outcome, as_raised, ending_of
 from lightsearch.patience import History
 from lightsearch.pruning import PruningCallback, watching
 from lightsearch.samplers import trial_seed
+from lightsearch.signals import EndAtOnce
 from lightsearch.study import attach_trial
 from lightsearch.study_file import StudyFile
 from lightsearch.training import EPOCHS, EpochLog, fit
@@ -94,9 +95,10 @@ def run_trial(
         try:
             ending = devices.run(study_file.devices(outcome.params), train, record)
         except BaseException as error:  # the one boundary: whatever happened to the trial is recorded here
+            error = as_raised(error)
             ending = ending_of(error)
-            if isinstance(error, Interrupted | KeyboardInterrupt):
-                raise
+            if isinstance(error, Interrupted | EndAtOnce):
+                raise error
         finally:
             written = record(ending)
     return written

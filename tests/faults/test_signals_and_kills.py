@@ -160,3 +160,39 @@ def test_a_trial_killed_between_its_last_epoch_and_its_result_trains_no_more(pla
     result = load(place).trials[0].user_attrs["result"]
     assert result["stop_reason"] == ending
     assert result["epochs"] == len(begun)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_a_signal_to_a_trial_in_the_search_s_own_process(place: Path, started: Started, number: int) -> None:
+    process = started("--n-trials", 2, "--workers", 0)
+    wait_for(lambda: epochs_reported(place, 5))
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, output
+    assert "Traceback" not in output
+    assert "the same command goes on" in output
+    assert [trial.state.name for trial in load(place).trials] == ["WAITING"]
+    assert (place / "studies" / "digits" / "trial-0000" / "last.ckpt").exists()
+    done = command("run", "--n-trials", 2, "--workers", 0, *SLOW, cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_whole(place, 2)
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_a_deaf_trial_in_the_search_s_own_process(place: Path, started: Started) -> None:
+    (place / "odd.py").write_text(
+        "import time\nfrom lightsearch import Classifier\n\n"
+        "class Deaf(Classifier):\n    def on_train_epoch_end(self):\n        super().on_train_epoch_end()\n"
+        "        if self.current_epoch == 3:\n            try:\n                time.sleep(600)\n"
+        "            except BaseException:\n                time.sleep(600)\n"
+    )
+    process = started("--n-trials", 2, "--workers", 0, "--set", "model.class_path=odd.Deaf")
+    wait_for(lambda: epochs_reported(place, 2))
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [trial.state.name for trial in load(place).trials] == ["WAITING"]

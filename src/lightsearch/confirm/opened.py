@@ -17,7 +17,8 @@ from lightsearch.confirm.record import is_foreign
 from lightsearch.confirm.runs import Purpose, Run, retraining_seed
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import check_writable, study_folder
-from lightsearch.launchers.processes import ForkServer, ProcessLauncher, threads_for, workers_that_fit
+from lightsearch.launchers.cores import threads_for, workers_that_fit
+from lightsearch.launchers.processes import ForkServer, ProcessLauncher
 from lightsearch.preflight import Preflight, preflight
 from lightsearch.storage import open_storage
 from lightsearch.study import check_has_model, declaration_of, find_study

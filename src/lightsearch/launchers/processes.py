@@ -17,7 +17,6 @@ from types import ModuleType
 from typing import Any
 
 import psutil
-from joblib import cpu_count
 
 from lightsearch import descendants, litter
 from lightsearch.errors import Blocked, blocked
@@ -139,23 +138,6 @@ class ForkServer:
         if isinstance(answer, BaseException):
             raise answer
         return answer
-
-
-def workers_that_fit(jobs: int, accelerators: int, devices: int) -> int:
-    """How many jobs at a time fill the GPUs, or the cores where there are none.
-
-    Args:
-        jobs: How many there are.
-        accelerators: GPUs of the machine.
-        devices: What a job takes: GPUs, or processes on the CPU.
-    """
-    cores = int(cpu_count())  # those that this process may use, a container's limit included
-    return max(1, min((accelerators or cores) // devices, jobs))
-
-
-def threads_for(workers: int, devices: int) -> int:
-    """CPU threads of each of a job's processes, so that so many jobs share the cores."""
-    return max(1, int(cpu_count()) // (workers * devices))
 
 
 class ProcessLauncher:
