@@ -11,6 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from lightsearch.data.prepare import one_at_a_time
 from lightsearch.errors import Mistake, UserError, did_you_mean
 from lightsearch.flavours import is_lightning
 from lightsearch.space import Section
@@ -28,6 +29,22 @@ def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | N
         cls, merged(study_file.data.init_args, sampled), data_context(study_file.seed, data_dir)
     )
     return data
+
+
+def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:
+    """Has the study's data prepare itself, so that no trial's time goes into a download.
+
+    Where its class needs an argument that is sampled, the first trial does it.
+    """
+    if study_file.objective is not None:
+        return
+    cls = find_class(study_file.data, "data")
+    given = arguments(cls, study_file.data.init_args, data_context(study_file.seed, data_dir))
+    try:
+        inspect.signature(cls).bind(**given)
+    except TypeError:
+        return
+    build(cls, given, {}).prepare_data()
 
 
 def build_model(study_file: StudyFile, sampled: dict[str, Any], data: object) -> pl.LightningModule:
@@ -116,8 +133,8 @@ def _checked(cls: type, spec: ClassSpec, field: str) -> type:
 
 
 def build(cls: type, given: dict[str, Any], context: dict[str, Any]) -> Any:
-    """Builds ``cls``; see ``arguments``."""
-    return cls(**arguments(cls, given, context))
+    """Builds ``cls``; see ``arguments``. A machine's processes enter its ``prepare_data``, if it has one, in turn."""
+    return one_at_a_time(cls(**arguments(cls, given, context)))
 
 
 def arguments(cls: type, given: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import optuna
 
 from lightsearch import origin, samplers, tables
 from lightsearch.artifacts import Artifacts, artifacts_of, bring, check_artifacts, local_folder, place_of
-from lightsearch.errors import Blocked, Mistake, UserError
+from lightsearch.errors import Blocked, Mistake, UserError, blocked
 from lightsearch.failures import SearchFailure
 from lightsearch.folders import check_folder, study_folder
 from lightsearch.launchers import Launcher
@@ -167,6 +167,8 @@ def search(
         mistakes.append(Mistake("--trial-timeout", trial_timeout, mend))
     if study_file is None or mistakes or known.mistakes:
         raise UserError(*mistakes, *known.mistakes)
+    if cluster is None:  # else each node does it, for its first trial
+        _prepare_data(server, study_file, data_dir)
 
     with contextlib.ExitStack() as stack:
         on_ray = remembered = None
@@ -247,6 +249,22 @@ def _check_numbers(
         if value is not None and not (type(value) in (int, float) and value > 0):  # type: ignore[operator]
             mistakes.append(Mistake(name, value, "write seconds, a number above 0"))
     return mistakes
+
+
+def _prepare_data(server: ForkServer | None, study_file: StudyFile, data_dir: str | None) -> None:
+    """Has the data prepare itself before anything is stored, and before a trial's time runs."""
+    try:
+        (server.call if server else _call)(_prepare, study_file, data_dir)
+    except Exception as error:  # whatever else it is, it will be said of what meets with it next
+        if (reason := blocked(error)) is not None:
+            raise reason from error
+
+
+def _prepare(study_file: StudyFile, data_dir: str | None) -> None:
+    """``prepare_data``, imported where it runs."""
+    from lightsearch.components import prepare_data
+
+    prepare_data(study_file, data_dir)
 
 
 def _open(study_file: StudyFile, url: str, known: Preflight, display: Display) -> Ledger:

@@ -1,0 +1,55 @@
+"""``prepare_data``, which downloads and writes files: one process of a machine at a time does so."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from lightsearch.errors import Blocked
+from lightsearch.flavours import NAMES
+
+
+def one_at_a_time(built: Any) -> Any:
+    """The same object. Its ``prepare_data`` waits for whoever on this machine is in that of the same class.
+
+    Lightning calls it in every trial, as it does in every training: who comes second finds the files there. What it
+    sets on the object, which Lightning advises against, is set in every trial.
+
+    Args:
+        built: A data module, or a module that has the data's hooks; what has none of its own is left as it is.
+    """
+    hook = getattr(built, "prepare_data", None)
+    if callable(hook) and not hook.__module__.startswith(NAMES):
+        built.prepare_data = functools.partial(_locked, type(built), hook)
+    return built
+
+
+def _locked(cls: type, hook: Callable[[], None]) -> None:
+    lock = _machine_lock(cls)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another process prepares the data of {cls.__qualname__}; waiting for it", flush=True)
+        lock.acquire()
+    try:
+        hook()
+    finally:
+        lock.release()
+
+
+def _machine_lock(cls: type) -> FileLock:
+    """A class's lock, which the operating system frees when its holder dies."""
+    name = hashlib.sha256(f"{cls.__module__}.{cls.__qualname__}".encode()).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"lightsearch-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise Blocked(f"{folder} cannot be made: {error.strerror or error}") from error
+    return FileLock(folder / f"prepare-{name}.lock")
