@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -39,7 +40,8 @@ def check_guarded() -> None:
         return
     reason = "the trial's code has closed descriptors that are not its own (os.closerange?)"
     if _shared:
-        print(reason, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # where it would be written to may be closed as well
+            print(reason, file=sys.stderr, flush=True)
         os._exit(1)
     raise DescriptorsClosed(reason)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
-from lightsearch import components
+from lightsearch import components, descriptors
 from lightsearch.outcome import Kind, LeftPack, kind_of
 from lightsearch.packs import engines
 from lightsearch.packs.data import SharedData
@@ -56,6 +56,7 @@ class Host:
         """Lets every member come to its next epoch; returns those that have ended before it."""
         for member in self.members:
             member.go_on()
+            descriptors.check_guarded()  # before the next one meets with what this one has closed
         ended = [member for member in self.members if member.ended]
         self.members = [member for member in self.members if not member.ended]
         for member in self.members:
