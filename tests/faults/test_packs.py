@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -61,9 +62,11 @@ def test_a_trial_that_kills_its_process_does_not_take_the_others_along(place: Pa
 
     study = optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="odd")
     kinds = {trial.number: trial.user_attrs["kind"] for trial in study.trials}
-    assert kinds.pop(1) in ("crashed", "user_error")
+    assert list(kinds.values()).count("complete") == 3
+    if "SIGSEGV" in how:  # else it goes on elsewhere, and ends as what its own code makes of it
+        assert kinds[1] == "crashed"
+    del kinds[1]
     assert set(kinds.values()) == {"complete"}
-    assert len(kinds) == 3
 
 
 def test_the_members_of_a_pack_that_fails_go_on_by_themselves(place: Path) -> None:
