@@ -12,7 +12,7 @@ import optuna
 import pytest
 import sqlalchemy
 
-from lightsearch import errors, storage
+from lightsearch import storage
 from lightsearch.errors import StorageFailed, UserError
 from lightsearch.outcome import describe
 from lightsearch.storage import attach_storage, check_server, check_url, open_storage, redact, storage_url
@@ -160,7 +160,7 @@ def test_a_password_is_kept_out_of_what_drivers_and_trials_say() -> None:
     check_url("postgresql://me:hunter%402@db.example/x")
     for spelling in ("hunter%402", "hunter@2"):
         error = sqlalchemy.exc.OperationalError("select 1", {}, Exception(f"no connection with password {spelling}"))
-        reason = errors.blocked(error)
+        reason = StorageFailed(error)
         assert str(reason) == "the storage: no connection with password ***"
         told = describe(RuntimeError(f"me:{spelling}@db.example")).model_dump_json()
         assert "hunter" not in told
