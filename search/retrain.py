@@ -91,6 +91,10 @@ def _print_end(screen: Console, confirmation: Any, final: Any, folder: Path) -> 
     for one in confirmation.ranked:
         for failure in one.failures:
             screen.print(f"{one.label}, {failure}", markup=False, soft_wrap=True)
+    if any(one.failures for one in confirmation.ranked):
+        screen.print(
+            "failed runs count against a configuration; the same command tries those that did not diverge again"
+        )
     evaluation, title = final.evaluation, f"{final.run.label} on {final.run.on}, {final.epochs} epochs"
     if evaluation is None:
         screen.print(f"\n{title}, is untested: {final.untested}", markup=False, soft_wrap=True)

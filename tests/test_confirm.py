@@ -19,7 +19,7 @@ from scipy import stats
 
 from lightsearch.confirm import candidates, ranking, runs
 from lightsearch.confirm.display import cells
-from lightsearch.confirm.ranking import Candidate, probability_better, rank, summarise
+from lightsearch.confirm.ranking import Candidate, Confirmation, probability_better, rank, summarise
 from lightsearch.confirm.runs import Run, RunOutcome, retraining_seed
 from lightsearch.errors import UserError
 from lightsearch.folders import file_digest, write_json
@@ -85,6 +85,20 @@ def test_one_that_fails_on_a_seed_is_not_chosen_before_one_that_does_not() -> No
     assert [one.trial for one in ranked] == [1, 0]
     assert ranked[1].values == [0.9]
     assert ranked[1].failures == ["seed 7: diverged"]
+
+
+def test_the_verdict_says_which_runs_failed() -> None:
+    some = [Candidate(trial=number, params={}) for number in range(3)]
+    failed = [outcome(0.9), outcome(0.8), outcome(None, 7, Kind.OUT_OF_MEMORY)]
+    fine, worst = [[outcome(value) for value in values] for values in ((0.5, 0.6, 0.7), (0.1, 0.2, 0.3))]
+    common: dict[str, Any] = {"study": "s", "metric": "val_acc", "versions": {}, "finished": ""}
+    common |= {"probability": None, "within_noise": False, "direction": "maximize"}
+    found = Confirmation(**common, ranked=rank(some, [failed, fine, worst], "maximize"))
+    assert found.chosen.trial == 1
+    assert found.verdict.endswith("; trial 0 has a better mean, 0.85000, but 1 of its 3 runs failed")
+    assert "trial 2" not in found.verdict
+    alone = Confirmation(**common, ranked=rank(some[:1], [failed], "maximize"))
+    assert alone.verdict.endswith("; 1 of its 3 runs failed")
 
 
 def test_fresh_seeds_are_fresh() -> None:
@@ -167,10 +181,22 @@ def test_a_run_whose_checkpoint_is_damaged_does_not_count(tmp_path: Path) -> Non
 
 
 def test_an_interrupted_run_keeps_its_checkpoint(tmp_path: Path) -> None:
-    runs.prepare(a_run(), tmp_path / "run")
-    (tmp_path / "run" / "last.ckpt").write_bytes(b"weights")
-    runs.prepare(a_run(), tmp_path / "run")
-    assert (tmp_path / "run" / "last.ckpt").exists()
+    folder = tmp_path / "run"
+    runs.prepare(a_run(), folder)
+    (folder / "last.ckpt").write_bytes(b"weights")
+    runs.prepare(a_run(), folder)
+    assert (folder / "last.ckpt").exists()
+    for kind, kept in ((Kind.INTERRUPTED, True), (Kind.OUT_OF_MEMORY, False)):
+        write_json(folder / "result.json", RunOutcome(number=3, kind=kind).model_dump(mode="json"))
+        runs.prepare(a_run(), folder)
+        assert (folder / "last.ckpt").exists() == kept
+        assert not (folder / "result.json").exists()
+
+
+def test_a_result_of_an_earlier_attempt_is_told_apart(tmp_path: Path) -> None:
+    write_json(tmp_path / "result.json", RunOutcome(number=3, kind=Kind.USER_ERROR, attempt=1).model_dump(mode="json"))
+    assert runs.read_result(tmp_path) == runs.read_result(tmp_path, 1) != runs.read_result(tmp_path, 2)
+    assert runs.read_result(tmp_path, 2) is None
 
 
 @pytest.mark.parametrize("module", ["retrain", "reproduce", "ranking", "display", "final"])
@@ -270,8 +296,6 @@ def test_mistakes_in_one_line_before_any_work(searched: Path, arguments: tuple[s
 
 def test_the_verdict_says_what_is_within_the_noise() -> None:
     assert ranking.CERTAIN == 0.95
-    from lightsearch.confirm.ranking import Confirmation
-
     ranked = rank(
         [Candidate(trial=1, params={}), Candidate(trial=None, params={})],
         [[outcome(value) for value in FIRST], [outcome(value) for value in SECOND]],

@@ -1,4 +1,4 @@
-"""Starts searches, and ends what is left of them."""
+"""Starts searches, and ends what is left of them; limits memory."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 
 from tests.conftest import start
 from tests.faults.helpers import SLOW, Started
+
+GROUPS = (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup"))
 
 
 @pytest.fixture
@@ -30,3 +32,24 @@ def started(place: Path) -> Iterator[Started]:
         if process.stdout is not None:
             process.stdout.close()
         process.wait()
+
+
+@pytest.fixture
+def small_group() -> Iterator[Path]:
+    """A control group of processes with two gigabytes of memory; the kernel kills what wants more."""
+    for parent in GROUPS:
+        group = parent / f"lightsearch-{os.getpid()}"
+        limit = "memory.limit_in_bytes" if parent.name == "memory" else "memory.max"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            (group / limit).write_text(str(2 * 2**30))
+            yield group
+            return
+        except OSError:
+            continue
+        finally:
+            group.rmdir()
+    pytest.skip("no control group with a limit of memory can be made here")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,6 @@ class Greedy(Classifier):
             {eat}
 """
 OPTIONS = ("--set", "model.class_path=greedy.Greedy", "--set", "trainer.max_epochs=2", "--n-trials", 3)
-GROUPS = (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup"))
 
 
 def kinds(place: Path) -> list[str]:
@@ -37,27 +35,6 @@ def test_an_allocation_that_fails(place: Path, eat: str) -> None:
     done = command("run", *OPTIONS, "--set", "pruner={name='NopPruner'}", cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert kinds(place) == ["out_of_memory", "complete", "complete", "complete"]
-
-
-@pytest.fixture
-def small_group() -> Iterator[Path]:
-    """A control group of processes with two gigabytes of memory; the kernel kills what wants more."""
-    for parent in GROUPS:
-        group = parent / f"lightsearch-{os.getpid()}"
-        limit = "memory.limit_in_bytes" if parent.name == "memory" else "memory.max"
-        try:
-            group.mkdir()
-        except OSError:
-            continue
-        try:
-            (group / limit).write_text(str(2 * 2**30))
-            yield group
-            return
-        except OSError:
-            continue
-        finally:
-            group.rmdir()
-    pytest.skip("no control group with a limit of memory can be made here")
 
 
 def test_a_worker_that_the_kernel_kills(place: Path, small_group: Path) -> None:

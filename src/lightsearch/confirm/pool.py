@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightsearch.confirm.display import Display
-from lightsearch.confirm.runs import Run, RunOutcome, finished, prepare, read_result
+from lightsearch.confirm.runs import Run, RunOutcome, finished, read_result
+from lightsearch.errors import Blocked
+from lightsearch.folders import make_folder
 from lightsearch.launchers import Ended, Job, Launcher
-from lightsearch.outcome import EXIT_OF_SIGNAL, Kind, TrialError
+from lightsearch.launchers.deaths import Deaths, progress, why
+from lightsearch.outcome import EXIT_OF_SIGNAL, Kind
 from lightsearch.signals import StopRequest
 from lightsearch.study_file import StudyFile
 
@@ -18,8 +21,6 @@ TICK_SECONDS = 0.5
 """How often the display is renewed when nothing ends."""
 STOP_SECONDS = 15.0
 """How long a worker may take to stop when asked; it is killed then."""
-MAX_CRASHES = 2
-"""How often a run whose process died is started again."""
 
 
 class Stopped(Exception):
@@ -28,6 +29,14 @@ class Stopped(Exception):
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.exit_code = EXIT_OF_SIGNAL + number
+
+
+class _Running(NamedTuple):
+    run: Run
+    folder: Path
+    attempt: int
+    """Which result of its folder the run is to make."""
+    deaths: Deaths
 
 
 class Pool:
@@ -50,8 +59,8 @@ class Pool:
         self.display = display
         self.data_dir = data_dir
         self._stop = StopRequest(display.message, launcher.close)
-        self._running: dict[int, Run] = {}
-        self._crashes: dict[int, int] = {}
+        self._blocked: Blocked | None = None
+        self._running: dict[int, _Running] = {}
 
     def train(self, runs: list[Run]) -> list[RunOutcome]:
         """Does the runs that are not done yet.
@@ -61,54 +70,82 @@ class Pool:
 
         Raises:
             Stopped: by Ctrl-C or SIGTERM.
+            Blocked: if a run cannot write; what is done is kept, and the same command goes on.
         """
-        outcomes = [finished(run, self._folder(run)) for run in runs]
+        outcomes = [finished(run, run.folder(self.study_folder)) for run in runs]
         waiting = [number for number, outcome in enumerate(outcomes) if outcome is None]
         self.display.begin(runs, outcomes)
         try:
             with self._stop:
-                while (waiting or self._running) and not self._stop:
+                while (waiting or self._running) and not self._stop and self._blocked is None:
                     while waiting and len(self._running) < self.launcher.slots:
-                        self._launch(waiting[0], runs[waiting[0]], fresh=True)
+                        self._start(waiting[0], runs[waiting[0]])
                         waiting.pop(0)
                     for ended in self.launcher.wait(TICK_SECONDS):
                         outcome = self._finish(ended)
                         if outcome is not None:
                             outcomes[ended.number] = outcome
                             self.display.finished(runs[ended.number], outcome)
-                    self.display.update([(run, self._folder(run)) for run in self._running.values()])
+                    self.display.update([(running.run, running.folder) for running in self._running.values()])
                 self._stop_running()
         finally:
             self.launcher.close()
         if self._stop.number is not None:
             raise Stopped(self._stop.number)
+        if self._blocked is not None:
+            raise self._blocked
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _folder(self, run: Run) -> Path:
-        return run.folder(self.study_folder)
+    def _start(self, number: int, run: Run) -> None:
+        folder = run.folder(self.study_folder)
+        make_folder(folder)
+        stale = read_result(folder)
+        attempt = 1 if stale is None else stale.attempt + 1
+        self._running[number] = _Running(run, folder, attempt, Deaths(progress(folder)))
+        self._launch(number)
 
-    def _launch(self, number: int, run: Run, *, fresh: bool) -> None:
-        folder = self._folder(run)
-        if fresh:
-            prepare(run, folder)
-        self._running[number] = run
-        arguments = {"study_file": self.study_file, "run": run, "folder": folder, "data_dir": self.data_dir}
+    def _launch(self, number: int) -> None:
+        run, folder, attempt, _ = self._running[number]
+        arguments = {
+            "study_file": self.study_file,
+            "run": run,
+            "folder": folder,
+            "data_dir": self.data_dir,
+            "attempt": attempt,
+        }
         self.launcher.launch(Job(number, folder, _train_run, arguments))
 
     def _finish(self, ended: Ended) -> RunOutcome | None:
-        """What became of a run; None: it goes on."""
-        run = self._running.pop(ended.number)
-        outcome = read_result(self._folder(run))
+        """What became of a run; None: it goes on, now or with the next command."""
+        running = self._running[ended.number]
+        outcome = self._judge(running, ended)
+        if outcome is None and not self._stop and self._blocked is None:
+            self.display.message(f"{running.run.title}: {why(ended)}; going on from its last checkpoint")
+            self._launch(ended.number)
+        else:
+            del self._running[ended.number]
+        return outcome
+
+    def _judge(self, running: _Running, ended: Ended) -> RunOutcome | None:
+        run, folder, attempt, deaths = running
+        outcome = finished(run, folder) or read_result(folder, attempt)
+        if outcome is not None and outcome.kind is Kind.INTERRUPTED:
+            self._block(run, outcome.error.message if outcome.error is not None else "interrupted")
+            return None
         if outcome is not None or self._stop:
             return outcome
-        self._crashes[ended.number] = self._crashes.get(ended.number, 0) + 1
-        if self._crashes[ended.number] <= MAX_CRASHES:
-            self.display.message(f"{run.title}: its process died; going on from its last checkpoint")
-            self._launch(ended.number, run, fresh=False)
+        try:
+            failure = deaths.judge(ended, folder)
+        except Blocked as reason:
+            self._block(run, str(reason))
             return None
-        message = f"the process died: exit status {ended.exit_code}"
-        error = TrialError(type="Crashed", message=message, traceback=message)
-        return RunOutcome(number=-1 if run.trial is None else run.trial, kind=Kind.CRASHED, seed=run.seed, error=error)
+        if failure is None:
+            return None
+        number = -1 if run.trial is None else run.trial
+        return RunOutcome(number=number, kind=failure.kind, seed=run.seed, params=run.params, error=failure.error)
+
+    def _block(self, run: Run, reason: str) -> None:
+        self._blocked = self._blocked or Blocked(f"{run.title}: {reason}")
 
     def _stop_running(self) -> None:
         """Asks whatever runs to stop, and waits for it."""

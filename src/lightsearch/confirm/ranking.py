@@ -68,6 +68,11 @@ class Ranked(Candidate):
         """The median number of epochs after which its models were at their best, at least 1."""
         return max(1, round(statistics.median(self.epochs)))
 
+    @property
+    def failed(self) -> str:
+        """How many of its runs failed, in words."""
+        return f"{len(self.failures)} of its {len(self.values) + len(self.failures)} runs failed"
+
 
 def rank(
     candidates: list[Candidate], outcomes: list[list[RunOutcome]], direction: str, metric: str = ""
@@ -169,7 +174,7 @@ class Confirmation(BaseModel):
     metric: str
     direction: str
     ranked: list[Ranked]
-    """The best first; that one is chosen. The mean decides, whatever else is said of it."""
+    """The best first; that one is chosen. Fewer failed runs come first, and of equals the mean decides."""
     probability: float | None
     """That the first really beats the second; None: there is no second, or too few seeds."""
     within_noise: bool
@@ -194,4 +199,12 @@ class Confirmation(BaseModel):
         if len(self.ranked) > 1 and self.probability is not None:
             text += f"; it beats {self.ranked[1].label} with probability {self.probability:.2f}"
             text += ", so the two are within the noise of the seeds" if self.within_noise else ""
+        if chosen.failures:
+            text += f"; {chosen.failed}"
+        for one in self.ranked[1:]:
+            if one.mean is not None and chosen.mean is not None and self._better(one.mean, chosen.mean):
+                text += f"; {one.label} has a better mean, {one.mean:.5f}, but {one.failed}"
         return text
+
+    def _better(self, one: float, other: float) -> bool:
+        return one > other if self.direction == "maximize" else one < other

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ from pydantic import BaseModel, ConfigDict
 
 from lightsearch.confirm import candidates
 from lightsearch.confirm.display import Display
+from lightsearch.confirm.lock import sole_retraining
 from lightsearch.confirm.opened import load, open_study
-from lightsearch.confirm.runs import Run
+from lightsearch.confirm.runs import RUN, Run
 from lightsearch.errors import Mistake, UserError
 from lightsearch.folders import study_folder, trial_folder
 from lightsearch.origin import ended_how, outcome_of
@@ -86,7 +86,8 @@ def reproduce(name: str, number: int, *, url: str, display: Display, data_dir: s
         data_dir: Folder of the data files.
 
     Raises:
-        UserError: if there is no such study or trial, its data is not there or another, or it has no curve.
+        UserError: if there is no such study or trial, its data is not there or another, or it has no curve;
+            if another process retrains the study.
         Stopped: by a signal.
     """
     study = open_study(name, url, None)
@@ -97,32 +98,32 @@ def reproduce(name: str, number: int, *, url: str, display: Display, data_dir: s
             Mistake("--reproduce", number, f"{ended_how(trial)}; name a complete, pruned or diverged trial")
         )
     before = _recorded(trial, trial_folder(study_folder(name), number), study.user_attrs["metric"])
-    opened = load(study, url, data_dir, display)
-    run = Run(
-        study_uid=str(opened.study.user_attrs.get("uid")),
-        purpose="reproduce",
-        trial=number,
-        index=0,
-        seed=outcome.seed,
-        params=outcome.params,
-        epochs=outcome.epochs if outcome.kind is Kind.PRUNED or outcome.epoch_seeds else None,
-        epoch_seeds=outcome.epoch_seeds,
-    )
-    folder = run.folder(opened.folder)
-    shutil.rmtree(folder, ignore_errors=True)  # each time anew: that is the point
-
-    threads, unknown = _threads(trial, opened.study.user_attrs)
+    threads, unknown = _threads(trial, study.user_attrs)
     display.message(f"trial {number}: {describe_params(outcome.params)}, seed {outcome.seed}, CPU threads {threads}")
-    again = opened.pool(1, 1, display, threads=threads).train([run])[0]
-    if again.error is not None and again.kind is not outcome.kind:
-        raise UserError(
-            f"trial {number} ended as {outcome.kind}, and now as {again.kind}: {again.error.message} "
-            f"(see {folder / 'log.txt'})"
+    with sole_retraining(study_folder(name)):
+        opened = load(study, url, data_dir, display)
+        run = Run(
+            study_uid=str(opened.study.user_attrs.get("uid")),
+            purpose="reproduce",
+            trial=number,
+            index=0,
+            seed=outcome.seed,
+            params=outcome.params,
+            epochs=outcome.epochs if outcome.kind is Kind.PRUNED or outcome.epoch_seeds else None,
+            epoch_seeds=outcome.epoch_seeds,
         )
-    facts = {"versions": opened.facts.versions, "device": opened.facts.device}
-    stored = {key: opened.study.user_attrs.get(key) for key in facts}
-    now, changed = read_curve(folder / "epochs.csv"), _changed(stored, facts, outcome, again)
-    return compare(number, before, now, changed, unknown, PACK_TOLERANCE if outcome.epoch_seeds else 0.0)
+        folder = run.folder(opened.folder)
+        (folder / RUN).unlink(missing_ok=True)  # each time anew: that is the point
+        again = opened.pool(1, 1, display, threads=threads).train([run])[0]
+        if again.error is not None and again.kind is not outcome.kind:
+            raise UserError(
+                f"trial {number} ended as {outcome.kind}, and now as {again.kind}: {again.error.message} "
+                f"(see {folder / 'log.txt'})"
+            )
+        facts = {"versions": opened.facts.versions, "device": opened.facts.device}
+        stored = {key: opened.study.user_attrs.get(key) for key in facts}
+        now, changed = read_curve(folder / "epochs.csv"), _changed(stored, facts, outcome, again)
+        return compare(number, before, now, changed, unknown, PACK_TOLERANCE if outcome.epoch_seeds else 0.0)
 
 
 def compare(

@@ -8,13 +8,14 @@ from pathlib import Path
 from lightsearch import origin
 from lightsearch.confirm import candidates, final, ranking
 from lightsearch.confirm.display import Display, cells
+from lightsearch.confirm.lock import sole_retraining
 from lightsearch.confirm.opened import Opened, load, open_study
 from lightsearch.confirm.ranking import Candidate, Confirmation
 from lightsearch.confirm.record import Final
 from lightsearch.confirm.runs import Run, RunOutcome, Side
 from lightsearch.errors import Mistake, UserError
 from lightsearch.evaluation import why_untested
-from lightsearch.folders import write_json, write_text
+from lightsearch.folders import study_folder, write_json, write_text
 from lightsearch.progress import describe_params
 from lightsearch.study import declaration_of, front
 
@@ -53,8 +54,10 @@ def retrain(
         data_dir: Folder of the data files.
 
     Raises:
-        UserError: if the study, its classes, its data or the output folder are not as they must be, or all runs fail.
+        UserError: if the study, its classes, its data or the output folder are not as they must be, another process
+            retrains the study, or all runs fail.
         Stopped: by a signal.
+        Blocked: if the machine does not let it go on, as when the disk is full.
     """
     study = open_study(name, url, output)
     declared, trials = declaration_of(study), study.get_trials(deepcopy=False)
@@ -66,17 +69,29 @@ def retrain(
         raise UserError(Mistake("--study", name, mend))
     else:
         chosen_from = candidates.leading(trials, declared.direction, top, name)
-    opened = load(study, url, data_dir, display)
+    with sole_retraining(study_folder(name)):
+        opened = load(study, url, data_dir, display)
+        if n_trial is None:
+            chosen_from = candidates.with_baseline(chosen_from, opened.known.defaults)
+        return _retrain(opened, chosen_from, seeds, on, workers, output, display)
+
+
+def _retrain(
+    opened: Opened,
+    chosen_from: list[Candidate],
+    seeds: int,
+    on: Side | None,
+    workers: int | None,
+    output: Path,
+    display: Display,
+) -> tuple[Confirmation, Final]:
     if on == "train+val" and not opened.known.joins_val:
         raise UserError(Mistake("--on", on, "the study's data has no method join_val; write --on train"))
     if on is None:
         on = "train+val" if opened.known.joins_val else "train"
         if on == "train":
             display.message("the data has no method join_val: the final model is trained on the training part alone")
-    if n_trial is None:
-        chosen_from = candidates.with_baseline(chosen_from, opened.known.defaults)
-
-    if (line := origin.note(study)) is not None:
+    if (line := origin.note(opened.study)) is not None:
         display.message(line)
     untested = opened.server.call(why_untested, declared, chosen_from[0].params, data_dir)
     if untested is not None:
@@ -139,6 +154,8 @@ def _as_markdown(confirmation: Confirmation) -> str:
         " | ".join(["---"] * (len(head) + 1)),
         *(" | ".join(row) for row in rows),
     ]
+    failures = [f"- {one.label}, {failure}\n" for one in confirmation.ranked for failure in one.failures]
+    failed = ["\nFailed runs; a configuration with more of them comes later:\n\n"] if failures else []
     cut = "Intervals of a share are cut off at 0 and at 1, where Student's goes on. "
     return (
         f"# {confirmation.study}: the leaders on fresh seeds\n\n{confirmation.verdict}.\n\n"
@@ -146,4 +163,5 @@ def _as_markdown(confirmation: Confirmation) -> str:
         + "\n\nThe interval is that of the mean over seeds, on one split of the data. "
         + cut * any(one.cut for one in confirmation.ranked)
         + "The value in the search is that of one seed, and a leader's is more often lucky than not.\n"
+        + "".join(failed + failures)
     )

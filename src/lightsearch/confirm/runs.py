@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from lightsearch.folders import file_digest, write_json
+from lightsearch.errors import Blocked
+from lightsearch.folders import file_digest, make_folder, write_json
 from lightsearch.outcome import Diverged, Interrupted, Kind, Outcome, ending_of
 from lightsearch.study_file import StudyFile
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 Side = Literal["train", "train+val"]
 Purpose = Literal["confirm", "final", "reproduce"]
 PURPOSES: tuple[Purpose, ...] = ("confirm", "final", "reproduce")
-RUN = "run.json"
+RUN, RESULT = "run.json", "result.json"
+IN_USE = {".worker.lock", ".worker.json", "log.txt"}
+"""Files of a run's folder that its worker holds open."""
 
 
 class Run(BaseModel):
@@ -93,25 +96,23 @@ def prepare(run: Run, folder: Path) -> None:
     """Makes the run's folder, in which an interrupted start of this very run may have left a checkpoint.
 
     Whatever else is there is deleted: another study's run, one that failed, one whose checkpoint was damaged since.
+    To be called where ``fencing.sole_worker`` is held: nobody else writes into the folder.
     """
-    try:
-        same = Run.model_validate_json((folder / RUN).read_text(encoding="utf-8")) == run
-    except (OSError, ValueError):
-        same = False
-    if not same or (folder / "result.json").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    make_folder(folder)
+    before = read_result(folder)
+    if not _is_of(run, folder) or (before is not None and before.kind is not Kind.INTERRUPTED):
+        for left in folder.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            elif left.name not in IN_USE:
+                left.unlink()
         write_json(folder / RUN, run.model_dump(mode="json"))
+    (folder / RESULT).unlink(missing_ok=True)
 
 
 def finished(run: Run, folder: Path) -> RunOutcome | None:
     """What became of the run, if it has been done, and its checkpoint is there and whole."""
-    try:
-        if Run.model_validate_json((folder / RUN).read_text(encoding="utf-8")) != run:
-            return None
-    except (OSError, ValueError):
-        return None
-    outcome = read_result(folder)
+    outcome = read_result(folder) if _is_of(run, folder) else None
     if outcome is None or outcome.kind is Kind.DIVERGED:
         return outcome  # it would diverge again
     checkpoint = folder / str(outcome.checkpoint)
@@ -119,15 +120,29 @@ def finished(run: Run, folder: Path) -> RunOutcome | None:
     return outcome if whole else None
 
 
-def read_result(folder: Path) -> RunOutcome | None:
-    """What the worker wrote at the run's end; None if it did not come to that."""
+def read_result(folder: Path, attempt: int | None = None) -> RunOutcome | None:
+    """What the worker wrote at the run's end; None if it did not come to that.
+
+    Args:
+        folder: The run's folder.
+        attempt: Which result is asked for; None: any.
+    """
     try:
-        return RunOutcome.model_validate_json((folder / "result.json").read_text(encoding="utf-8"))
+        found = RunOutcome.model_validate_json((folder / RESULT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return found if attempt in (None, found.attempt) else None
 
 
-def train_run(study_file: StudyFile, run: Run, *, folder: Path, data_dir: str | None) -> RunOutcome:
+def _is_of(run: Run, folder: Path) -> bool:
+    """Whether a folder is this very run's."""
+    try:
+        return Run.model_validate_json((folder / RUN).read_text(encoding="utf-8")) == run
+    except (OSError, ValueError):
+        return False
+
+
+def train_run(study_file: StudyFile, run: Run, *, folder: Path, data_dir: str | None, attempt: int) -> RunOutcome:
     """Trains one run, or goes on with it from its last checkpoint, and writes what became of it.
 
     Args:
@@ -135,12 +150,19 @@ def train_run(study_file: StudyFile, run: Run, *, folder: Path, data_dir: str | 
         run: What to train.
         folder: The run's folder, which gets a checkpoint, ``epochs.csv`` and ``result.json``.
         data_dir: Folder of the data files.
+        attempt: Which result of the folder this makes: a stale one is told apart by it.
 
     Returns:
-        The outcome, whatever happened: an exception becomes a kind. Only a request to stop is raised again.
+        The outcome, whatever happened: an exception becomes a kind. One that another worker has left there meanwhile
+        is taken.
+
+    Raises:
+        Interrupted: when asked to stop; nothing is recorded, and the run waits to be continued.
+        Blocked: if the machine does not let it go on; likewise.
     """
     # Imported here: the command that reads this file's results has no need of torch.
     from lightsearch import devices
+    from lightsearch.fencing import sole_worker
     from lightsearch.training import EPOCHS, EpochLog
 
     began = time.perf_counter()
@@ -150,15 +172,21 @@ def train_run(study_file: StudyFile, run: Run, *, folder: Path, data_dir: str | 
         return _train(study_file, run, folder, data_dir, EpochLog(None) if rank.number else log, rank)
 
     def record(ending: dict[str, Any]) -> RunOutcome:
-        return _write(study_file, run, folder, log, ending, time.perf_counter() - began)
+        return _write(study_file, run, folder, log, {**ending, "attempt": attempt}, time.perf_counter() - began)
 
-    try:
-        ending = devices.run(study_file.devices(run.params), train, record)
-    except (Interrupted, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # the one boundary: whatever happened to the run is recorded here
-        ending = ending_of(error)
-    return record(ending)
+    with sole_worker(folder):
+        if (done := finished(run, folder)) is not None:
+            return done  # by a worker that was late
+        prepare(run, folder)
+        try:
+            ending = devices.run(study_file.devices(run.params), train, record)
+        except (Interrupted, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # the one boundary: whatever happened to the run is recorded here
+            ending = ending_of(error)
+            if ending["kind"] is Kind.INTERRUPTED:
+                raise Blocked(ending["error"].message) from error
+        return record(ending)
 
 
 def _train(
@@ -225,5 +253,5 @@ def _write(
     outcome = RunOutcome.model_validate({**found, **ending})
     if run.on == "train" and outcome.kind is Kind.COMPLETE:
         (folder / LAST).unlink(missing_ok=True)  # nothing is left to go on with
-    write_json(folder / "result.json", outcome.model_dump(mode="json"))
+    write_json(folder / RESULT, outcome.model_dump(mode="json"))
     return outcome

@@ -1,0 +1,53 @@
+"""One retraining of a study at a time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from lightsearch.errors import Blocked, Mistake, UserError
+from lightsearch.folders import make_folder, write_text
+from lightsearch.ownership import Owner, this_process
+
+
+@contextlib.contextmanager
+def sole_retraining(study_folder: Path) -> Iterator[None]:
+    """Held while a process retrains a study: two would train the same runs, and use the test set twice.
+
+    The lock is the operating system's, so it is free as soon as its holder is gone, however that died.
+
+    Args:
+        study_folder: ``studies/<name>``.
+
+    Raises:
+        UserError: if another process retrains the study.
+        Blocked: if the folder cannot be written to.
+    """
+    lock, card = FileLock(study_folder / ".retrain.lock"), study_folder / ".retrain.json"
+    make_folder(study_folder)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        hint = f"{_holder(card)} retrains it; wait until that has ended, or end it"
+        raise UserError(Mistake("--study", study_folder.name, hint)) from None
+    except OSError as error:
+        raise Blocked(f"{study_folder} cannot be written to: {error.strerror or error}") from error
+    try:
+        write_text(card, this_process().model_dump_json())
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # a folder that has become read-only keeps it; the lock is what counts
+            card.unlink()
+        lock.release()
+
+
+def _holder(card: Path) -> str:
+    try:
+        holder = Owner.model_validate_json(card.read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return "another process"  # it has only just come
+    return f"process {holder.pid} on {holder.host}"
