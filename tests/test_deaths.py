@@ -55,5 +55,5 @@ def test_what_cannot_write_has_not_failed(tmp_path: Path) -> None:
     with pytest.raises(Blocked, match="is the disk full"):
         Deaths().judge(Ended(0, CANNOT_WRITE), tmp_path)
     (tmp_path / "log.txt").write_text("epoch 3\nlast.ckpt cannot be written: No space left on device\n")
-    with pytest.raises(Blocked, match="^last.ckpt cannot be written: No space left on device$"):
+    with pytest.raises(Blocked, match=r"^last\.ckpt cannot be written: No space left on device$"):
         Deaths().judge(Ended(0, CANNOT_WRITE), tmp_path)

@@ -22,6 +22,7 @@ from lightsearch import draws, opening, ownership, pareto, provenance, samplers
 from lightsearch.compat.studies import forget_params
 from lightsearch.errors import Blocked, Mistake, UserError, blocked
 from lightsearch.folders import trial_folder
+from lightsearch.measures import MEASURES, SPREAD
 from lightsearch.origin import is_foreign
 from lightsearch.origin import outcome_of as outcome_of
 from lightsearch.outcome import Kind, Outcome, TrialError
@@ -278,6 +279,8 @@ class Ledger:
         self.storage.set_trial_user_attr(
             trial_id, "result", outcome.model_dump(mode="json", exclude={"params", "kind"})
         )
+        if any(spreads := self._spreads(outcome)):
+            self.storage.set_trial_user_attr(trial_id, pareto.SPREADS, spreads)
         try:
             self.study.tell(outcome.number, self._value(outcome) if state is TrialState.COMPLETE else None, state)
         except UpdateFinishedTrialError:
@@ -290,6 +293,11 @@ class Ledger:
         if not self.study_file.several:
             return outcome.value
         return [outcome.metrics[name] for name in self.study_file.metrics]
+
+    def _spreads(self, outcome: Outcome) -> list[float]:
+        """What differs by less is equal, for each objective; 0 for those that are exact."""
+        metrics = self.study_file.metrics
+        return [outcome.metrics.get(name + SPREAD, 0.0) if name in MEASURES else 0.0 for name in metrics]
 
     def _recover(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """Takes over the trials whose coordinator is gone: those that had ended are told, the others wait again."""

@@ -24,7 +24,7 @@ from pydantic_core import to_jsonable_python
 
 from lightsearch import enqueued
 from lightsearch.errors import Mistake, UserError, did_you_mean
-from lightsearch.measures import MEASURES
+from lightsearch.measures import MEASURES, SPREAD
 from lightsearch.space import KINDS, PlainValue, Space, list_as_tuple
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
@@ -135,11 +135,18 @@ class Constraints(_Section):
     parameters: int | None = Field(default=None, ge=1, le=MOST)
     """Trainable parameters."""
     latency_ms: float | None = Field(default=None, gt=0)
-    """Milliseconds of a forward pass of one sample on the CPU."""
+    """Milliseconds of a forward pass of one sample on the CPU, on one thread; see ``measures``."""
 
     def exceeded(self, found: dict[str, float]) -> dict[str, float]:
-        """By how much each constrained measure lies above its limit: what is above 0 is a violation to Optuna."""
-        return {name: found[name] - limit for name, limit in self if limit is not None}
+        """By how much each constrained measure lies above its limit: what is above 0 is a violation to Optuna.
+
+        What lies above it by no more than its spread is equal to it, and what lies further above counts from there.
+
+        Args:
+            found: What ``measures.measure`` found.
+        """
+        limits = [(name, limit) for name, limit in self if limit is not None]
+        return {name: _excess(found[name] - limit, found.get(name + SPREAD, 0.0)) for name, limit in limits}
 
 
 class StudyFile(_Section):
@@ -272,6 +279,10 @@ class StudyFile(_Section):
         if limits := self.constraints.model_dump(mode="json", exclude_none=True):
             shape["constraints"] = limits
         return shape
+
+
+def _excess(above: float, spread: float) -> float:
+    return above - spread if above > spread else min(above, 0.0)
 
 
 def default_metric(declared: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from optuna import Trial
 from pytorch_lightning import Callback, seed_everything
 
-from lightsearch import components, devices, measures
+from lightsearch import components, devices, measures, quiet
 from lightsearch.checkpoints import BEST
 from lightsearch.fencing import Fence, sole_worker
 from lightsearch.folders import file_digest, write_json
@@ -127,21 +127,22 @@ def _train(
     if any(excess > 0 for excess in above.values()):
         return {"kind": Kind.PRUNED, "stop_reason": "infeasible", "metrics": found}
     logger = build_logger(study_file.logger, study_file.name, folder)
-    fitted = fit(
-        model,
-        data,
-        folder=folder,
-        seed=outcome.seed,
-        metric=study_file.metric,
-        mode=study_file.mode,
-        patience=study_file.trainer.patience,
-        min_delta=study_file.trainer.min_delta,
-        save_top_k=study_file.trainer.save_top_k,
-        keywords={"logger": logger, **study_file.trainer.keywords, **sampled["trainer"]},
-        log=told.log,
-        callbacks=told.callbacks,
-        rank=rank,
-    )
+    with quiet.beside_measurements("latency_ms" in found and not rank.number) as standing_still:
+        fitted = fit(
+            model,
+            data,
+            folder=folder,
+            seed=outcome.seed,
+            metric=study_file.metric,
+            mode=study_file.mode,
+            patience=study_file.trainer.patience,
+            min_delta=study_file.trainer.min_delta,
+            save_top_k=study_file.trainer.save_top_k,
+            keywords={"logger": logger, **study_file.trainer.keywords, **sampled["trainer"]},
+            log=told.log,
+            callbacks=[*told.callbacks, *standing_still],
+            rank=rank,
+        )
     pruned = any(
         isinstance(callback, PruningCallback) and callback.pruned_epoch is not None for callback in told.callbacks
     )

@@ -93,7 +93,7 @@ def _retrain(
             display.message("the data has no method join_val: the final model is trained on the training part alone")
     if (line := origin.note(opened.study)) is not None:
         display.message(line)
-    untested = opened.server.call(why_untested, declared, chosen_from[0].params, data_dir)
+    untested = opened.server.call(why_untested, opened.declared, chosen_from[0].params, opened.data_dir)
     if untested is not None:
         display.message(f"{untested}; the final model will not be tested")
     for one in chosen_from:
