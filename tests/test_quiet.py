@@ -111,6 +111,28 @@ def test_members_of_a_pack_share_a_process(tmp_path: Path) -> None:
         assert still
 
 
+def measure_beside_training(folder: Path, name: str, other: str) -> None:
+    """Measures in a process of which another trial trains, as in a pack."""
+    cores = Cores(folder)
+    with cores.training():
+        (folder / name).touch()
+        wait_for((folder / other).exists)
+        with cores.quiet() as still:
+            (folder / f"{name}-{still}").touch()
+
+
+def test_two_packs_that_measure_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    packs = [
+        fork.Process(target=measure_beside_training, args=(tmp_path, *names), daemon=True)
+        for names in (("a", "b"), ("b", "a"))
+    ]
+    for process in packs:
+        process.start()
+    for process in packs:
+        process.join()
+    assert {file.name for file in tmp_path.glob("[ab]-*")} == {"a-True", "b-True"}
+
+
 def test_where_no_lock_can_be_made_it_is_measured_all_the_same(tmp_path: Path) -> None:
     with Cores(tmp_path / "not there").quiet() as still:
         assert still

@@ -72,6 +72,7 @@ class Cores:
     @contextlib.contextmanager
     def quiet(self) -> Iterator[bool]:
         """Held while a trial measures; yields whether all others stand still."""
+        fcntl.flock(self._cores, fcntl.LOCK_UN)  # others of a pack do not train while this one waits for its turn
         turn = _wait(self._gate, fcntl.LOCK_EX, TURN_SECONDS)
         try:
             yield turn and _wait(self._cores, fcntl.LOCK_EX, STILL_SECONDS)
