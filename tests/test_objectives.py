@@ -24,6 +24,8 @@ from lightsearch.outcome import Diverged, Kind, Outcome
 from lightsearch.progress import LiveDisplay
 from lightsearch.pruning import MissingMetric, WatchedMetrics
 from lightsearch.report import FILES, write_report
+from lightsearch.report.facts import gather
+from lightsearch.report.front_plots import fronts
 from lightsearch.study import Assigned
 from lightsearch.study_file import read_declaration, validate
 from lightsearch.training import EpochLog
@@ -177,6 +179,18 @@ def test_being_equal_in_latency_carries_no_further() -> None:
     # 2 is equal to 1, but slower than 0; 3 is slower than 4; 1 and 0 are equal.
     assert [trial.number for trial in pareto.front(study.trials, ["maximize", "minimize"])] == [0, 1, 4]
     assert [trial.number for trial in study.best_trials] == [0, 4]
+
+
+def test_the_report_draws_spreads() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    for latency in (1.0, 1.5):
+        study.add_trial(create_trial(values=[0.9, latency], user_attrs={"spreads": [0.0, 0.6]}))
+    ((_, figure),) = fronts(gather(study))
+    others, front = figure["data"]
+    assert floats(front["error_x"]["array"]) == [0.3, 0.3]
+    assert front["mode"] == "markers"
+    assert not {"error_x", "error_y"} & set(others) | {"error_y"} & set(front)
+    graph_objects.Figure(data=figure["data"], layout=figure["layout"])
 
 
 def test_spreads_of_other_programs_are_none() -> None:

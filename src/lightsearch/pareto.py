@@ -39,7 +39,7 @@ def ranked(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[Fro
         directions: ``maximize`` or ``minimize``, for each objective.
     """
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and _counts(trial)]
-    spread = [any(spreads) for spreads in zip(*map(_spreads, complete), strict=True)]
+    spread = [any(spreads) for spreads in zip(*map(spreads_of, complete), strict=True)]
 
     def key(trial: FrozenTrial) -> tuple[list[float], int]:
         by_spread = sorted(zip(spread, _costs(trial, directions), strict=True), key=lambda pair: pair[0])
@@ -55,7 +55,7 @@ def front(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[Froz
         trials: All trials of the study.
         directions: ``maximize`` or ``minimize``, for each objective.
     """
-    points = [_Point(_costs(trial, directions), _spreads(trial), trial) for trial in ranked(trials, directions)]
+    points = [_Point(_costs(trial, directions), spreads_of(trial), trial) for trial in ranked(trials, directions)]
     found: list[_Point] = []
     for point in points:  # by the values as they are, whoever beats a trial comes before it
         if not any(_beats(other, point, exactly=True) for other in found):
@@ -84,7 +84,8 @@ def _beats(one: _Point, other: _Point, *, exactly: bool = False) -> bool:
     return better
 
 
-def _spreads(trial: FrozenTrial) -> list[float]:
+def spreads_of(trial: FrozenTrial) -> list[float]:
+    """The spread of each of a complete trial's values; 0 where it is exact."""
     spreads = trial.user_attrs.get(SPREADS)
     if isinstance(spreads, list) and len(spreads) == len(trial.values):  # other programs have attributes as well
         return [float(spread) for spread in spreads]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
+from lightsearch.pareto import spreads_of
 from lightsearch.report.facts import Facts, Row
 from lightsearch.report.plots import MANY_TRIALS, Figure, colour, packed, text, tooltips
 
@@ -27,7 +28,8 @@ def _pair(facts: Facts, across: int, up: int) -> Figure:
     others = [row for row in facts.ranked if row.number not in on_front]
     ordered = sorted(facts.front, key=lambda row: (row.values[across], row.values[up]))
     traces = [_dots(facts, others, across, up), _dots(facts, ordered, across, up, front=True)]
-    if len(facts.objectives) == 2:  # of more, the front is no line
+    measured = any(any(spreads_of(row.trial)) for row in ordered)
+    if len(facts.objectives) == 2 and not measured:  # of more, or with equals side by side, the front is no line
         falls_at_the_next = facts.objectives[across][1] == "maximize"
         traces[1] |= {
             "mode": "lines+markers",
@@ -46,7 +48,14 @@ def _dots(facts: Facts, rows: list[Row], across: int, up: int, *, front: bool = 
         "text": tooltips(rows, facts), "hovertemplate": "%{text}<extra></extra>",
         "marker": {"size": size + 3 if front else size, "color": colour("best" if front else "complete"),
                    "opacity": 1.0 if front else 0.6},
+        **_bars("error_x", rows, across), **_bars("error_y", rows, up),
     }  # fmt: skip
+
+
+def _bars(name: str, rows: list[Row], place: int) -> dict[str, Any]:
+    """The spread of a measured objective, half of it to each side."""
+    halves = [spreads_of(row.trial)[place] / 2 for row in rows]
+    return {name: {"type": "data", "array": packed(halves, "f8"), "thickness": 1, "width": 0}} if any(halves) else {}
 
 
 def _axis(facts: Facts, place: int) -> dict[str, Any]:
