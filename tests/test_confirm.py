@@ -9,7 +9,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -256,25 +255,6 @@ def test_ctrl_c_leaves_130_and_the_same_command_goes_on(searched: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert any(text in ended.stdout for text in ("2 of 4 runs are done already", "3 of 4 runs are done already"))
     assert len(json.loads((searched / "elsewhere" / "confirm.json").read_text())["ranked"]) == 1
-
-
-def test_a_killed_worker_is_started_again(searched: Path) -> None:
-    import psutil
-
-    retrained = searched / "studies" / "digits" / "retrain"
-    fresh = next(number for number in range(4) if not (retrained / f"confirm-trial-{number:04d}-seed-0").exists())
-    words = ("--n-trial", fresh, "--seeds", 2, "--workers", 1, "--output", "killed")
-    process = start("retrain", *words, cwd=searched)
-    folder = retrained / f"confirm-trial-{fresh:04d}-seed-0"
-    deadline = time.monotonic() + 60
-    while not (folder / "log.txt").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    tree = psutil.Process(process.pid).children(recursive=True)
-    (training,) = [one for one in tree if any(Path(file.path) == folder / "log.txt" for file in one.open_files())]
-    training.kill()
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output
-    assert "its process died; going on from its last checkpoint" in output
 
 
 @pytest.mark.parametrize(

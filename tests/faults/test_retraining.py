@@ -115,6 +115,16 @@ def test_a_full_disk_blocks_it_and_it_goes_on(
     assert begun(place) == [0, 1, 2, 3, 3, 4, 5]
 
 
+def test_a_folder_that_cannot_be_made_blocks_it(
+    server: ForkServer, place: Path, odd: Callable[[str], StudyFile]
+) -> None:
+    doing, _ = pool(server, place, odd("pass"))
+    folder_of(place).parent.parent.mkdir(parents=True)
+    folder_of(place).parent.touch()
+    with pytest.raises(Blocked, match="^trial 0, seed 1: .* cannot be made: "):
+        doing.train([run_of()])
+
+
 def test_an_allocation_that_fails_is_no_crash(server: ForkServer, place: Path, odd: Callable[[str], StudyFile]) -> None:
     doing, screen = pool(server, place, odd("torch.empty(10**15) if first else None"))
     outcomes = doing.train([run_of(0), run_of(1)])

@@ -78,9 +78,9 @@ class Pool:
         try:
             with self._stop:
                 while (waiting or self._running) and not self._stop and self._blocked is None:
-                    while waiting and len(self._running) < self.launcher.slots:
-                        self._start(waiting[0], runs[waiting[0]])
-                        waiting.pop(0)
+                    while waiting and len(self._running) < self.launcher.slots and self._blocked is None:
+                        number = waiting.pop(0)
+                        self._start(number, runs[number])
                     for ended in self.launcher.wait(TICK_SECONDS):
                         outcome = self._finish(ended)
                         if outcome is not None:
@@ -98,7 +98,11 @@ class Pool:
 
     def _start(self, number: int, run: Run) -> None:
         folder = run.folder(self.study_folder)
-        make_folder(folder)
+        try:
+            make_folder(folder)
+        except Blocked as reason:
+            self._block(run, str(reason))
+            return
         stale = read_result(folder)
         attempt = 1 if stale is None else stale.attempt + 1
         self._running[number] = _Running(run, folder, attempt, Deaths(progress(folder)))
