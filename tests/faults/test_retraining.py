@@ -121,7 +121,7 @@ def test_a_folder_that_cannot_be_made_blocks_it(
     doing, _ = pool(server, place, odd("pass"))
     folder_of(place).parent.parent.mkdir(parents=True)
     folder_of(place).parent.touch()
-    with pytest.raises(Blocked, match="^trial 0, seed 1: .* cannot be made: "):
+    with pytest.raises(Blocked, match=r"^trial 0, seed 1: .* cannot be made: "):
         doing.train([run_of()])
 
 
