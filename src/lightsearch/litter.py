@@ -52,16 +52,20 @@ def sweep(study: Path, ended: Iterable[int]) -> None:
         ended: Numbers of trials that no worker will work on any more.
     """
     for number in ended:
-        folder = trial_folder(study, number)
-        # A late worker may still be there; it ends by itself, and the next run finds what it left.
-        with contextlib.suppress(OSError, Timeout):
-            if not any(file.name != ".attempt" for file in folder.glob(".*")):
-                continue
-            with FileLock(folder / LOCK, timeout=0):
-                remove_temporary(folder)
-                trim(folder / "log.txt")
-                (folder / CARD).unlink(missing_ok=True)
-                (folder / LOCK).unlink(missing_ok=True)
+        sweep_folder(trial_folder(study, number))
+
+
+def sweep_folder(folder: Path) -> None:
+    """The same for the folder of one trial, or of one run of a retraining."""
+    # A late worker may still be there; it ends by itself, and the next run finds what it left.
+    with contextlib.suppress(OSError, Timeout):
+        if not any(file.name != ".attempt" for file in folder.glob(".*")):
+            return
+        with FileLock(folder / LOCK, timeout=0):
+            remove_temporary(folder)
+            trim(folder / "log.txt")
+            (folder / CARD).unlink(missing_ok=True)
+            (folder / LOCK).unlink(missing_ok=True)
 
 
 def own_sockets() -> None:

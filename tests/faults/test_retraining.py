@@ -157,6 +157,7 @@ def test_only_deaths_at_the_same_place_are_counted(
     assert outcomes[1].kind is Kind.CRASHED
     assert outcomes[1].error is not None
     assert outcomes[1].error.message == "its process died (SIGKILL)"
+    assert not [file for index in (0, 1) for file in folder_of(place, index).glob(".*")]
 
 
 def test_a_late_worker_is_ended_before_another_trains_its_run(

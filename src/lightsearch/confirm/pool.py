@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lightsearch import litter
 from lightsearch.confirm.display import Display
 from lightsearch.confirm.runs import Run, RunOutcome, finished, read_result
 from lightsearch.errors import Blocked
@@ -128,6 +129,7 @@ class Pool:
             self._launch(ended.number)
         else:
             del self._running[ended.number]
+            litter.sweep_folder(running.folder)
         return outcome
 
     def _judge(self, running: _Running, ended: Ended) -> RunOutcome | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from lightsearch import litter
 from lightsearch.errors import Blocked
 from lightsearch.folders import file_digest, make_folder, write_json
 from lightsearch.outcome import Diverged, Interrupted, Kind, Outcome, ending_of
@@ -24,7 +25,7 @@ Side = Literal["train", "train+val"]
 Purpose = Literal["confirm", "final", "reproduce"]
 PURPOSES: tuple[Purpose, ...] = ("confirm", "final", "reproduce")
 RUN, RESULT = "run.json", "result.json"
-IN_USE = {".worker.lock", ".worker.json", "log.txt"}
+IN_USE = {litter.LOCK, litter.CARD, "log.txt"}
 """Files of a run's folder that its worker holds open."""
 
 
