@@ -14,7 +14,7 @@ from lightsearch.outcome import Interrupted
 
 
 def save(file: Path, epoch: int) -> None:
-    SafeCheckpoints().save_checkpoint({"epoch": epoch, "weights": torch.full((1000,), float(epoch))}, file)
+    SafeCheckpoints(file.parent).save_checkpoint({"epoch": epoch, "weights": torch.full((1000,), float(epoch))}, file)
 
 
 def epoch(file: Path) -> int:

@@ -4,15 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader, Dataset
 
 from lightsearch import Classifier
+from lightsearch.checkpoints import resume_point
 from lightsearch.confirm import fixed_epochs
 from lightsearch.data import ImageData
 from lightsearch.outcome import Diverged
+from lightsearch.pruning import PruningCallback
 from lightsearch.training import EpochLog, Fit, fit
 from tests.points import Double, Net
 
@@ -259,3 +263,94 @@ def test_going_on_in_float64_is_exact(tmp_path: Path) -> None:
     weights(tmp_path / "twice", fixed_epochs.StopAfter(2))
     again = weights(tmp_path / "twice")
     assert all(torch.equal(value, again[name]) and value.dtype is torch.float64 for name, value in once.items())
+
+
+class WithCallbacks(Dropped):
+    """Brings a checkpoint and an early stopping of its own."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.own = ModelCheckpoint(monitor="val_loss", filename="{epoch}", save_top_k=2, save_last=True)
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [self.own, EarlyStopping("val_loss", patience=100)]
+
+
+def own(seed: int) -> WithCallbacks:
+    torch.manual_seed(seed)
+    return WithCallbacks(in_features=64, num_classes=10, hidden_size=16)
+
+
+@pytest.mark.parametrize("top", [1, 2])
+def test_a_module_keeps_its_callbacks_and_we_keep_ours(tmp_path: Path, top: int) -> None:
+    _, whole = train(tmp_path / "whole", model=own(1), save_top_k=top)
+    _, plain = train(tmp_path / "plain", model=model(1), save_top_k=top)
+    assert curve(whole) == curve(plain)
+    resumed = own(2)
+    with pytest.raises(KeyError):
+        train(tmp_path / "resumed", StopAfter(2), model=own(1), save_top_k=top)
+    _, log = train(tmp_path / "resumed", model=resumed, save_top_k=top)
+    assert curve(log) == curve(plain)
+    for folder in ("whole", "resumed"):
+        assert {file.name for file in (tmp_path / folder).iterdir()} == {
+            *(file.name for file in (tmp_path / "plain").iterdir()),
+            "checkpoints",
+        }
+        losses = {row["epoch"]: row["val_loss"] for row in log.history}
+        theirs = {f"epoch={epoch}.ckpt" for epoch in sorted(losses, key=lambda epoch: losses[epoch])[:2]}
+        assert {file.name for file in (tmp_path / folder / "checkpoints").iterdir()} == {*theirs, "last.ckpt"}
+        for name in ("best.ckpt", "last.ckpt"):
+            before, after = weights(tmp_path / "plain" / name), weights(tmp_path / folder / name)
+            assert all(torch.equal(before[key], after[key]) for key in before)
+    states = torch.load(tmp_path / "resumed" / "last.ckpt", weights_only=True)["callbacks"]
+    (theirs_in_ours,) = [state for name, state in states.items() if name.startswith("ModelCheckpoint")]
+    assert theirs_in_ours["best_k_models"] == resumed.own.best_k_models  # of the same epoch
+
+
+def test_a_trial_that_starts_anew_leaves_no_checkpoint_of_its_modules_own(tmp_path: Path) -> None:
+    with pytest.raises(KeyError):
+        train(tmp_path, StopAfter(2), model=own(1))
+    (tmp_path / "best.ckpt").write_bytes(b"damaged")
+    assert resume_point(tmp_path) is None
+    assert list(tmp_path.rglob("*.ckpt")) == []
+
+
+def test_validation_every_second_epoch(tmp_path: Path) -> None:
+    study = optuna.create_study(direction="maximize", pruner=optuna.pruners.NopPruner())
+    keywords = {"max_epochs": 7, "check_val_every_n_epoch": 2}
+    _, log = train(tmp_path / "whole", PruningCallback(study.ask(), "val_acc"), keywords=keywords, save_top_k=4)
+    assert [row["epoch"] for row in log.history] == list(range(7))
+    assert all(("val_acc" in row, "val_loss" in row) == (row["epoch"] % 2 == 1,) * 2 for row in log.history)
+    assert all("train_loss" in row for row in log.history)
+    values = {row["epoch"]: row["val_acc"] for row in log.history if "val_acc" in row}
+    assert study.trials[0].intermediate_values == values
+    names = {file.name for file in (tmp_path / "whole").glob("epoch-*")}
+    assert names == {f"epoch-{epoch:03d}.ckpt" for epoch in (1, 3, 5)}
+    best = log.best("val_acc", "max")
+    assert best is not None
+    assert torch.load(tmp_path / "whole" / "best.ckpt", weights_only=True)["epoch"] == best["epoch"]
+    assert torch.load(tmp_path / "whole" / "last.ckpt", weights_only=True)["epoch"] == 6
+    for epoch in (2, 3):  # without a validation, and with one
+        folder = tmp_path / f"resumed-{epoch}"
+        torch.manual_seed(1)
+        with pytest.raises(KeyError):
+            train(folder, StopAfter(epoch), model=model(1), keywords=keywords)
+        _, resumed = train(folder, model=model(2), keywords=keywords)
+        _, uninterrupted = train(tmp_path / f"whole-{epoch}", model=model(1), keywords=keywords)
+        assert curve(resumed) == curve(uninterrupted)
+
+
+def test_patience_and_pruning_count_validations(tmp_path: Path) -> None:
+    keywords = {"max_epochs": 30, "check_val_every_n_epoch": 2}
+    fitted, log = train(tmp_path / "stopped", patience=1, keywords=keywords, min_delta=1.0)
+    assert (fitted.stop_reason, len(log.history)) == ("early_stopping", 4)
+    study = optuna.create_study(direction="maximize", pruner=optuna.pruners.ThresholdPruner(lower=2))
+    callback = PruningCallback(study.ask(), "val_acc")
+    _, log = train(tmp_path / "pruned", callback, keywords=keywords)
+    assert (callback.pruned_epoch, len(log.history)) == (1, 2)
+
+
+def test_validation_after_every_batch(tmp_path: Path) -> None:
+    _, log = train(tmp_path, keywords={"max_epochs": 1, "val_check_interval": 1})
+    assert [row["epoch"] for row in log.history] == list(range(9))  # 1 is a batch, 1.0 an epoch
+    assert all("val_acc" in row for row in log.history)

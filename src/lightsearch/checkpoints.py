@@ -20,20 +20,31 @@ BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 class SafeCheckpoints:
     """Writes a checkpoint to a temporary file, forces it to the disk, and renames it: there is the old or the new one.
 
-    Of ``last.ckpt`` the one before is kept as ``previous.ckpt``, should the newer one be damaged later.
-    Goes on top of Lightning's ``TorchCheckpointIO``, which loads them; types that are harmless are loaded as well.
+    Of the trial's own ``last.ckpt`` the one before is kept as ``previous.ckpt``, should the newer one be damaged later.
+    Goes on top of Lightning's ``TorchCheckpointIO``, which loads them, types that are harmless as well, and writes
+    those that go to a URL.
+
+    Args:
+        folder: The trial's folder.
     """
 
     _loaded = False
     _left_out: list[str] | None = None
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:  # noqa: ARG002
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder.resolve()
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Writes ``checkpoint``.
 
         Raises:
             Blocked: if it cannot be written; whatever was there before is untouched.
             NotLoadable: if it could not be loaded again; likewise.
         """
+        if "://" in str(path):
+            super().save_checkpoint(checkpoint, path, storage_options)  # type: ignore[misc]
+            return
         file = Path(path)
         checkpoint = harmless.without_objects(checkpoint)
         self._tell(checkpoint.get(harmless.LEFT_OUT, []))
@@ -46,7 +57,7 @@ class SafeCheckpoints:
             else:  # once for each fit, which says more and takes longer
                 harmless.load(temporary)
                 self._loaded = True
-            if file.name == LAST and file.exists():
+            if file.name == LAST and file.parent.resolve() == self._folder and file.exists():
                 _keep(file, file.with_name(PREVIOUS))
             temporary.replace(file)
             _sync_folder(file.parent)
@@ -92,7 +103,7 @@ def resume_point(folder: Path) -> Path | None:
         broken.unlink()
         if broken == best:
             break
-    for file in folder.glob("*.ckpt"):
+    for file in folder.rglob("*.ckpt"):  # those of the module's own, in folders of the trial's, included
         file.unlink()
     return None
 

@@ -88,8 +88,9 @@ def drop_checkpoints(
 ) -> None:
     """Deletes the checkpoints of finished trials that are not among the study's ``keep_top_k`` leaders.
 
-    Of several objectives the front keeps its checkpoints as well. What is deleted is named no more, neither in the
-    storage nor in the trial's ``result.json``.
+    Of several objectives the front keeps its checkpoints as well. Those that a module's own callbacks wrote to the
+    trial's folder go with the trial's. What is deleted is named no more, neither in the storage nor in the trial's
+    ``result.json``.
 
     Args:
         ledger: The study.
@@ -105,7 +106,7 @@ def drop_checkpoints(
     for number in finished - kept:
         # First, so that none is named that is not there, wherever this process is killed.
         _name_no_checkpoint(ledger, by_number[number])
-        for checkpoint in trial_folder(ledger.folder, number).glob("*.ckpt"):
+        for checkpoint in trial_folder(ledger.folder, number).rglob("*.ckpt"):
             try:
                 checkpoint.unlink(missing_ok=True)
             except OSError as error:

@@ -190,7 +190,18 @@ class EpochLog:
 
 def validates_within_epochs(trainer: Any) -> bool:
     """Whether validation comes every n steps (``val_check_interval``), and takes the place of epochs."""
-    return bool(trainer.val_check_interval != 1.0)
+    return _is_part_of_epoch(trainer.val_check_interval)
+
+
+def _is_part_of_epoch(val_check_interval: Any) -> bool:
+    """Whether it asks for validation every n steps: 1 is every step, 1.0 is every epoch."""
+    return val_check_interval is not None and (type(val_check_interval) is int or val_check_interval != 1.0)
+
+
+def validates_now(trainer: Any) -> bool:
+    """Whether the running epoch has a validation (``check_val_every_n_epoch``)."""
+    every = trainer.check_val_every_n_epoch
+    return every is None or (trainer.current_epoch + 1) % every == 0
 
 
 def log_callback(flavour: ModuleType, log: EpochLog) -> Any:
@@ -208,6 +219,7 @@ class _LogEpochs:
         super().__init__()
         self._log = log
         self._began = time.perf_counter()
+        self._before: dict[str, Any] = {}
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         self._began = time.perf_counter()
@@ -223,7 +235,10 @@ class _LogEpochs:
 
     def _add(self, trainer: Any, epoch: int) -> None:
         now = time.perf_counter()
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        logged = dict(trainer.callback_metrics)
+        # What was logged before, and not again, is there still: the same tensor.
+        metrics = {name: float(value) for name, value in logged.items() if value is not self._before.get(name)}
+        self._before = logged
         for name, value in metrics.items():
             if "loss" in name and not math.isfinite(value):
                 raise Diverged(f"{name} is {value} in epoch {trainer.current_epoch}")
@@ -372,7 +387,7 @@ def make_trainer(
         "default_root_dir": folder,
         "enable_checkpointing": bool(callbacks),
         "profiler": based_on(flavour.profilers.Profiler, _NoProfiler)(),
-        "plugins": [based_on(flavour.plugins.io.TorchCheckpointIO, SafeCheckpoints)()],
+        "plugins": [based_on(flavour.plugins.io.TorchCheckpointIO, SafeCheckpoints)(folder)],
     }
     trainer = rank.trainer(flavour, {**defaults, **keywords, "callbacks": callbacks})
     if trainer.strategy.root_device.type == "cpu":
@@ -390,8 +405,9 @@ class _EarlyStopping:
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if self.wait_count >= self.patience:
-            trainer.should_stop = True
             self.stopping_reason = type(self.stopping_reason).PATIENCE_EXHAUSTED
+        if any(one.wait_count >= one.patience for one in trainer.early_stopping_callbacks):  # the module's own included
+            trainer.should_stop = True
 
 
 class _NoProfiler:
@@ -412,16 +428,16 @@ class _NoProfiler:
 def _checkpoints(
     flavour: ModuleType, folder: Path, metric: str, mode: str, save_top_k: int, keywords: dict[str, Any]
 ) -> Iterator[Any]:
-    at_epoch_end = keywords.get("val_check_interval") in (None, 1.0)
+    at_epoch_end = not _is_part_of_epoch(keywords.get("val_check_interval"))
+    checkpoint = based_on(flavour.callbacks.ModelCheckpoint, _OwnCheckpoint)
     common: dict[str, Any] = {
         "dirpath": folder,
         "enable_version_counter": False,
         "save_on_train_epoch_end": at_epoch_end,
     }
-    checkpoint = flavour.callbacks.ModelCheckpoint
     yield checkpoint(filename="best", monitor=metric, mode=mode, save_top_k=1, **common)
     if save_top_k > 1:
-        yield based_on(checkpoint, _TopK)(
+        yield checkpoint(
             filename="epoch-{epoch:03d}",
             auto_insert_metric_name=False,
             monitor=metric,
@@ -429,19 +445,37 @@ def _checkpoints(
             save_top_k=save_top_k,
             **common,
         )
-    # Written last, so that it holds what the others know. (save_last would skip epochs that are no better.)
-    yield checkpoint(filename="last", **common)
+    yield last_checkpoint(flavour, folder, at_epoch_end=at_epoch_end)
 
 
-class _TopK:
-    """On top of Lightning's checkpoint."""
+def last_checkpoint(flavour: ModuleType, folder: Path, *, at_epoch_end: bool = True) -> Any:
+    """The callback that keeps ``last.ckpt``, which is to be written last, so that it holds what the others know.
 
-    save_top_k: int
+    (``save_last`` of Lightning's would skip epochs that are no better.)
+    """
+    return based_on(flavour.callbacks.ModelCheckpoint, _OwnCheckpoint)(
+        dirpath=folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=at_epoch_end
+    )
+
+
+class _OwnCheckpoint:
+    """On top of Lightning's checkpoint, of a type of its own: a module's own checkpoints do not take its place."""
+
+    filename: str
+    monitor: str | None
 
     @property
     def state_key(self) -> str:
-        # Lightning's own key leaves out save_top_k, so that this one and the best's would collide.
-        return f"{super().state_key}-top{self.save_top_k}"  # type: ignore[misc]
+        return f"lightsearch-{self.filename}"  # Lightning's leaves out the name and save_top_k: two could collide
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)  # type: ignore[misc]
+        # Lightning puts the module's own behind these; the last one is to hold what they know.
+        trainer.callbacks = sorted(trainer.callbacks, key=lambda one: isinstance(one, _LogEpochs | _OwnCheckpoint))
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        if self.monitor is None or validates_now(trainer):  # else the metric is that of an earlier epoch
+            super().on_train_epoch_end(trainer, pl_module)  # type: ignore[misc]
 
 
 def _stop_reason(trainer: Any, stopping: Any) -> str:

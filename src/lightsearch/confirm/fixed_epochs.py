@@ -25,6 +25,10 @@ class StopAfter(Callback):
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
 
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
+        # There is no validation that a module's own early stopping could watch.
+        trainer.callbacks = [one for one in trainer.callbacks if one not in trainer.early_stopping_callbacks]
+
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if trainer.current_epoch >= self.epochs:  # resumed after the last of them
             trainer.should_stop = True
@@ -63,9 +67,7 @@ def fit_without_validation(
     training.quiet()
     seed_everything(seed, workers=True, verbose=False)
     flavour = of_model(model)
-    keep_last = flavour.callbacks.ModelCheckpoint(
-        dirpath=folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
-    )
+    keep_last = training.last_checkpoint(flavour, folder)
     callbacks = [SeedEpochs(seed), StopAfter(epochs), training.log_callback(flavour, log), keep_last]
     trainer = training.make_trainer(flavour, {**keywords, "limit_val_batches": 0}, folder, callbacks, rank)
     training.run_fit(trainer, model, data_for(flavour, data), folder, rank)
