@@ -9,6 +9,7 @@ import optuna
 from optuna_integration import PyTorchLightningPruningCallback
 from pytorch_lightning import Callback
 
+from lightsearch.compat.logged import in_validation
 from lightsearch.outcome import Diverged
 from lightsearch.reports import ReportingTrial
 from lightsearch.study_file import StudyFile
@@ -118,13 +119,16 @@ def _finite(trainer: Any, metric: str) -> float:
     """A metric after a validation.
 
     Raises:
-        MissingMetric: if it is not logged.
+        MissingMetric: if that validation did not log it.
         Diverged: if it is NaN or infinite.
     """
     value = trainer.callback_metrics.get(metric)
-    if value is None:
-        logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
-        raise MissingMetric(f'metric = "{metric}": the module does not log it in validation; it logs {logged}')
-    if not math.isfinite(value):
+    if value is not None and not math.isfinite(value):
         raise Diverged(f"{metric} is {float(value)} in epoch {trainer.current_epoch}")
+    logged = in_validation(trainer)
+    if value is None or metric not in logged:  # what is there may be training's, or an earlier validation's
+        names = ", ".join(sorted(logged)) or "nothing"
+        raise MissingMetric(
+            f'metric = "{metric}": the validation of epoch {trainer.current_epoch} does not log it; it logs {names}'
+        )
     return float(value)
