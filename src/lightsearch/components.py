@@ -158,6 +158,11 @@ def defaults(study_file: StudyFile) -> dict[str, Any]:
     Raises:
         ValueError: if a sampled argument has no default, or one outside the space.
     """
+    return study_file.space.join(default_arguments(study_file))
+
+
+def default_arguments(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
+    """What each class of the study takes where nothing is sampled: its defaults, and what the study file gives."""
     classes: dict[Section, Any] = {
         "model": find_class(study_file.model, "model"),
         "data": find_class(study_file.data, "data"),
@@ -175,7 +180,7 @@ def defaults(study_file: StudyFile) -> dict[str, Any]:
             parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty
         }
         arguments[section] = merged(own, given[section])
-    return study_file.space.join(arguments)
+    return arguments
 
 
 def data_context(seed: object, data_dir: str | None) -> dict[str, Any]:

@@ -3,19 +3,23 @@ is the data there. Runs in a child of the fork server, so that the coordinator n
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import platform
 import re
 import subprocess
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from lightsearch.blame import told
 from lightsearch.errors import Mistake, UserError, did_you_mean
 from lightsearch.provenance import noticed
 from lightsearch.space import Parameter
 from lightsearch.study_file import IMPORT_PATH, ClassSpec, StudyFile, TrainerSpec, validate
+from lightsearch.trainer_flags import check_flags
 
 PACKAGES = ("lightsearch", "torch", "torchvision", "pytorch-lightning", "optuna")
 
@@ -55,7 +59,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     """
     import torch
 
-    from lightsearch.components import build, data_context, defaults, find_class, find_function, model_context
+    from lightsearch.components import arguments, data_context, defaults, find_class, find_function, model_context
     from lightsearch.loggers import missing_package
     from lightsearch.training import quiet
 
@@ -65,43 +69,35 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     data: Any = None
     specs = {section: _section(declared, section) for section in ("data", "model")}
     sampled = {section: _sampled(declared, section) for section in ("data", "model", "trainer")}
-    try:
-        if specs["data"] is not None:
+    if specs["data"] is not None:
+        with _collecting(mistakes, "data.class_path", specs["data"]):
             cls = find_class(specs["data"], "data")
             context = data_context(_seed(declared), data_dir)
             _check_arguments(cls, specs["data"], "data", sampled["data"], context)
             # What is sampled must have a value here; its default serves, since no split depends on it.
-            data = build(cls, specs["data"].init_args, context)
-            facts = data.describe() if hasattr(data, "describe") else {}
-    except UserError as error:
-        mistakes.extend(error.mistakes)
-    except TypeError:
-        pass  # an argument without a default is sampled: the data is first built in a trial
-    try:
-        if specs["model"] is not None:
+            given = arguments(cls, specs["data"].init_args, context)
+            if _suffices(cls, given):  # else an argument without a default is sampled: a dry run builds the data first
+                data = cls(**given)
+                facts = data.describe() if hasattr(data, "describe") else {}
+    if specs["model"] is not None:
+        with _collecting(mistakes, "model.class_path", specs["model"]):
             cls = find_class(specs["model"], "model")
             _check_arguments(
                 cls, specs["model"], "model", sampled["model"], model_context(data), complete=data is not None
             )
-    except UserError as error:
-        mistakes.extend(error.mistakes)
     if (logger := _section(declared, "logger")) is not None:
-        try:
+        with _collecting(mistakes, "logger.class_path", logger):
             cls = find_class(logger, "logger")
             _check_arguments(cls, logger, "logger", {}, {}, complete=False)
             if (package := missing_package(cls)) is not None:
                 mend = f"needs a package that is not installed: pip install {package}"
                 mistakes.append(Mistake("logger.class_path", logger.class_path, mend))
-        except UserError as error:
-            mistakes.extend(error.mistakes)
     accelerators = _accelerators(declared)
     devices = _devices(declared, sampled["trainer"])
     mistakes.extend(_check_trainer(declared, sampled["trainer"], devices, accelerators))
     if isinstance(path := declared.get("objective"), str) and re.match(IMPORT_PATH, path):
-        try:
+        with _collecting(mistakes, "objective", path):
             find_function(path, declared.get("given"))
-        except UserError as error:
-            mistakes.extend(error.mistakes)
     baseline = None
     if not mistakes and declared.get("baseline") is True:
         study_file, wrong = validate(declared)
@@ -122,6 +118,26 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
         noticed=noticed(declared, accelerators),
         versions={"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
     )
+
+
+@contextlib.contextmanager
+def _collecting(mistakes: list[Mistake | str], field: str, given: ClassSpec | str) -> Iterator[None]:
+    """Takes what goes wrong with a class or a function as mistakes, what its own code raises included."""
+    try:
+        yield
+    except UserError as error:
+        mistakes.extend(error.mistakes)
+    except (Exception, SystemExit) as error:
+        mistakes.append(told(error, field, given if isinstance(given, str) else given.class_path))
+
+
+def _suffices(cls: type, given: dict[str, Any]) -> bool:
+    """Whether a class can be called with these arguments."""
+    try:
+        inspect.signature(cls).bind(**given)
+    except TypeError:
+        return False
+    return True
 
 
 def _check_arguments(
@@ -244,6 +260,10 @@ def _check_trainer(
         if name not in known
     ]
     mistakes += _check_devices(keywords, sampled, devices, accelerators)
+    if not mistakes:
+        epochs = {"max_epochs": TrainerSpec.model_fields["max_epochs"].default, **keywords}
+        examples = {name: _examples(value) for name, value in sampled.items()}
+        mistakes += check_flags(epochs, examples, has_logger=declared.get("logger") is not None)
     if not mistakes:
         try:
             pl.Trainer(**{"logger": False, "enable_checkpointing": False, **keywords})

@@ -12,6 +12,7 @@ import optuna
 
 from lightsearch import origin, samplers, tables
 from lightsearch.artifacts import Artifacts, artifacts_of, bring, check_artifacts, local_folder, place_of
+from lightsearch.dry_run import dry_run
 from lightsearch.errors import Blocked, Mistake, UserError, blocked
 from lightsearch.failures import SearchFailure
 from lightsearch.folders import check_folder, study_folder
@@ -169,6 +170,11 @@ def search(
         raise UserError(*mistakes, *known.mistakes)
     if cluster is None:  # else each node does it, for its first trial
         _prepare_data(server, study_file, data_dir)
+    tried = dry_run(server, study_file, data_dir, trial_timeout)
+    if tried.mistakes:
+        raise UserError(*tried.mistakes)
+    for note in tried.notes:
+        display.message(note)
 
     with contextlib.ExitStack() as stack:
         on_ray = remembered = None
