@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lightsearch.classifier import Classifier
 from lightsearch.errors import UserError
 from tests.conftest import environment
 
@@ -65,18 +66,39 @@ def test_a_class_of_the_script_itself_is_searched_over(place: Path, from_stdin: 
     assert "hidden_size" in done.stdout.splitlines()[-1]
 
 
-def test_a_metric_that_is_not_logged_stops_the_search_at_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+class Forgets(Classifier):
+    """Logs its metric in the first epoch alone."""
+
+    def validation_step(self, batch: Any) -> None:
+        super().validation_step(batch)
+        if self.current_epoch == 0:
+            self.log("val_f1", 0.5)
+
+
+def test_a_metric_that_is_no_longer_logged_stops_the_search_at_once(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import lightsearch
     from lightsearch.data import ImageData
 
-    classes = {"model": lightsearch.Classifier, "data": ImageData}
-    result = lightsearch.search(classes, name="x", metric="val_f1", trainer={"max_epochs": 1}, workers=0)
+    classes = {"model": Forgets, "data": ImageData}
+    result = lightsearch.search(classes, name="x", metric="val_f1", trainer={"max_epochs": 2}, workers=0)
     assert (result.ending, len(result.trials())) == ("failing", 1)
     said = capsys.readouterr().out
     assert said.endswith(
         "stopped: every other trial would fail likewise\n"
-        'metric = "val_f1": the module does not log it in validation; it logs val_acc, val_loss\n'
+        'metric = "val_f1": the validation of epoch 1 does not log it; it logs val_acc, val_loss\n'
     )
+
+
+def test_a_metric_that_is_not_logged_is_a_mistake(place: Path) -> None:
+    import lightsearch
+    from lightsearch.data import ImageData
+
+    classes = {"model": lightsearch.Classifier, "data": ImageData}
+    with pytest.raises(UserError, match=r"^metric = 'recall': is not logged; validation logs val_acc, val_loss$"):
+        lightsearch.search(classes, name="x", metric="recall", workers=0)
+    assert not (place / "studies" / "studies.db").exists()
 
 
 def test_a_mistake_is_an_exception_with_the_same_lines(place: Path) -> None:

@@ -235,7 +235,9 @@ from lightsearch import Classifier
 
 class Fails(Classifier):
     def training_step(self, batch):
-        raise ValueError("no such layer")
+        if self.current_epoch == 1:
+            raise ValueError("no such layer")
+        return super().training_step(batch)
 """
 
 
@@ -244,7 +246,7 @@ def test_the_same_error_again_and_again_stops_the_search_with_its_traceback(plac
     done = command("run", "--set", "model.class_path=odd.Fails", "--n-trials", 20, "--workers", 1, cwd=place)
     assert done.returncode == 1
     assert "stopped: the same failure 3 times in a row" in done.stdout
-    assert 'odd.py", line 6, in training_step' in done.stdout
+    assert 'odd.py", line 7, in training_step' in done.stdout
     kinds = [trial.user_attrs["kind"] for trial in load(place).trials]
     assert kinds == ["user_error"] * 3
     (place / "odd.py").write_text(
@@ -337,6 +339,56 @@ def test_one_line_a_mistake(place: Path, options: list[str], line: str) -> None:
     assert len(refused.stderr.strip().splitlines()) == 1
     assert not (place / "studies" / "studies.db").exists()
     assert not (place / "x").exists()
+
+
+BROKEN = """
+from lightsearch import Classifier
+
+class Broken(Classifier):
+    def training_step(self, batch):
+        print("printed")
+        raise ValueError("no such layer")
+
+class Hides(Classifier):
+    def on_validation_epoch_end(self):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            ["model.class_path=odd.Broken"],
+            "model.class_path = 'odd.Broken': Broken.training_step raises ValueError: no such layer (odd.py, line 7); "
+            "--workers 0 shows the traceback",
+        ),
+        pytest.param(
+            ["model.class_path=odd.Hides"],
+            "metric = 'val_acc': is not logged; validation logs nothing",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["trainer.fast_dev_run=true"],
+            "trainer.fast_dev_run = True: ends every trial after a batch; leave it out",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["metric=train_loss"],
+            "metric = 'train_loss': is logged in training only (on_train_epoch_end), and a search compares trials",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_dry_run_says_it_in_a_line_and_stores_nothing(place: Path, options: list[str], line: str) -> None:
+    (place / "odd.py").write_text(BROKEN)
+    before = sorted(place.rglob("*"))
+    refused = command("run", *(word for option in options for word in ("--set", option)), cwd=place)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(line)
+    assert len(refused.stderr.splitlines()) == 1
+    assert "printed" not in refused.stdout
+    assert sorted(path for path in place.rglob("*") if "__pycache__" not in path.parts) == before
 
 
 def test_unknown_options_and_names(place: Path) -> None:

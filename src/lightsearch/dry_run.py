@@ -197,6 +197,9 @@ def _in_child(
 
 def _be(sender: Connection, study_file: StudyFile, data_dir: str | None, folder: Path) -> None:
     """The child's whole life."""
+    import torch
+
+    torch.set_num_threads(1)  # a batch is over before threads pay
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the parent decides
     signal.signal(signal.SIGTERM, interrupt)
     end_with_parent()

@@ -24,7 +24,10 @@ from lightsearch import Classifier
 
 class Noted(Classifier):
     def on_train_epoch_start(self):
-        line = json.dumps([Path(self.trainer.default_root_dir).name, self.current_epoch]) + "\\n"
+        name = Path(self.trainer.default_root_dir).name
+        if not name.startswith("trial-"):
+            return  # a dry run
+        line = json.dumps([name, self.current_epoch]) + "\\n"
         log = os.open("epochs.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.write(log, line.encode())
         os.close(log)
