@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import random
 import re
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from lightsearch.dry_run import DryRun, configurations, dry_run
+from lightsearch.launchers.processes import ForkServer
 from lightsearch.study_file import StudyFile, validate
 
 N, CLASSES = 96, 3
@@ -526,3 +530,30 @@ def test_the_modules_own_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert tried(Elsewhere) == DryRun()
     assert list(tmp_path.iterdir()) == []
     assert "writes into the trial's own folder; leave dirpath out" in refused(InTheWay)
+
+
+class Hangs(Net):
+    def on_train_start(self) -> None:
+        while True:
+            with contextlib.suppress(BaseException):
+                time.sleep(600)
+
+
+class Dies(Net):
+    def on_train_start(self) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+@pytest.mark.slow
+def test_a_child_leaves_nothing_whatever_becomes_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    server = ForkServer(["tests.test_dry_run"])
+    assert dry_run(server, study(Net, InWorkers), None, None) == DryRun()
+    (line,) = dry_run(server, study(Broken), None, None).mistakes
+    assert line.endswith("; --workers 0 shows the traceback")
+    (late,) = dry_run(server, study(Hangs), None, 0.5).notes
+    assert late == "note: a dry run was not done within 0.5 s (--trial-timeout)"
+    (dead,) = dry_run(server, study(Dies), None, None).notes
+    assert dead == "note: the process of a dry run died: exit code -11"
+    assert multiprocessing.active_children() == []
+    assert list(tmp_path.glob("lightsearch-*")) == []

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from lightsearch import Classifier
 from lightsearch.checkpoints import resume_point
 from lightsearch.confirm import fixed_epochs
+from lightsearch.confirm.fixed_epochs import fit_without_validation
 from lightsearch.data import ImageData
 from lightsearch.outcome import Diverged
 from lightsearch.pruning import PruningCallback
@@ -354,3 +355,13 @@ def test_validation_after_every_batch(tmp_path: Path) -> None:
     _, log = train(tmp_path, keywords={"max_epochs": 1, "val_check_interval": 1})
     assert [row["epoch"] for row in log.history] == list(range(9))  # 1 is a batch, 1.0 an epoch
     assert all("val_acc" in row for row in log.history)
+
+
+def test_training_without_validation_keeps_its_last_checkpoint_too(tmp_path: Path) -> None:
+    log = EpochLog(None)
+    module = own(1)
+    keywords = {"max_epochs": 9, "accelerator": "cpu"}
+    data = ImageData("digits", batch_size=128, val_size=0.2)
+    fit_without_validation(module, data, epochs=3, folder=tmp_path, seed=7, keywords=keywords, log=log)
+    assert len(log.history) == 3  # its early stopping, which watches a validation, does not count
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["epoch"] == 2
