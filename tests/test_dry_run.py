@@ -515,9 +515,21 @@ def test_this_process_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(tmp_path.iterdir()) == []
 
 
+class Interrupts(Net):
+    def on_train_start(self) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_ctrl_c_stays_one() -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        tried(Interrupts)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
 class Elsewhere(Net):
     def configure_callbacks(self) -> Any:
-        return [ModelCheckpoint(dirpath="mine", every_n_train_steps=1), ModelCheckpoint("theirs")]
+        return [ModelCheckpoint(dirpath="mine", every_n_train_steps=1), ModelCheckpoint()]
 
 
 class InTheWay(Net):
@@ -527,7 +539,8 @@ class InTheWay(Net):
 
 def test_the_modules_own_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert tried(Elsewhere) == DryRun()
+    (note,) = tried(Elsewhere).notes
+    assert note == f"note: the model's ModelCheckpoint writes to {tmp_path.resolve()}/mine, which all trials share"
     assert list(tmp_path.iterdir()) == []
     assert "writes into the trial's own folder; leave dirpath out" in refused(InTheWay)
 

@@ -65,13 +65,13 @@ def attempt(study_file: StudyFile, data_dir: str | None, folder: Path) -> DryRun
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     first, other = configurations(study_file)
     try:
-        failure = _failure(study_file, first, data_dir, folder / "first", whole=False)
-        if failure is None:
-            return DryRun()
+        failure = _tried(study_file, first, data_dir, folder / "first", whole=False)
+        if not isinstance(failure, BaseException):
+            return DryRun(notes=failure)
         passing = _of_configuration(failure)
         if passing is None:
-            again = _failure(study_file, other, data_dir, folder / "other", whole=True)
-            if again is not None and _alike(failure, again):
+            again = _tried(study_file, other, data_dir, folder / "other", whole=True)
+            if isinstance(again, BaseException) and _alike(failure, again):
                 return DryRun(mistakes=[str(_mistake(again, study_file))])
             passing = _mistake(failure, study_file).mend
     except UserError as error:
@@ -119,10 +119,10 @@ def _lowest(parameter: Any) -> Any:
     return parameter.examples()[0]
 
 
-def _failure(
+def _tried(
     study_file: StudyFile, params: dict[str, Any], data_dir: str | None, folder: Path, *, whole: bool
-) -> BaseException | None:
-    """What a configuration fails of.
+) -> list[str] | BaseException:
+    """What is worth knowing of a configuration, or what it fails of.
 
     Raises:
         UserError: what is wrong with the study.
@@ -131,14 +131,13 @@ def _failure(
 
     folder.mkdir()
     try:
-        probe(study_file, params, data_dir, folder, whole=whole)
+        return probe(study_file, params, data_dir, folder, whole=whole)
     except (UserError, Interrupted, KeyboardInterrupt):
         raise
     except BaseException as error:  # the user's own code may end the process, too
         if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
             raise error.__context__ from None  # Lightning's way with a Ctrl-C
         return error
-    return None
 
 
 def _of_configuration(error: BaseException) -> str | None:

@@ -30,7 +30,9 @@ HOOKS = {
 """What a module and its data must have, and the hint."""
 
 
-def probe(study_file: StudyFile, params: dict[str, Any], data_dir: str | None, folder: Path, *, whole: bool) -> None:
+def probe(
+    study_file: StudyFile, params: dict[str, Any], data_dir: str | None, folder: Path, *, whole: bool
+) -> list[str]:
     """Trains a batch of a configuration and validates, as its trial would.
 
     Args:
@@ -39,6 +41,9 @@ def probe(study_file: StudyFile, params: dict[str, Any], data_dir: str | None, f
         data_dir: Folder of the data files.
         folder: Takes the checkpoints.
         whole: Whether to validate on all that a trial validates on, and not on one batch.
+
+    Returns:
+        What is worth knowing, a line each.
 
     Raises:
         UserError: what is wrong with it, a line each.
@@ -72,6 +77,7 @@ def probe(study_file: StudyFile, params: dict[str, Any], data_dir: str | None, f
         raise UserError(Mistake("data.class_path", study_file.data.class_path, mend))
     if watch.mistakes:
         raise UserError(*watch.mistakes)
+    return watch.notes
 
 
 class Probe(Callback):
@@ -85,6 +91,7 @@ class Probe(Callback):
 
     def __init__(self, study_file: StudyFile, keywords: dict[str, Any], folder: Path) -> None:
         self.mistakes: list[Mistake] = []
+        self.notes: list[str] = []
         self.trained = False
         """Whether there was a batch to train on."""
         self._study_file = study_file
@@ -98,11 +105,15 @@ class Probe(Callback):
             given = getattr(one, "dirpath", None)
             if given is None or type(one).__module__.startswith("lightsearch."):
                 continue
-            if Path(given).resolve() == self._folder.resolve():
+            folder, theirs = self._folder.resolve(), Path(given).resolve()
+            if theirs == folder:
                 mend = (
                     "its ModelCheckpoint writes into the trial's own folder; leave dirpath out, or name a folder in it"
                 )
                 raise UserError(Mistake("model.class_path", self._study_file.model.class_path, mend))
+            if folder in theirs.parents:
+                continue
+            self.notes.append(f"note: the model's ModelCheckpoint writes to {given}, which all trials share")
             one.dirpath = str(self._folder / "checkpoints")  # nothing of a dry run stays
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
