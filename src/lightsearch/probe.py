@@ -107,9 +107,7 @@ class Probe(Callback):
                 continue
             folder, theirs = self._folder.resolve(), Path(given).resolve()
             if theirs == folder:
-                mend = (
-                    "its ModelCheckpoint writes into the trial's own folder; leave dirpath out, or name a folder in it"
-                )
+                mend = "its ModelCheckpoint writes into the trial's own folder; leave dirpath out, or name one in it"
                 raise UserError(Mistake("model.class_path", self._study_file.model.class_path, mend))
             if folder in theirs.parents:
                 continue
