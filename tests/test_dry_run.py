@@ -436,6 +436,17 @@ def test_an_exception_is_a_line_that_says_where(
     assert "Traceback" in capsys.readouterr().err  # in one's own process
 
 
+class Pickles(Net):
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["points"] = Points()
+
+
+def test_a_checkpoint_that_cannot_be_loaded_safely() -> None:
+    line = refused(Pickles)
+    assert line.startswith("model.class_path = 'tests.test_dry_run.Pickles': a checkpoint ")
+    assert "tests.test_dry_run.Points" in line
+
+
 # what one configuration alone fails of
 
 

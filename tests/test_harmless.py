@@ -89,7 +89,7 @@ def test_states_of_harmless_types_are_loaded_as_they_were(tmp_path: Path) -> Non
         "set": {1, 2},
     }
     checkpoint = {**states, "array": np.arange(6.0).reshape(2, 3)}
-    SafeCheckpoints().save_checkpoint(checkpoint, tmp_path / LAST)
+    SafeCheckpoints(tmp_path).save_checkpoint(checkpoint, tmp_path / LAST)
     loaded = harmless.load(tmp_path / LAST)
     assert {name: loaded[name] for name in states} == states
     assert np.array_equal(loaded["array"], checkpoint["array"])

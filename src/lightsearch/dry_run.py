@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from lightsearch.blame import blamed, message, told
 from lightsearch.errors import Mistake, UserError, blocked
 from lightsearch.launchers.processes import ForkServer, end_with_parent, interrupt
-from lightsearch.outcome import Interrupted, Kind, kind_of
+from lightsearch.outcome import PLAIN, Interrupted, Kind, kind_of
 from lightsearch.space import ListParameter
 from lightsearch.study_file import StudyFile
 
@@ -143,7 +143,7 @@ def _tried(
 def _of_configuration(error: BaseException) -> str | None:
     """That a failure is one of this configuration, or of the machine; None: it may be that of all."""
     machine = kind_of(error) in (Kind.OUT_OF_MEMORY, Kind.DIVERGED) or blocked(error) is not None
-    if machine or blamed(error).is_ours:
+    if machine or (blamed(error).is_ours and type(error).__name__ not in PLAIN):
         return message(error)
     return None
 
@@ -159,6 +159,8 @@ def _mistake(error: BaseException, study_file: StudyFile) -> Mistake:
     model, data = find_class(study_file.model, "model"), find_class(study_file.data, "data")
     blame = blamed(error, [model, data])
     field, value = "model.class_path", study_file.model.class_path
+    if type(error).__name__ in PLAIN:
+        return Mistake(field, value, message(error))
     if blame.is_data:
         field, value = "data.class_path", study_file.data.class_path
     elif blame.place is None:
