@@ -8,10 +8,13 @@ import os
 import random
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 import torch.nn.functional as F
@@ -565,6 +568,7 @@ class Hangs(Net):
 
 class Dies(Net):
     def on_train_start(self) -> None:
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "of-a-dry-run"])
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
@@ -580,4 +584,5 @@ def test_a_child_leaves_nothing_whatever_becomes_of_it(tmp_path: Path, monkeypat
     (dead,) = dry_run(server, study(Dies), None, None).notes
     assert dead == "note: the process of a dry run died: exit code -11"
     assert multiprocessing.active_children() == []
+    assert not [one for one in psutil.process_iter(["cmdline"]) if "of-a-dry-run" in (one.info["cmdline"] or [])]
     assert list(tmp_path.glob("lightsearch-*")) == []

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from lightsearch import descendants
 from lightsearch.blame import blamed, message, told
 from lightsearch.errors import Mistake, UserError, blocked
 from lightsearch.launchers.processes import ForkServer, end_with_parent, interrupt
@@ -194,12 +195,14 @@ def _in_child(
         process.join(END_SECONDS)
         process.kill()
         process.join()
+        descendants.end_of_killed([process.pid])
 
 
 def _be(sender: Connection, study_file: StudyFile, data_dir: str | None, folder: Path) -> None:
     """The child's whole life."""
     import torch
 
+    descendants.mark()
     torch.set_num_threads(1)  # a batch is over before threads pay
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the parent decides
     signal.signal(signal.SIGTERM, interrupt)
