@@ -15,7 +15,9 @@ from optuna.trial import TrialState
 
 from lightsearch import storage
 from lightsearch import study as study_module
+from lightsearch.compat.studies import forget_params
 from lightsearch.errors import Blocked, UserError
+from lightsearch.opening import study_names
 from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.storage import check_server, open_storage, storage_lock, storage_time
 from lightsearch.study import Assigned, Due, Ledger, attach_trial, leaders
@@ -164,6 +166,19 @@ class StorageContract:
         ledger.storage.set_trial_user_attr(trial._trial_id, "owner", owner)
         again = ask(self.ledger(), 1)
         assert (again.number, again.attempt, len(again.params)) == (0, 2, 3)
+
+    def test_half_sampled_parameters_are_forgotten_and_a_study_is_declared_anew(self) -> None:
+        ledger = self.ledger("sampler.name=RandomSampler")
+        first = ask(ledger, 1)
+        ledger.tell(first, Outcome(number=0, kind=Kind.INTERRUPTED))
+        forget_params(ledger.storage, first.trial_id)
+        assert ledger.study.trials[0].params == {}
+        assert ask(ledger, 1).params == first.params  # as they were drawn the first time
+        ledger.tell(first._replace(attempt=2), Outcome(number=0, kind=Kind.INTERRUPTED))
+        anew = self.ledger("metric=['val_acc', 'val_loss']", "direction=['maximize', 'minimize']")
+        assert len(anew.study.directions) == 2
+        assert study_names(anew.storage) == ["digits", "digits.before-1"]
+        assert ask(anew, 1).number == 0
 
     def test_one_samples_while_another_asks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ledger, other = self.ledger(), self.ledger()

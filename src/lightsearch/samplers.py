@@ -72,6 +72,7 @@ class SeededSampler(BaseSampler):
         return self._samplers[trial.number]
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._samplers.pop(trial.number, None)  # of an earlier start, which may have drawn half of the parameters
         self._of(trial).before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
