@@ -90,7 +90,7 @@ class ForkServer:
         deadline = time.monotonic() + RESTART_SECONDS
         while True:
             here, there = _context.Pipe()  # anew each time: a child that was forked as its server died keeps its end
-            child = Child(target=target, args=(there, *args), daemon=daemon)
+            child = Child(target=_as_in_a_script, args=(target, there, *args), daemon=daemon)
             try:
                 with self._running(), _no_main_module():
                     child.start()
@@ -125,13 +125,16 @@ class ForkServer:
         Raises:
             RuntimeError: if the child dies.
         """
-        child, connection = self.start(_answer, function, args, daemon=True)
+        child, connection = self.start(_answer, function, args)  # no daemon: a DataLoader may want workers there
         try:
             answer = connection.recv()
         except EOFError:
             child.join()
             ended = f"a process that was to run {function.__name__} ended with {child.exitcode}"
             raise RuntimeError(ended) from None
+        except BaseException:
+            child.kill()
+            raise
         finally:
             connection.close()
         child.join()
@@ -225,6 +228,16 @@ class ProcessLauncher:
         return self._server.start(_work, self._threads)
 
 
+def _as_in_a_script(target: Callable[..., None], *args: Any) -> None:
+    """Calls ``target`` where processes start as the platform starts them by default.
+
+    A fork server's child would have a DataLoader's workers start from one more server each time, which takes seconds
+    to import everything again, and which no lambda can be sent to.
+    """
+    multiprocessing.set_start_method(None, force=True)
+    target(*args)
+
+
 def _work(receiver: Connection, threads: int) -> None:
     """A worker process's whole life: it waits for its job, does it, and ends."""
     import torch
@@ -304,6 +317,7 @@ def visible_device(device: int) -> str:
 
 
 def _answer(sender: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    end_with_parent()
     try:
         answer = function(*args)
     except Exception as error:
