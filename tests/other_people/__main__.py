@@ -1,0 +1,57 @@
+"""Prints the table: ``python -m tests.other_people [NAME ...]``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from lightsearch.launchers.processes import ForkServer
+from tests.other_people.journey import Journey, travel
+from tests.other_people.table import TABLE
+
+MODULES = Path(__file__).parent / "modules"
+HEAD = (
+    "module",
+    "what there is in it",
+    "packs",
+    "a metric alone, in a pack",
+    "best value: recorded, plain Lightning",
+    "test: recorded, plain Lightning",
+    "problems",
+)
+
+
+def main(names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder, "home")
+        shutil.copytree(MODULES, home)
+        sys.path.insert(0, str(home))
+        ForkServer(sorted(file.stem for file in home.glob("*.py")))
+        print("| " + " | ".join(HEAD) + " |\n|" + " --- |" * len(HEAD))
+        for name in names or TABLE:
+            place = Path(folder, name)
+            place.mkdir()
+            os.chdir(place)
+            alone = travel(f"{name}", TABLE[name], pack=1)
+            packed = travel(f"{name}-packs", TABLE[name], pack=4)
+            print("| " + " | ".join(cell.replace("|", "\\|") for cell in row(alone, packed)) + " |", flush=True)
+        os.chdir("/")
+
+
+def row(alone: Journey, packed: Journey) -> list[str]:
+    """The cells of one module."""
+    metric = next((name for name in packed.alone if "train" in name), packed.case.metric)
+    pair = f"{metric}: {packed.alone[metric][-1]:.5g}, {packed.packed[metric][-1]:.5g}" if packed.alone else "-"
+    tests = "; ".join(
+        f"{name}: {value:.5g}, {alone.tested_plain.get(name, float('nan')):.5g}" for name, value in alone.tested.items()
+    )
+    problems = [problem.splitlines()[0][:160] for problem in (*alone.problems, *packed.problems)]
+    values = f"{alone.value:.5g}, {alone.value_plain:.5g}"
+    return [alone.name, alone.case.idiom, packed.packs, pair, values, tests or "-", "<br>".join(problems) or "none"]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
