@@ -11,6 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from lightsearch.data.one_split import drawn_from, split_from
 from lightsearch.data.prepare import one_at_a_time
 from lightsearch.errors import Mistake, UserError, did_you_mean
 from lightsearch.flavours import is_lightning
@@ -23,12 +24,12 @@ KINDS = {"data": "LightningDataModule", "model": "LightningModule", "logger": "l
 
 
 def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> pl.LightningDataModule:
-    """The study's data with a trial's sampled arguments."""
+    """The study's data with a trial's sampled arguments; its split is the study's, whoever drew it."""
     cls = find_class(study_file.data, "data")
-    data: pl.LightningDataModule = build(
-        cls, merged(study_file.data.init_args, sampled), data_context(study_file.seed, data_dir)
-    )
-    return data
+    with drawn_from(study_file.seed):
+        data = build(cls, merged(study_file.data.init_args, sampled), data_context(study_file.seed, data_dir))
+    prepared: pl.LightningDataModule = split_from(study_file.seed, data)
+    return prepared
 
 
 def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:

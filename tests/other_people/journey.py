@@ -141,11 +141,15 @@ def _search(journey: Journey) -> Any:
         told = f"trial {trial.number} is {trial.state.name} {error.get('type', '')}: {error.get('message', '')}"
         journey.expect(trial.state.name in ("COMPLETE", "PRUNED"), f"search: {told}")
         if trial.state.name == "COMPLETE":
-            _check_curve(journey, trial, outcome)
+            _check_curve(journey, trial)
+    in_packs = [trial.number for trial in result.study.trials if trial.user_attrs.get("result", {}).get("epoch_seeds")]
+    journey.expect(
+        bool(in_packs) == (journey.packs == "taken"), f"search: packs are {journey.packs}, in one were {in_packs}"
+    )
     return result
 
 
-def _check_curve(journey: Journey, trial: Any, outcome: dict[str, Any]) -> None:
+def _check_curve(journey: Journey, trial: Any) -> None:
     curves = _curves(Path("studies", journey.name, f"trial-{trial.number:04d}", "epochs.csv"))
     metric = journey.case.metric
     reported = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
@@ -154,8 +158,6 @@ def _check_curve(journey: Journey, trial: Any, outcome: dict[str, Any]) -> None:
     journey.expect(trial.value == best, f"search: the value is {trial.value}, the best epoch's {best}")
     finite = all(math.isfinite(value) for values in curves.values() for value in values)
     journey.expect(finite, f"search: metrics of trial {trial.number} are not numbers: {curves}")
-    if journey.packs == "taken":
-        journey.expect(bool(outcome["epoch_seeds"]), f"search: packs were announced, trial {trial.number} was in none")
 
 
 def _check_value(journey: Journey, result: Any) -> None:

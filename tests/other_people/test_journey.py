@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.other_people.journey import Journey, travel
-from tests.other_people.table import TABLE
+import lightsearch
+from lightsearch.evaluation import evaluate
+from tests.other_people.journey import URL, Journey, travel
+from tests.other_people.table import RATE, TABLE, OtherPeoples, of_model
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -23,3 +25,21 @@ def test_in_packs(name: str, project: Path) -> None:
 def assert_no_problems(journey: Journey) -> None:
     if journey.problems:
         pytest.fail("\n".join(journey.problems), pytrace=False)
+
+
+def test_a_split_that_nobody_seeded_is_one_in_all_trials_and_in_the_test(project: Path) -> None:
+    case = OtherPeoples(
+        "random_split without a generator",
+        model="unseeded_split.Logistic",
+        data="unseeded_split.Unseeded",
+        metric="val_loss",
+        direction="minimize",
+        space=of_model(lr=RATE),
+    )
+    result = lightsearch.search(case.study("unseeded"), n_trials=2, workers=2, pack=1, storage=URL)
+    rows = [trial.user_attrs["result"]["metrics"] for trial in result.study.trials]
+    assert rows[0]["val_row"] == rows[1]["val_row"]
+    (tested,) = evaluate("unseeded", url=URL, data_dir=None)
+    # Means of the samples' numbers, 0 to 399: each is in one of the three parts.
+    sums = 300 * rows[0]["train_row"], 50 * rows[0]["val_row"], 50 * tested.metrics["test_row"]
+    assert sum(sums) == pytest.approx(399 * 400 / 2, rel=1e-5)
