@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lightsearch import components
+from lightsearch.flavours import based_on
 from lightsearch.study_file import ClassSpec
 
 PACKAGES = {
@@ -27,6 +29,49 @@ def missing_package(cls: type) -> str | None:
         if needed and not any(find_spec(package) for package in needed):
             return needed[0].replace("_", "-")
     return None
+
+
+def no_logger(flavour: ModuleType, folder: Path) -> Any:
+    """What takes a logger's place where there is none, and keeps nothing.
+
+    Modules may use ``self.logger`` as they do with Lightning's default Trainer, which always has one, and callbacks
+    (``LearningRateMonitor``) may ask for it.
+
+    Args:
+        flavour: The copy of Lightning that the model is of.
+        folder: What a module is told that logs are in.
+    """
+    return based_on(flavour.loggers.logger.DummyLogger, _KeepsNothing)(folder)
+
+
+class _KeepsNothing:
+    """On top of Lightning's logger that takes any call."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = str(folder)
+
+    @property
+    def save_dir(self) -> str:
+        return self._folder
+
+    @property
+    def log_dir(self) -> str:
+        return self._folder
+
+
+def hyperparameters_once(model: Any, data: Any) -> None:
+    """Keeps Lightning from refusing a model and data that save hyperparameters of one name with two values.
+
+    Those that are sampled for one of them alone differ. To loggers the model's count.
+
+    Args:
+        model: A LightningModule.
+        data: A LightningDataModule.
+    """
+    theirs = [getattr(one, "hparams_initial", {}) for one in (model, data)]
+    if theirs[0].keys() & theirs[1].keys():
+        data._log_hyperparams = False
 
 
 def build_logger(spec: ClassSpec | None, study: str, folder: Path) -> Any:

@@ -25,6 +25,7 @@ from lightsearch import devices
 from lightsearch.checkpoints import PREVIOUS, SafeCheckpoints, resume_point
 from lightsearch.flavours import based_on, data_for, of_model
 from lightsearch.folders import write_text
+from lightsearch.loggers import hyperparameters_once, no_logger
 from lightsearch.outcome import Diverged
 
 EPOCHS = "epochs.csv"
@@ -117,6 +118,7 @@ def fit(
 def run_fit(trainer: Any, model: Any, data: Any, folder: Path, rank: devices.Rank) -> None:
     """Fits, going on from the folder's last whole checkpoint if there is one."""
     checkpoint = rank.agreed(lambda: resume_point(folder))
+    hyperparameters_once(model, data)
     if checkpoint is not None:
         take_precision(model, torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["state_dict"])
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -389,7 +391,9 @@ def make_trainer(
         "profiler": based_on(flavour.profilers.Profiler, _NoProfiler)(),
         "plugins": [based_on(flavour.plugins.io.TorchCheckpointIO, SafeCheckpoints)(folder)],
     }
-    trainer = rank.trainer(flavour, {**defaults, **keywords, "callbacks": callbacks})
+    given = {**defaults, **keywords, "callbacks": callbacks}
+    given["logger"] = given["logger"] or no_logger(flavour, folder)
+    trainer = rank.trainer(flavour, given)
     if trainer.strategy.root_device.type == "cpu":
         # Lightning has torch.cuda.is_available() ask the driver's library, which an optimizer then loads in every step.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"

@@ -149,6 +149,14 @@ TABLE: dict[str, OtherPeoples] = {
         further={"logger": {"class_path": "pytorch_lightning.loggers.CSVLogger"}},
         writes=("moons-*.ckpt", "checkpoints/moons-*.ckpt", "*/checkpoints/moons-*.ckpt", "own_callbacks*/*/*"),
     ),
+    "logs_histograms": OtherPeoples(
+        "self.logger.experiment and a LearningRateMonitor without a logger; a batch size among both hyperparameters",
+        model="logs_histograms.WaveNet",
+        data="logs_histograms.Waves",
+        metric="loss/val",
+        direction="minimize",
+        space={"model": {"lr": RATE}, "data": {"batch_size": {"choice": [16, 40]}}},
+    ),
     "pendulum": OtherPeoples(
         "a module that makes itself float64",
         model="pendulum.Dynamics",
