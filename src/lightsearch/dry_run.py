@@ -178,10 +178,8 @@ def _shown(params: dict[str, Any]) -> str:
 def _in_child(
     server: ForkServer, study_file: StudyFile, data_dir: str | None, limit: float | None, folder: Path
 ) -> DryRun:
-    receiver, sender = server.context.Pipe(duplex=False)
     # No daemon: the data's loaders may have processes of their own.
-    process = server.process(_be, sender, study_file, data_dir, folder)
-    sender.close()
+    process, receiver = server.start(_be, study_file, data_dir, folder)
     try:
         if not receiver.poll(limit):
             return DryRun(notes=[f"note: a dry run was not done within {limit:g} s (--trial-timeout)"])

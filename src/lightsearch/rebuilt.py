@@ -6,7 +6,6 @@ Neither the trial nor this asks the checkpoint how to build the model: a module 
 from __future__ import annotations
 
 import contextlib
-import pickle
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +54,7 @@ def rebuild(
     import torch
     from pytorch_lightning.utilities.seed import isolate_rng
 
-    from lightsearch import components, training
+    from lightsearch import components, harmless, training
 
     training.quiet()
     checkpoint = whole_checkpoint(folder, outcome)
@@ -68,9 +67,8 @@ def rebuild(
         _seed(outcome.seed)
         try:
             _load(model, data, checkpoint, {**study_file.trainer.keywords, **sampled["trainer"]})
-        except pickle.UnpicklingError as error:
-            hint = "holds more than weights and plain types, which is not loaded; save plain hyperparameters"
-            raise UserError(Mistake("checkpoint", str(checkpoint), f"{hint} ({_first_line(error)})")) from error
+        except harmless.NotLoadable as error:
+            raise UserError(Mistake("checkpoint", str(checkpoint), str(error))) from error
         except RuntimeError as error:
             if "loading state_dict" not in str(error):
                 raise
@@ -99,12 +97,11 @@ def whole_checkpoint(folder: Path, outcome: Outcome) -> Path:
 
 def _load(model: Any, data: Any, checkpoint: Path, keywords: dict[str, Any]) -> None:
     """Loads the weights, as Lightning does when a trial goes on from this checkpoint."""
-    import torch
-
+    from lightsearch import harmless
     from lightsearch.flavours import overrides
     from lightsearch.training import take_precision
 
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = harmless.load(checkpoint)
     take_precision(model, state["state_dict"])
     if overrides(model, "setup") or overrides(model, "configure_model"):
         _restore_in_trainer(model, data, checkpoint, keywords)  # these hooks may make layers, and look at the Trainer

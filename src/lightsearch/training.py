@@ -21,7 +21,7 @@ import torch
 from pytorch_lightning import Callback, seed_everything
 from torch.utils.data import DataLoader
 
-from lightsearch import devices
+from lightsearch import devices, harmless
 from lightsearch.checkpoints import PREVIOUS, SafeCheckpoints, resume_point
 from lightsearch.flavours import based_on, data_for, of_model
 from lightsearch.folders import write_text
@@ -120,7 +120,7 @@ def run_fit(trainer: Any, model: Any, data: Any, folder: Path, rank: devices.Ran
     checkpoint = rank.agreed(lambda: resume_point(folder))
     hyperparameters_once(model, data)
     if checkpoint is not None:
-        take_precision(model, torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["state_dict"])
+        take_precision(model, harmless.load(checkpoint)["state_dict"])
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     if trainer.is_global_zero:
         (folder / PREVIOUS).unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
+from lightsearch import harmless
 from lightsearch.confirm.record import Program, Weights
 from lightsearch.flavours import overrides
 from lightsearch.rebuilt import Rebuilt
@@ -34,7 +35,7 @@ def write_weights(rebuilt: Rebuilt, example: Any, path: Path) -> Weights:
         example: What ``forward`` takes, to compare the answers; None: they are not compared.
         path: The file.
     """
-    whole = torch.load(rebuilt.checkpoint, map_location="cpu", weights_only=True)
+    whole = harmless.load(rebuilt.checkpoint)
     state = {key: value for key, value in whole.items() if key not in TRAINING_ONLY}
     plain = {name: _plain(value) for name, value in rebuilt.arguments.items() if _is_plain(_plain(value))}
     built = {**{key: value for key, value in state.items() if key not in AS_ARGUMENTS}, "hyper_parameters": plain}

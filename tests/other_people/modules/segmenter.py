@@ -18,7 +18,7 @@ class Squares(pl.LightningDataModule):
         for mask in masks:
             top, left = torch.randint(0, 8, (2,), generator=g).tolist()
             mask[:, top : top + 4, left : left + 4] = 1
-        return TensorDataset(masks + 0.6 * torch.randn(masks.shape, generator=g), masks)
+        return TensorDataset(masks + 0.2 * torch.randn(masks.shape, generator=g), masks)
 
     def setup(self, stage: str) -> None:
         self.train_set, self.val_set, self.test_set = self._set(200, 0), self._set(50, 1), self._set(50, 2)
@@ -38,11 +38,12 @@ class Segmenter(pl.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.body = nn.Sequential(
-            nn.Conv2d(1, channels, 3, padding=1),
+            nn.Conv2d(1, channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(channels),
             nn.ReLU(),
             nn.Conv2d(channels, 1, 3, padding=1),
         )
+        self.register_buffer("pos_weight", torch.tensor(8.0))
         self.validation_step_outputs: list[dict[str, torch.Tensor]] = []
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -50,7 +51,7 @@ class Segmenter(pl.LightningModule):
 
     def training_step(self, batch, batch_idx: int) -> torch.Tensor:
         images, masks = batch
-        loss = F.binary_cross_entropy_with_logits(self(images), masks)
+        loss = F.binary_cross_entropy_with_logits(self(images), masks, pos_weight=self.pos_weight)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True)
         return loss
 
