@@ -117,8 +117,8 @@ def fit(
 
 def run_fit(trainer: Any, model: Any, data: Any, folder: Path, rank: devices.Rank) -> None:
     """Fits, going on from the folder's last whole checkpoint if there is one."""
-    checkpoint = rank.agreed(lambda: resume_point(folder))
     hyperparameters_once(model, data)
+    checkpoint = rank.agreed(lambda: resume_point(folder))
     if checkpoint is not None:
         take_precision(model, harmless.load(checkpoint)["state_dict"])
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)

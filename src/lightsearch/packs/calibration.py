@@ -62,7 +62,7 @@ def calibrate(study_file: StudyFile, data_dir: str | None, size: int) -> Calibra
         tempfile.TemporaryDirectory() as name,
         _hosted(study_file, sampled, data_dir, Path(name) / "packed") as packed,
     ):
-        if (reason := _attach(packed)) is not None:
+        if (reason := _attach(packed) or _unbounded(packed, study_file)) is not None:
             return Calibration(incompatibility=reason)
         compared = _compare(packed, study_file, sampled, data_dir, Path(name) / "proof")
         refutations = [found.refutation for found in compared.values() if found.refutation is not None]
@@ -105,6 +105,17 @@ def _attach(host: Host) -> str | None:
     for member in host.advance():
         return f"a trial of it failed: {member.error}"  # what is wrong with it will be said of a trial
     return next((member.refused for member in host.members if member.refused is not None), None)
+
+
+def _unbounded(host: Host, study_file: StudyFile) -> str | None:
+    """Why trials' own epochs do not train in packs, where the few steps of an epoch here would."""
+    if type(study_file.trainer.keywords.get("limit_train_batches")) is int:
+        return None
+    try:
+        sum(len(loader) for loader in host.members[0].trainer.fit_loop._combined_loader.flattened)
+    except (TypeError, NotImplementedError):
+        return engines.UNBOUNDED
+    return None
 
 
 def _compare(

@@ -23,6 +23,7 @@ PLAIN = {
     "world_size": 1,
 }
 """What a Trainer must have for its steps to be a pack's."""
+UNBOUNDED = "the number of batches an epoch is not known"
 CALLBACK_HOOKS = (
     "on_after_backward",
     "on_before_backward",
@@ -60,7 +61,7 @@ def incompatibility(trainer: Any, module: Any) -> str | None:
     if isinstance(trainer.fit_loop._combined_loader.iterables, list | tuple | dict):
         return "there are several training loaders"
     if not isinstance(trainer.num_training_batches, int):
-        return "the number of batches an epoch is not known"
+        return UNBOUNDED
     base = of_model(module)
     for hook in STEP_HOOKS:
         if getattr(type(module), hook) is not getattr(base.LightningModule, hook):
