@@ -318,7 +318,7 @@ def test_hooks_of_the_data_are_called_in_packs(tmp_path: Path, host: Host) -> No
         alone.train(epoch_seeds=together.epoch_seeds)
         plain.train(epoch_seeds=together.epoch_seeds)
         torch.testing.assert_close(together.curve("val_mse"), alone.curve("val_mse"), rtol=1e-4, atol=1e-5)
-        assert (together.curve("val_mse") - plain.curve("val_mse")).abs().max() > 1e-2
+        assert (together.curve("val_mse") - plain.curve("val_mse")).abs().max() > 2e-3
 
 
 def test_a_calibration_proves_and_times(place: Path) -> None:
