@@ -27,6 +27,7 @@ def main(
     from lightsearch.evaluation import evaluate
     from lightsearch.folders import study_folder
     from lightsearch.origin import note
+    from lightsearch.provenance import changed_sources
     from lightsearch.storage import open_storage, storage_url
     from lightsearch.study import find_study
 
@@ -44,8 +45,10 @@ def main(
             f"\nThis is evaluation number {evaluations[-1].ordinal} of this study's test set. "
             "A choice made after looking at test results is no longer tested by them."
         )
-    if (line := note(find_study(open_storage(url, create=False), name))) is not None:
-        screen.print(f"\n{line}", markup=False, soft_wrap=True)
+    found = find_study(open_storage(url, create=False), name)
+    for line in [*changed_sources(found.user_attrs), note(found)]:
+        if line is not None:
+            screen.print(f"\n{line}", markup=False, soft_wrap=True)
     screen.print(f"\nrecorded with the study and in {study_folder(name) / 'test_evaluations.json'}", soft_wrap=True)
 
 

@@ -12,7 +12,7 @@ import cloudpickle
 import pytest
 
 from lightsearch.preflight import preflight
-from lightsearch.provenance import changes, noticed, sources
+from lightsearch.provenance import changed_sources, changes, noticed, sources
 from lightsearch.study import Ledger
 from tests.conftest import FACTS, digits, open_ledger
 
@@ -56,6 +56,10 @@ def test_a_class_and_what_it_is_made_of_are_digested_and_libraries_are_not(write
         "the source of parts_of_it",
     ]
     assert changes({}, before) == []  # a study of an earlier version
+    assert changed_sources({"fingerprint": declared, "noticed": before}) == [
+        "changed since the search: the source of parts_of_it"
+    ]
+    assert changed_sources({"fingerprint": declared}) == []
 
 
 def test_what_is_missing_or_raises_is_no_matter_here(write: Callable[..., None]) -> None:

@@ -51,7 +51,7 @@ class SafeCheckpoints:
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            _write(checkpoint, temporary)
+            write_through(checkpoint, temporary)
             if self._loaded:
                 harmless.check(temporary)
             else:  # once for each fit, which says more and takes longer
@@ -132,7 +132,12 @@ def is_whole(file: Path) -> bool:
     return True
 
 
-def _write(checkpoint: dict[str, Any], file: Path) -> None:
+def write_through(checkpoint: dict[str, Any], file: Path) -> None:
+    """Writes a checkpoint and forces it to the disk.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
     with file.open("wb") as stream:
         try:
             torch.save(checkpoint, stream)

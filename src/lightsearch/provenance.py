@@ -45,6 +45,16 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return lines + [f"the source of {name}" for name in old if old[name] != new.get(name, old[name])]
 
 
+def changed_sources(attrs: dict[str, Any]) -> list[str]:
+    """What a study's classes are made of and was not when it was last searched, a line each; they are imported.
+
+    Args:
+        attrs: The study's user attributes.
+    """
+    before = {"sources": attrs.get("noticed", {}).get("sources", {})}
+    return [f"changed since the search: {line}" for line in changes(before, {"sources": sources(attrs["fingerprint"])})]
+
+
 def sources(declared: dict[str, Any]) -> dict[str, str]:
     """Digests of what the study's classes, or its function, are made of.
 

@@ -14,6 +14,7 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from lightsearch import harmless
+from lightsearch.checkpoints import write_through
 from lightsearch.confirm.record import Program, Weights
 from lightsearch.flavours import overrides
 from lightsearch.rebuilt import Rebuilt
@@ -42,7 +43,7 @@ def write_weights(rebuilt: Rebuilt, example: Any, path: Path) -> Weights:
     needs = {name: value for name, value in rebuilt.arguments.items() if name not in plain}
     weights = Weights(source=_source(type(rebuilt.model)))
     for content, given in ((state, {}), (built, {}), (built, needs)):
-        torch.save(content, path)
+        write_through(content, path)
         try:
             differs = differences(rebuilt.model, _load(rebuilt, path, given), example)
         except Exception as error:  # whatever the class objects to
