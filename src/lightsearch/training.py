@@ -357,6 +357,7 @@ def quiet() -> None:
         ".*The number of training batches.*",
         ".*sync_dist=True.*",
         ".*exists and is not empty.*",
+        ".*The dirpath has changed.*",  # a module's own ModelCheckpoint, where its checkpoint is tested or loaded
         ".*LeafSpec.*",
         ".*`srun` command is available.*",
     ):

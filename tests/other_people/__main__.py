@@ -32,13 +32,15 @@ def main(names: list[str]) -> None:
         ForkServer(sorted(file.stem for file in home.glob("*.py")))
         print("| " + " | ".join(HEAD) + " |\n|" + " --- |" * len(HEAD))
         for name in names or TABLE:
-            place = Path(folder, name)
-            place.mkdir()
-            os.chdir(place)
-            alone = travel(f"{name}", TABLE[name], pack=1)
-            packed = travel(f"{name}-packs", TABLE[name], pack=4)
+            alone, packed = (_travel(name, Path(folder, f"{name}-{pack}"), pack) for pack in (1, 4))
             print("| " + " | ".join(cell.replace("|", "\\|") for cell in row(alone, packed)) + " |", flush=True)
         os.chdir("/")
+
+
+def _travel(name: str, place: Path, pack: int) -> Journey:
+    place.mkdir()
+    os.chdir(place)
+    return travel(name, TABLE[name], pack)
 
 
 def row(alone: Journey, packed: Journey) -> list[str]:

@@ -48,6 +48,7 @@ LEFT = (
     "reports/{name}/final/*",
     "studies/.artifacts/*",  # pictures for Optuna's dashboard
     "studies/.*.lock",  # a lock that was deleted would lock nobody out
+    "studies/{name}/.retrain.lock",
     "studies/{name}/trial-????/.worker.lock",
 )
 """What the README says is left behind."""

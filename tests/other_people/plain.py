@@ -43,8 +43,6 @@ def metrics(
         checkpoint: Loaded by the Trainer before.
         module: The module as it is; None: it is made from the parameters.
     """
-    for name in COPIES:
-        logging.getLogger(name).setLevel(logging.ERROR)
     quiet = {
         "logger": False,
         "enable_checkpointing": False,
@@ -54,6 +52,8 @@ def metrics(
     keywords = {key: value for key, value in case.trainer.items() if key not in OF_FITTING}
     module = module or model(case, params)
     copy, samples = _copy_of(module), data(case, params)
+    for name in COPIES:  # now that both are imported, which sets it
+        logging.getLogger(name).setLevel(logging.ERROR)
     if _copy_of(samples) is not copy:
         samples = _of_the_other(copy, samples)
     with warnings.catch_warnings():

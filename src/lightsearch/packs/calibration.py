@@ -11,6 +11,7 @@ import io
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def calibrate(study_file: StudyFile, data_dir: str | None, size: int) -> Calibra
     sampled = [study_file.space.suggest(sampler.ask()) for _ in range(size)]
     with (
         contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(action="ignore"),  # of what is slow, or odd, in vmap alone
         tempfile.TemporaryDirectory() as name,
         _hosted(study_file, sampled, data_dir, Path(name) / "packed") as packed,
     ):
