@@ -97,7 +97,9 @@ def test_a_signal_in_a_write_stays_what_it_is(tmp_path: Path) -> None:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Path, "open", lambda file, mode: Slow(file, mode.replace("b", "")))
                 with pytest.raises(Interrupted):
-                    checkpoints.write_through({"weights": torch.rand(1000), "more": torch.rand(1000)}, tmp_path / "a.ckpt")
+                    checkpoints.write_through(
+                        {"weights": torch.rand(1000), "more": torch.rand(1000)}, tmp_path / "a.ckpt"
+                    )
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -60,18 +60,24 @@ class _KeepsNothing:
         return self._folder
 
 
-def hyperparameters_once(model: Any, data: Any) -> None:
-    """Keeps Lightning from refusing a model and data that save hyperparameters of one name with two values.
+def hyperparameters_once(flavour: ModuleType) -> Any:
+    """A callback that keeps Lightning from refusing a model and data that save two values under one name.
 
-    Those that are sampled for one of them alone differ. To loggers the model's count.
+    What is sampled for one of them alone differs. To loggers the model's hyperparameters count then.
 
     Args:
-        model: A LightningModule.
-        data: A LightningDataModule.
+        flavour: The copy of Lightning that the model is of.
     """
-    theirs = [getattr(one, "hparams_initial", {}) for one in (model, data)]
-    if theirs[0].keys() & theirs[1].keys():
-        data._log_hyperparams = False
+    return based_on(flavour.callbacks.Callback, _HyperparametersOnce)()
+
+
+class _HyperparametersOnce:
+    """On top of Lightning's callback."""
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
+        data = trainer.datamodule
+        if data is not None and pl_module.hparams_initial.keys() & data.hparams_initial.keys():
+            data._log_hyperparams = False
 
 
 def build_logger(spec: ClassSpec | None, study: str, folder: Path) -> Any:

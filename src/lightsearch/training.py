@@ -117,7 +117,6 @@ def fit(
 
 def run_fit(trainer: Any, model: Any, data: Any, folder: Path, rank: devices.Rank) -> None:
     """Fits, going on from the folder's last whole checkpoint if there is one."""
-    hyperparameters_once(model, data)
     checkpoint = rank.agreed(lambda: resume_point(folder))
     if checkpoint is not None:
         take_precision(model, harmless.load(checkpoint)["state_dict"])
@@ -392,7 +391,7 @@ def make_trainer(
         "profiler": based_on(flavour.profilers.Profiler, _NoProfiler)(),
         "plugins": [based_on(flavour.plugins.io.TorchCheckpointIO, SafeCheckpoints)(folder)],
     }
-    given = {**defaults, **keywords, "callbacks": callbacks}
+    given = {**defaults, **keywords, "callbacks": [*callbacks, hyperparameters_once(flavour)]}
     given["logger"] = given["logger"] or no_logger(flavour, folder)
     trainer = rank.trainer(flavour, given)
     if trainer.strategy.root_device.type == "cpu":

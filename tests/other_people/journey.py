@@ -104,8 +104,8 @@ def travel(name: str, case: OtherPeoples, pack: int) -> Journey:
     result = None
     with journey.stage("search"):
         result = _search(journey)
-    if result is None or result.best is None:
-        return journey
+    if result is None or result.best is None or journey.packs not in ("", "taken"):
+        return journey  # what trains one by one although packs are asked for is a journey of its own
     with journey.stage("validation"):
         _check_value(journey, result)
     with journey.stage("evaluate"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,13 +12,27 @@ from lightsearch.evaluation import evaluate
 from tests.other_people.journey import URL, Journey, travel
 from tests.other_people.table import RATE, TABLE, OtherPeoples, of_model
 
+VARIANTS = frozenset(
+    {"kaggle_mlp_sampled", "one_cycle_unclipped", "pendulum_precision", "click_stream_limited", "augmented"}
+)
+"""Further studies of modules that the table has."""
+PLAINLY_REFUSED = frozenset(
+    {"gan", "one_cycle", "own_callbacks", "ema", "two_towers", "char_lm", "warmed_up", "untested"}
+)
+"""What packs refuse by a hook or a Trainer's argument, or what ``test_one_by_one`` says all of."""
 
-@pytest.mark.parametrize("name", TABLE)
+
+def names(less_telling: frozenset[str]) -> list[Any]:
+    """The table's names; of some the test is slow."""
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name in less_telling)) for name in TABLE]
+
+
+@pytest.mark.parametrize("name", names(VARIANTS))
 def test_one_by_one(name: str, project: Path) -> None:
     assert_no_problems(travel(name, TABLE[name], pack=1))
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", names(VARIANTS | PLAINLY_REFUSED))
 def test_in_packs(name: str, project: Path) -> None:
     assert_no_problems(travel(name, TABLE[name], pack=4))
 
