@@ -227,7 +227,8 @@ def _probe(
     except NotPackable:
         raise
     except Exception as error:
-        raise NotPackable(f"its training_step cannot be vectorised: {str(error).strip():.200}") from error
+        words = (str(error).strip().splitlines() or [type(error).__name__])[0].partition(". ")[0]
+        raise NotPackable(f"its training_step cannot be vectorised ({words:.100})") from error
     finally:
         first.__class__ = cls
     drawn = not before.is_now()
