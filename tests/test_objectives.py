@@ -28,7 +28,8 @@ from lightsearch.report.facts import gather
 from lightsearch.report.front_plots import fronts
 from lightsearch.study import Assigned
 from lightsearch.study_file import read_declaration, validate
-from lightsearch.training import EpochLog
+from lightsearch.training import EpochLog, fit
+from studies.examples.tabular import Regressor, Table
 from tests.conftest import ROOT, command, digits, open_ledger
 
 TWO = ('metric=["val_acc", "parameters"]', 'direction=["maximize", "minimize"]')
@@ -94,7 +95,10 @@ def test_several_objectives_are_kept_and_read_again() -> None:
 
 
 def test_other_objectives_are_another_study(tmp_path: Path) -> None:
-    open_ledger(digits(*TWO), tmp_path)
+    ledger = open_ledger(digits(*TWO), tmp_path)
+    done = ledger.ask(5)
+    assert isinstance(done, Assigned)
+    ledger.tell(done, Outcome(number=0, kind=Kind.COMPLETE, value=0.75, metrics={"val_acc": 0.75, "parameters": 9}))
     with pytest.raises(UserError, match=r"metric: \['val_acc', 'parameters'\] in the study, 'val_acc' in the file"):
         open_ledger(digits(), tmp_path)
 
@@ -200,23 +204,36 @@ def test_spreads_of_other_programs_are_none() -> None:
     assert [trial.number for trial in pareto.front(study.trials, ["maximize", "minimize"])] == [0]
 
 
-class Validated:
-    """What a callback sees of a Trainer after a validation."""
+class Diverging(Regressor):
+    """Logs a second metric that is no number in its second epoch."""
 
-    sanity_checking = False
-    current_epoch = 3
-
-    def __init__(self, **metrics: float) -> None:
-        self.callback_metrics = metrics
+    def on_validation_epoch_end(self) -> None:
+        self.log("val_other", float("nan") if self.current_epoch == 1 else 0.5)
 
 
-def test_every_logged_objective_must_be_there_and_finite() -> None:
-    watched = WatchedMetrics(["val_acc", "val_loss"])
-    watched.on_validation_end(Validated(val_acc=0.5, val_loss=0.1), None)
-    with pytest.raises(MissingMetric, match=r'metric = "val_loss".*it logs val_acc'):
-        watched.on_validation_end(Validated(val_acc=0.5), None)
-    with pytest.raises(Diverged, match="val_loss is nan in epoch 3"):
-        watched.on_validation_end(Validated(val_acc=0.5, val_loss=float("nan")), None)
+@pytest.mark.parametrize(
+    ("names", "error", "words"),
+    [
+        (["val_mse", "val_other"], Diverged, "val_other is nan in epoch 1"),
+        (["val_mse", "val_none"], MissingMetric, 'metric = "val_none"'),
+    ],
+)
+def test_every_logged_objective_must_be_there_and_finite(
+    tmp_path: Path, names: list[str], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        fit(
+            Diverging(),
+            Table(),
+            folder=tmp_path,
+            seed=1,
+            metric="val_mse",
+            mode="min",
+            patience=0,
+            keywords={"max_epochs": 3},
+            log=EpochLog(None),
+            callbacks=[WatchedMetrics(names)],
+        )
 
 
 def floats(packed: dict[str, str]) -> list[float]:
