@@ -125,22 +125,42 @@ class ForkServer:
         Raises:
             RuntimeError: if the child dies.
         """
-        child, connection = self.start(_answer, function, args)  # no daemon: a DataLoader may want workers there
+        (answer,) = self.call_at_once(1, function, *args)
+        return answer
+
+    def call_at_once(self, count: int, function: Callable[..., Any], *args: Any) -> list[Any]:
+        """``function(*args)``, run in so many children at the same time; what each of them answers.
+
+        Raises:
+            RuntimeError: if a child dies.
+        """
+        # No daemons: a DataLoader may want workers there.
+        children = [self.start(_answer, function, args) for _ in range(count)]
         try:
-            answer = connection.recv()
-        except EOFError:
-            child.join()
-            ended = f"a process that was to run {function.__name__} ended with {child.exitcode}"
-            raise RuntimeError(ended) from None
+            answers = [_heard(function, child, connection) for child, connection in children]
         except BaseException:
-            child.kill()
+            for child, _ in children:
+                child.kill()
             raise
         finally:
-            connection.close()
+            for _, connection in children:
+                connection.close()
+        for child, _ in children:
+            child.join()
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return answers
+
+
+def _heard(function: Callable[..., Any], child: Child, connection: Connection) -> Any:
+    """What a child answers."""
+    try:
+        return connection.recv()
+    except EOFError:
         child.join()
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+        ended = f"a process that was to run {function.__name__} ended with {child.exitcode}"
+        raise RuntimeError(ended) from None
 
 
 class ProcessLauncher:

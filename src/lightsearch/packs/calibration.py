@@ -40,7 +40,7 @@ PROCESS_SECONDS = 0.06
 """What a process of its own costs a trial (``python -m tests.benchmarks.overhead``)."""
 TRAINED_SHARE = 0.35
 """The share of ``max_epochs`` that a trial trains on average: early stopping and pruning save the rest."""
-TIMED_SECONDS = 6.0
+TIMED_SECONDS = 3.0
 """After so much of it, fewer rounds have to do."""
 
 

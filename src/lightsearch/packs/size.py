@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
+from lightsearch.launchers.cores import usable_cores
 from lightsearch.launchers.processes import ForkServer
 from lightsearch.study_file import StudyFile
 
@@ -12,6 +14,8 @@ AUTO = 8
 """Trials of a pack whose size is not asked for: more of them leave the sampler and the pruner less to learn from."""
 LEAST = 4
 """Below this a pack that is not asked for is not worth a calibration."""
+CALIBRATIONS = 8
+"""Calibrations at the same time, at most."""
 WORTH_IT = 1.2
 """How many times as fast a pack must be to be chosen without being asked for."""
 
@@ -72,7 +76,7 @@ def choose_packing(
     found = Calibration()
     if reason is None:
         try:
-            found = server.call(_calibrate, study_file, data_dir, min(size, AUTO), threads)
+            found = _calibrated(server, study_file, data_dir, min(size, AUTO), workers, threads)
             reason = found.incompatibility
         except Exception as error:  # whatever it is, it will be said of the trials that meet with it
             reason = f"the calibration ended with {type(error).__name__}: {error}"
@@ -84,6 +88,17 @@ def choose_packing(
         return ONE_BY_ONE
     say(f"trials train in packs of {size}: proved equal to one by one, and {found.gain:.1f} times as fast")
     return Packing(size, found.proved)
+
+
+def _calibrated(
+    server: ForkServer, study_file: StudyFile, data_dir: str | None, size: int, workers: int, threads: int
+) -> Calibration:
+    """What calibrations have found, as many at a time as there will be workers: they share caches and memory too."""
+    at_once = max(1, min(workers, usable_cores() // threads, CALIBRATIONS))
+    found: list[Calibration] = server.call_at_once(at_once, _calibrate, study_file, data_dir, size, threads)
+    refused = next((one for one in found if one.incompatibility is not None), None)
+    gain = statistics.median(one.gain for one in found)
+    return refused or Calibration(gain, proved=frozenset.intersection(*(one.proved for one in found)))
 
 
 def _reason(study_file: StudyFile, devices: int) -> str | None:
