@@ -88,7 +88,7 @@ def _train_together(pair: Sequence[CalibrationTrial]) -> str | None:
         if isinstance(member.error, LeftPack):
             return str(member.error)
         if member.error is not None:
-            return f"a trial failed in a pack: {type(member.error).__name__}: {str(member.error).strip():.200}"
+            return f"a trial failed in a pack: {type(member.error).__name__}: {str(member.error).strip():.60}"
         if member.refused is not None:
             return member.refused
     return None
