@@ -1,1 +1,1 @@
-"""What a person types. One file a command: parsing and printing only; the work is in ``lightsearch``."""
+"""What a person types in a clone (``python -m search.run``): each file forwards to its command in ``lightsearch.cli``."""

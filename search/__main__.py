@@ -1,21 +1,8 @@
 """``python -m search``: the commands together."""
 
-COMMANDS = {
-    "new": "a study file for a class of your own",
-    "run": "search, or go on with a search",
-    "status": "what a study holds: counts, the best so far, running trials",
-    "report": "tables, summaries and a page about a study",
-    "dashboard": "Optuna's dashboard in a browser, also while a search runs",
-    "evaluate": "the best trial's checkpoint on the test set",
-    "retrain": "the leaders on fresh seeds, the winner trained and tested; or a trial again",
-}
+from lightsearch.cli import COMMANDS
 
-
-def main() -> None:
+if __name__ == "__main__":
     print("usage: python -m search.COMMAND [--help]\n")
     for name, purpose in COMMANDS.items():
         print(f"  python -m search.{name:<10} {purpose}")
-
-
-if __name__ == "__main__":
-    main()

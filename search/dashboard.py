@@ -1,37 +1,7 @@
 """``python -m search.dashboard``: all studies of the storage in a browser."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
-
-from search._command import Storage, console, run
-
-
-def main(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")] = 8080,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    storage: Storage = None,
-) -> None:
-    """Show the studies in a browser, also while a search is writing; Ctrl-C ends it."""
-    import contextlib
-
-    from lightsearch.dashboard import address, is_loopback, make_dashboard
-    from lightsearch.storage import open_storage, storage_url
-
-    screen = console()
-    opened = open_storage(storage_url(storage), create=False)
-    # Entered before the address is told: whoever has read it may press Ctrl-C.
-    with make_dashboard(opened, host=host, port=port) as server, contextlib.suppress(KeyboardInterrupt):
-        screen.print(f"dashboard {address(server, host)}    Ctrl-C ends it", soft_wrap=True)
-        if not is_loopback(host):
-            screen.print(
-                "WARNING: it has no login: whoever reaches this address can read, change and delete every study.",
-                soft_wrap=True,
-            )
-        server.serve_forever()
-
+from lightsearch.cli.command import run
+from lightsearch.cli.dashboard import main
 
 if __name__ == "__main__":
     run(main, "dashboard")

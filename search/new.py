@@ -1,54 +1,7 @@
 """``python -m search.new``: a study file for a class of your own."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
-
-from lightsearch.errors import Mistake, UserError
-from search._command import console, run, study_path
-
-
-def main(
-    model: Annotated[str, typer.Option(help="The LightningModule: package.module.Class, or of a file in studies/.")],
-    data: Annotated[str, typer.Option(help="The LightningDataModule, likewise.")] = "lightsearch.data.ImageData",
-    name: Annotated[str | None, typer.Option(help="The study's name; else the model's.")] = None,
-) -> None:
-    """Write a study file for a class of your own, with ranges for the arguments whose names are known."""
-    from lightsearch.study_file import ClassSpec, checked_name
-
-    study = name or model.rpartition(".")[2].lower()
-    try:
-        path = study_path(checked_name(study))
-    except ValueError as error:
-        raise UserError(Mistake("--name", study, str(error))) from None
-    if path.exists():
-        raise UserError(Mistake("--name", study, f"{path} is there already; choose another name"))
-    screen = console()
-    screen.print("loading PyTorch and the classes ...")
-
-    from pydantic import ValidationError
-
-    from lightsearch.components import data_context, find_class
-    from lightsearch.data import ImageData
-    from lightsearch.proposal import propose
-
-    classes = {}
-    for field, given in (("model", model), ("data", data)):
-        try:
-            classes[field] = find_class(ClassSpec(class_path=given), field)
-        except ValidationError:
-            raise UserError(Mistake(f"--{field}", given, "write package.module.Class")) from None
-    known = set(data_context(0, "."))
-    if issubclass(classes["data"], ImageData):
-        known |= {"in_features", "num_classes"}
-    text = propose(classes["model"], classes["data"], name=study, file=str(path), known=known)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    screen.print(f"\n{text}\nwritten to {path}; look it over, then", markup=False, soft_wrap=True)
-    screen.print(f"  python -m search.run --study {path} --n-trials 20", markup=False, soft_wrap=True)
-
+from lightsearch.cli.command import run
+from lightsearch.cli.new import main
 
 if __name__ == "__main__":
     run(main, "new")

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from joblib import cpu_count
 
-from lightsearch.study import Ledger
-from lightsearch.study_file import StudyFile, read_declaration, validate
+from lightsearch.declare.reading import read_declaration
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.declare.validation import validate
+from lightsearch.study.trial_queue import TrialQueue
 from tests import postgresql
 
 # Tests share the cores: a thread that waits for another one must not burn one meanwhile.
@@ -98,11 +100,13 @@ def digits(*overrides: str) -> StudyFile:
 FACTS: dict[str, Any] = {"data": {"split_hash": "abc", "n_val": 287}, "device": "test", "versions": {}, "noticed": {}}
 
 
-def open_ledger(study_file: StudyFile, folder: Path, url: str | None = None, facts: dict[str, Any] = FACTS) -> Ledger:
+def open_queue(
+    study_file: StudyFile, folder: Path, url: str | None = None, facts: dict[str, Any] = FACTS
+) -> TrialQueue:
     """The study, opened or created in ``folder`` as a search does it."""
-    from lightsearch.storage import open_storage
+    from lightsearch.storage.opening import open_storage
 
     url = url or f"sqlite:///{folder}/studies/studies.db"
-    ledger = Ledger(study_file, open_storage(url), url, folder / "studies" / study_file.name)
-    ledger.open(facts)
-    return ledger
+    queue = TrialQueue(study_file, open_storage(url), url, folder / "studies" / study_file.name)
+    queue.open(facts)
+    return queue

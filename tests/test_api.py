@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lightsearch.classifier import Classifier
 from lightsearch.errors import UserError
+from lightsearch.models.classifier import Classifier
 from tests.conftest import environment
 
 SCRIPT = """

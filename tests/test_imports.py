@@ -33,39 +33,75 @@ def uses(file: Path, package: str, *, late: bool = True) -> bool:
     return any(name == package or name.startswith(f"{package}.") for name in imported(file, late=late))
 
 
-@pytest.mark.parametrize("file", sorted(SOURCE.rglob("*.py")), ids=lambda file: str(file.relative_to(SOURCE)))
-def test_nothing_in_the_library_imports_the_commands(file: Path) -> None:
-    assert not uses(file, "search")
-
-
-@pytest.mark.parametrize(
-    "name", ["classifier.py", "training.py", *(f"data/{f.name}" for f in (SOURCE / "data").glob("*.py"))]
+FLOORS = (
+    ("api", "cli"),
+    ("confirm",),
+    ("coordinator",),
+    ("preflight",),
+    ("launchers", "report"),
+    ("packs",),
+    ("training", "display"),
+    ("study",),
+    ("storage", "data", "models"),
+    ("machine",),
+    ("declare",),
+    ("compat",),
+    ("paths", "outcome"),
+    ("atomic_files", "signals"),
+    ("errors",),
+    ("credentials",),
 )
-def test_model_data_and_training_do_not_know_optuna(name: str) -> None:
-    assert not uses(SOURCE / name, "optuna")
-    assert not uses(SOURCE / name, "optuna_integration")
+"""Rooms, and the files that every room knows, from the top: a file imports from its own room and from lower floors."""
+FLOOR = {room: -number for number, rooms in enumerate(FLOORS) for room in rooms}
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def room_of(module: str) -> str:
+    """``lightsearch.study.origin`` is in ``study``; the package's own file, which only forwards, is in none."""
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_imports_go_down(file: Path) -> None:
+    room = file.relative_to(SOURCE).parts[0].removesuffix(".py")
+    if room == "__init__":
+        return  # it forwards to the names that users know
+    assert room in FLOOR, f"{room} is on no floor"
+    assert not uses(file, "search")
+    others = {name for name in imported(file) if name.startswith("lightsearch.") and room_of(name) != room}
+    assert not {name for name in others if room_of(name) in FLOOR and FLOOR[room_of(name)] >= FLOOR[room]}
+
+
+@pytest.mark.parametrize("room", ["declare", "storage", "study", "machine", "display", "cli", "report"])
+def test_torch_is_not_imported_at_module_level(room: str) -> None:
+    for file in (SOURCE / room).rglob("*.py"):
+        assert not {name.partition(".")[0] for name in imported(file, late=False)} & {*SLOW, "pandas"} - (
+            {"pandas"} if room == "report" else set()
+        ), file
+
+
+KNOW_OPTUNA = {"trial.py", "function_trial.py", "pruning.py", "calibration.py", "proof.py"}
+"""Where a trial is one of a study's, or its parameters are drawn."""
+
+
+def test_model_data_and_the_fit_do_not_know_optuna() -> None:
+    rooms = [file for room in ("models", "data", "training", "packs") for file in (SOURCE / room).glob("*.py")]
+    assert {file.name for file in rooms if uses(file, "optuna") or uses(file, "optuna_integration")} == KNOW_OPTUNA
 
 
 def test_only_the_evaluation_opens_the_test_set() -> None:
-    importers = {file.name for file in SOURCE.rglob("*.py") if uses(file, "lightsearch.data.test_set")}
+    importers = {file.name for file in FILES if uses(file, "lightsearch.data.test_set")}
     assert importers == {"evaluation.py"}
-    readers = {file.name for file in SOURCE.rglob("*.py") if "train=False" in file.read_text(encoding="utf-8")}
+    readers = {file.name for file in FILES if "train=False" in file.read_text(encoding="utf-8")}
     assert readers == {"test_set.py"}
 
 
-def test_only_the_space_samples() -> None:
-    assert {file.name for file in SOURCE.rglob("*.py") if ".suggest_" in file.read_text(encoding="utf-8")} == {
-        "space.py"
-    }
+def test_only_parameters_sample() -> None:
+    calling = {file.name for file in FILES if "trial.suggest_" in file.read_text(encoding="utf-8")}
+    assert calling == {"parameters.py"}
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "lightsearch",
-        *(f"lightsearch.{name}" for name in ("study_file", "space", "storage", "study", "searching", "api", "runner")),
-    ],
-)
+@pytest.mark.parametrize("module", ["lightsearch", "lightsearch.api", "lightsearch.coordinator.pipeline"])
 def test_what_must_start_at_once_imports_nothing_slow(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())

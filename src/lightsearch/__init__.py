@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightsearch.api import search
-    from lightsearch.classifier import Classifier
-    from lightsearch.function_trial import trial_folder
-    from lightsearch.ray_cluster import RayCluster
+    from lightsearch.launchers.ray import RayCluster
+    from lightsearch.models.classifier import Classifier
+    from lightsearch.training.function_trial import trial_folder
 
 __all__ = ["Classifier", "RayCluster", "search", "trial_folder"]
 __version__ = "0.1.0"
 
 _PLACES = {
-    "Classifier": "lightsearch.classifier",
-    "RayCluster": "lightsearch.ray_cluster",
+    "Classifier": "lightsearch.models.classifier",
+    "RayCluster": "lightsearch.launchers.ray",
     "search": "lightsearch.api",
-    "trial_folder": "lightsearch.function_trial",
+    "trial_folder": "lightsearch.training.function_trial",
 }
 
 

@@ -16,13 +16,14 @@ from typing import Any
 import cloudpickle
 from rich.console import Console
 
+from lightsearch.coordinator.pipeline import search as run_search
+from lightsearch.coordinator.search_result import SearchResult
+from lightsearch.declare.reading import check_declaration, classes_beside, read_declaration
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.display.display import Display, display_on
 from lightsearch.errors import Mistake, UserError
-from lightsearch.progress import Display, display_on
-from lightsearch.ray_cluster import RayCluster
-from lightsearch.searching import SearchResult
-from lightsearch.searching import search as run_search
-from lightsearch.storage import storage_url
-from lightsearch.study_file import StudyFile, check_declaration, classes_beside, read_declaration
+from lightsearch.launchers.ray import RayCluster
+from lightsearch.storage.urls import storage_url
 
 Study = str | Path | Mapping[str, Any] | StudyFile | Callable[[Any], float]
 
@@ -94,8 +95,8 @@ def search(
         result = run_search(declared, display=shown, **options)
         if result.failure is not None:
             shown.message(f"stopped: {result.failure.reason}\n{result.failure.told}")
-        if result.blocked is not None:
-            shown.message(f"stopped: {result.blocked}")
+        if result.unavailable is not None:
+            shown.message(f"stopped: {result.unavailable}")
         return result
 
 
@@ -107,8 +108,8 @@ def _declaration(study: Study) -> dict[str, Any]:
         classes_beside(Path(study))
         return read_declaration(Path(study), [])
     if isinstance(study, type):
-        mend = "is a class; give a function of a trial, or a dictionary that names it: model = ..., data = ..."
-        raise UserError(Mistake("study", study.__name__, mend))
+        hint = "is a class; give a function of a trial, or a dictionary that names it: model = ..., data = ..."
+        raise UserError(Mistake("study", study.__name__, hint))
     declared: dict[str, Any] = dict(study) if isinstance(study, Mapping) else {"objective": study}
     if callable(declared.get("objective")):
         declared |= _named_function(declared["objective"])

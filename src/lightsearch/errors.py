@@ -14,15 +14,15 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing to mend: where it is, what was given, and what to do about it."""
+    """One thing to hint: where it is, what was given, and what to do about it."""
 
     field: str
     value: object
-    mend: str
+    hint: str
 
     def __str__(self) -> str:
         text = repr(self.value)
-        return f"{self.field} = {text if len(text) <= 80 else text[:77] + '...'}: {self.mend}"
+        return f"{self.field} = {text if len(text) <= 80 else text[:77] + '...'}: {self.hint}"
 
 
 class UserError(Exception):
@@ -41,7 +41,7 @@ class Untestable(UserError):
     """There is nothing to test a model with: no test samples, or no ``test_step``. No use of the test set was made."""
 
 
-class Blocked(Exception):
+class ResourceUnavailable(Exception):
     """The machine does not let the work go on: the disk is full, a folder is read-only, the storage is gone.
 
     Neither the user's code nor the trial is to blame, so no trial fails of it: it waits to be continued.
@@ -50,7 +50,7 @@ class Blocked(Exception):
     """
 
 
-class StorageFailed(Blocked):
+class StorageFailed(ResourceUnavailable):
     """The study's storage does not do what it is asked; a trial's own database is not meant.
 
     Args:
@@ -65,17 +65,17 @@ class StorageFailed(Blocked):
         super().__init__(f"the storage: {self.reason}")
 
 
-def blocked(error: BaseException) -> Blocked | None:
-    """The exception as a ``Blocked``, if that is what it is."""
-    if isinstance(error, Blocked):
+def as_unavailable(error: BaseException) -> ResourceUnavailable | None:
+    """The exception as a ``ResourceUnavailable``, if that is what it is."""
+    if isinstance(error, ResourceUnavailable):
         return error
     if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return Blocked(str(error))
+        return ResourceUnavailable(str(error))
     return None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The mend for a misspelt name: the nearest known one, or the list of them."""
+    """The hint for a misspelt name: the nearest known one, or the list of them."""
     import difflib
 
     names = sorted(known)

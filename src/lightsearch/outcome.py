@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from pydantic import BaseModel, ConfigDict
 
 from lightsearch.credentials import without_secrets
-from lightsearch.errors import blocked
+from lightsearch.errors import as_unavailable
 from lightsearch.signals import EndAtOnce
 
 PLAIN = {"MissingMetric", "NoNumber", "NotLoadable"}
@@ -180,7 +180,7 @@ def kind_of(error: BaseException) -> Kind:
         return Kind.OUT_OF_MEMORY
     if isinstance(error, Diverged):
         return Kind.DIVERGED
-    if isinstance(error, Interrupted | EndAtOnce) or blocked(error) is not None:
+    if isinstance(error, Interrupted | EndAtOnce) or as_unavailable(error) is not None:
         return Kind.INTERRUPTED
     return Kind.USER_ERROR
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lightsearch import trial
-from lightsearch.checkpoints import LAST, SafeCheckpoints
-from lightsearch.fencing import Fence
+from lightsearch.training import trial
+from lightsearch.training.checkpoint_files import LAST, SafeCheckpoints
+from lightsearch.training.worker_lock import AttemptGuard
 
 spent = 0.0
 
@@ -51,7 +51,7 @@ def careful_trial(**arguments: Any) -> None:
     os.fsync = timed(os.fsync)
     save = SafeCheckpoints.save_checkpoint
     SafeCheckpoints.save_checkpoint = timed(save, lambda _, __, path, *___: Path(path).name == LAST)  # type: ignore[method-assign]
-    Fence.on_validation_end = timed(Fence.on_validation_end)  # type: ignore[method-assign]
+    AttemptGuard.on_validation_end = timed(AttemptGuard.on_validation_end)  # type: ignore[method-assign]
     trial.sole_worker = lock
     trial.run_trial(**arguments)
     (arguments["folder"] / "safety.txt").write_text(str(spent))

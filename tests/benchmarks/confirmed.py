@@ -10,13 +10,14 @@ import argparse
 import json
 from pathlib import Path
 
+from lightsearch.confirm.evaluation import Tested, data_with_test_set, test_once
 from lightsearch.confirm.ranking import summarise
 from lightsearch.confirm.runs import Run, finished
-from lightsearch.evaluation import Tested, data_with_test_set, test_once
-from lightsearch.folders import study_folder
-from lightsearch.rebuilt import rebuild
-from lightsearch.storage import open_storage, storage_url
-from lightsearch.study import declaration_of, find_study
+from lightsearch.paths import study_folder
+from lightsearch.storage.opening import open_storage
+from lightsearch.storage.urls import storage_url
+from lightsearch.study.stored import declaration_of, find_study
+from lightsearch.training.rebuild import rebuild
 
 
 def main() -> None:

@@ -21,25 +21,26 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from lightsearch.launchers.processes import ForkServer
-from lightsearch.progress import PlainDisplay
-from lightsearch.runner import Coordinator
-from lightsearch.storage import open_storage
-from lightsearch.study import Assigned, Due, Ledger
-from lightsearch.study_file import read_declaration, validate
+from lightsearch.coordinator.coordinator import Coordinator
+from lightsearch.declare.reading import read_declaration
+from lightsearch.declare.validation import validate
+from lightsearch.display.plain import PlainDisplay
+from lightsearch.launchers.fork_server import ForkServer
+from lightsearch.storage.opening import open_storage
+from lightsearch.study.trial_queue import NoTrialReason, TrialAssignment, TrialQueue
 from tests.benchmarks.overhead import TrivialLauncher
 
 ROOT = Path(__file__).parents[2]
 
 
-class TimedLedger(Ledger):
+class TimedLedger(TrialQueue):
     """Notes how long asking takes."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.seconds: list[float] = []
 
-    def ask(self, n_trials: int) -> Assigned | Due:
+    def ask(self, n_trials: int) -> TrialAssignment | NoTrialReason:
         began = time.perf_counter()
         due = super().ask(n_trials)
         self.seconds.append(time.perf_counter() - began)
@@ -49,9 +50,9 @@ class TimedLedger(Ledger):
 class Growth(PlainDisplay):
     """Prints a line every tenth of the study."""
 
-    def __init__(self, ledger: TimedLedger, trials: int) -> None:
+    def __init__(self, queue: TimedLedger, trials: int) -> None:
         super().__init__(Console(file=io.StringIO()), direction="maximize", n_trials=trials)
-        self.ledger, self.trials, self.count = ledger, trials, 0
+        self.queue, self.trials, self.count = queue, trials, 0
         self.began = time.perf_counter()
         self.process = psutil.Process()
 
@@ -61,7 +62,7 @@ class Growth(PlainDisplay):
         self.count += 1
         step = max(self.trials // 10, 1)
         if self.count % step == 0:
-            ask = statistics.median(self.ledger.seconds[-step:]) * 1e3
+            ask = statistics.median(self.queue.seconds[-step:]) * 1e3
             rate = step / (time.perf_counter() - self.began)
             self.began = time.perf_counter()
             memory = self.process.memory_info().rss / 2**20
@@ -81,11 +82,11 @@ def main() -> None:
         server = ForkServer()
         server.call(time.sleep, 0)
         url = "sqlite:///studies/studies.db"
-        ledger = TimedLedger(study_file, open_storage(url), url, Path(folder) / "studies" / "digits")
-        ledger.open({"data": {}, "versions": {}, "device": ""})
+        queue = TimedLedger(study_file, open_storage(url), url, Path(folder) / "studies" / "digits")
+        queue.open({"data": {}, "versions": {}, "device": ""})
         launcher = TrivialLauncher(server, workers=2, threads=1, accelerators=0)
         print("trials   median ask     memory   open")
-        Coordinator(ledger, launcher, Growth(ledger, trials), n_trials=trials).run()
+        Coordinator(queue, launcher, Growth(queue, trials), n_trials=trials).run()
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         for command in ("status", "report"):
             began = time.perf_counter()

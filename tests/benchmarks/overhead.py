@@ -17,13 +17,15 @@ from typing import Any
 
 from rich.console import Console
 
+from lightsearch.coordinator.coordinator import Coordinator
+from lightsearch.declare.reading import read_declaration
+from lightsearch.declare.validation import validate
+from lightsearch.display.plain import PlainDisplay
 from lightsearch.launchers import Job
-from lightsearch.launchers.processes import ForkServer, ProcessLauncher
-from lightsearch.progress import PlainDisplay
-from lightsearch.runner import Coordinator
-from lightsearch.storage import open_storage
-from lightsearch.study import Ledger
-from lightsearch.study_file import read_declaration, validate
+from lightsearch.launchers.fork_server import ForkServer
+from lightsearch.launchers.processes import ProcessLauncher
+from lightsearch.storage.opening import open_storage
+from lightsearch.study.trial_queue import TrialQueue
 from tests.benchmarks.trivial import trivial_trial
 
 ROOT = Path(__file__).parents[2]
@@ -52,12 +54,12 @@ def main() -> None:
     server.call(time.sleep, 0)  # the imports are done when it answers
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/studies.db"
-        ledger = Ledger(study_file, open_storage(url), url, Path(folder) / "digits")
-        ledger.open({"data": {}, "versions": {}, "device": ""})
+        queue = TrialQueue(study_file, open_storage(url), url, Path(folder) / "digits")
+        queue.open({"data": {}, "versions": {}, "device": ""})
         launcher = TrivialLauncher(server, workers=1, threads=1, accelerators=0)
         display = PlainDisplay(Console(file=io.StringIO()), direction="maximize", n_trials=trials)
-        Coordinator(ledger, launcher, display, n_trials=trials).run()
-        inside = [trial.user_attrs["result"]["seconds"] for trial in ledger.study.trials[:-1]]
+        Coordinator(queue, launcher, display, n_trials=trials).run()
+        inside = [trial.user_attrs["result"]["seconds"] for trial in queue.study.trials[:-1]]
     # From the launch of one trial to that of the next, less the time in the trial itself.
     gaps = [after - before for before, after in zip(launcher.launched, launcher.launched[1:], strict=False)]
     overhead = [(gap - seconds) * 1e3 for gap, seconds in zip(gaps, inside, strict=True)]

@@ -15,13 +15,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lightsearch.coordinator.coordinator import Coordinator
+from lightsearch.declare.reading import read_declaration
+from lightsearch.declare.validation import validate
+from lightsearch.display.plain import PlainDisplay
 from lightsearch.launchers import Job
-from lightsearch.launchers.processes import ForkServer, ProcessLauncher
-from lightsearch.progress import PlainDisplay
-from lightsearch.runner import Coordinator
-from lightsearch.storage import open_storage
-from lightsearch.study import Ledger
-from lightsearch.study_file import read_declaration, validate
+from lightsearch.launchers.fork_server import ForkServer
+from lightsearch.launchers.processes import ProcessLauncher
+from lightsearch.storage.opening import open_storage
+from lightsearch.study.trial_queue import TrialQueue
 from tests.benchmarks.careful import careful_trial
 from tests.benchmarks.configurations import configurations
 
@@ -51,14 +53,14 @@ def main() -> None:
     server.call(time.sleep, 0)
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/studies.db"
-        ledger = Ledger(study_file, open_storage(url), url, Path(folder) / "mnist")
-        ledger.open({"data": {}, "versions": {}, "device": ""})
+        queue = TrialQueue(study_file, open_storage(url), url, Path(folder) / "mnist")
+        queue.open({"data": {}, "versions": {}, "device": ""})
         display = PlainDisplay(Console(file=io.StringIO()), direction="maximize", n_trials=options.trials)
         launcher = CarefulLauncher(server, workers=2, threads=1, accelerators=0)
         data_dir = str(Path(options.data_dir).absolute())
-        Coordinator(ledger, launcher, display, n_trials=options.trials, data_dir=data_dir).run()
-        spent = [float(file.read_text()) for file in sorted(ledger.folder.glob("*/safety.txt"))]
-        seconds = [trial.user_attrs["result"]["seconds"] for trial in ledger.study.trials]
+        Coordinator(queue, launcher, display, n_trials=options.trials, data_dir=data_dir).run()
+        spent = [float(file.read_text()) for file in sorted(queue.folder.glob("*/safety.txt"))]
+        seconds = [trial.user_attrs["result"]["seconds"] for trial in queue.study.trials]
     epochs = options.trials * options.epochs
     print(f"{sum(spent):.2f} s of {sum(seconds):.1f} s in trials: {sum(spent) / sum(seconds):.1%}")
     print(f"{sum(spent) / epochs * 1e3:.0f} ms an epoch")

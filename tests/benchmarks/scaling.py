@@ -1,6 +1,6 @@
 """How many workers a study keeps busy, on SQLite and on PostgreSQL: ``python -m tests.benchmarks.scaling``
 
-Measured: what a trial costs its coordinator (real coordinator, ledger and storage; the launcher is a stand-in whose
+Measured: what a trial costs its coordinator (real coordinator, queue and storage; the launcher is a stand-in whose
 jobs take a given time and do nothing), and so how many trials a second one coordinator and several hand out and tell
 at most, while many trials run. Modelled from that: how busy workers are that do nothing but wait for the next trial.
 ``--check`` runs some of the modelled cases in real time. Writes ``reports/scaling.md``.
@@ -30,15 +30,19 @@ import sqlalchemy
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from lightsearch import ownership
-from lightsearch import study as study_module
+from lightsearch.coordinator.coordinator import Coordinator
+from lightsearch.declare.reading import read_declaration
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.declare.validation import validate
+from lightsearch.display.plain import PlainDisplay
 from lightsearch.launchers import Ended, Job
+from lightsearch.machine.owner import this_process
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.progress import PlainDisplay
-from lightsearch.runner import Coordinator
-from lightsearch.storage import _lock_engine, open_storage
-from lightsearch.study import Assigned, Ledger, attach_trial
-from lightsearch.study_file import StudyFile, read_declaration, validate
+from lightsearch.storage.locks import _lock_engine
+from lightsearch.storage.opening import open_storage
+from lightsearch.study import trial_queue as study_module
+from lightsearch.study.trial_queue import TrialAssignment, TrialQueue
+from lightsearch.study.worker_trial import attach_trial
 from tests import postgresql
 
 ROOT = Path(__file__).parents[2]
@@ -109,21 +113,21 @@ def declared() -> StudyFile:
     return study_file
 
 
-def open_ledger(url: str) -> Ledger:
+def open_queue(url: str) -> TrialQueue:
     study_file = declared()
     folder = Path(tempfile.gettempdir()) / "scaling" / url.rpartition("/")[2]  # whoever opens the database finds it
-    ledger = Ledger(study_file, open_storage(url), url, folder)
-    ledger.open({"data": {}, "versions": {}, "device": ""})
-    return ledger
+    queue = TrialQueue(study_file, open_storage(url), url, folder)
+    queue.open({"data": {}, "versions": {}, "device": ""})
+    return queue
 
 
 def add_trials(url: str, state: TrialState, count: int) -> None:
     """Adds trials as a search leaves them; running ones are this process's, and it is there."""
-    ledger = open_ledger(url)
+    queue = open_queue(url)
     rng = random.Random(0)
     asked = optuna.create_study().ask()
     declared().space.suggest(asked)
-    owner = ownership.this_process().model_dump()
+    owner = this_process().model_dump()
     for _ in range(count):
         params = {name: dist.to_external_repr(_drawn(dist, rng)) for name, dist in asked.distributions.items()}
         value = rng.random()
@@ -132,7 +136,7 @@ def add_trials(url: str, state: TrialState, count: int) -> None:
             result = Outcome(number=0, kind=Kind.COMPLETE, value=value, epochs=EPOCHS, metrics={"val_acc": value})
             attrs |= {"kind": "complete", "result": result.model_dump(mode="json", exclude={"params", "kind"})}
         steps = EPOCHS if state.is_finished() else EPOCHS // 2
-        ledger.study.add_trial(
+        queue.study.add_trial(
             create_trial(
                 state=state,
                 value=value if state.is_finished() else None,
@@ -142,8 +146,8 @@ def add_trials(url: str, state: TrialState, count: int) -> None:
                 intermediate_values={step: rng.random() for step in range(steps)},
             )
         )
-    ledger.storage.remove_session()
-    for engine in (ledger.storage.engine, _lock_engine(url)):  # a database that is in use cannot be copied
+    queue.storage.remove_session()
+    for engine in (queue.storage.engine, _lock_engine(url)):  # a database that is in use cannot be copied
         engine.dispose()
 
 
@@ -170,7 +174,7 @@ def counted() -> Iterator[list[int]]:
 
 def costs(url: str, samples: int = 15) -> dict[str, float]:
     """What one trial costs its coordinator, in milliseconds and statements, as the study stands."""
-    ledger = open_ledger(url)
+    queue = open_queue(url)
     took: dict[str, list[float]] = {}
     held: list[float] = []
     lock = study_module.storage_lock
@@ -190,27 +194,27 @@ def costs(url: str, samples: int = 15) -> dict[str, float]:
 
     study_module.storage_lock = timed_lock  # type: ignore[attr-defined]
     try:
-        warm = ledger.ask(10**6)
-        ledger.history()
+        warm = queue.ask(10**6)
+        queue.history()
         held.clear()
         statements = 0
         for number in range(samples):
             with counted() as count:
-                assigned = timed("ask", ledger.ask, 10**6)
+                assigned = timed("ask", queue.ask, 10**6)
                 took.setdefault("ask, lock held", []).append(held.pop())
-                history = timed("history", ledger.history)
+                history = timed("history", queue.history)
                 result = Outcome(number=assigned.number, kind=Kind.COMPLETE, value=number / samples)
                 before = count[0]
-                attached = timed("attach", attach_trial, ledger.study_file, url, assigned.trial_id, history)
+                attached = timed("attach", attach_trial, queue.study_file, url, assigned.trial_id, history)
                 for step in range(EPOCHS):
                     timed("report", _report, attached, step)
                 worker = count[0] - before
-                timed("tell", ledger.tell, assigned, result)
+                timed("tell", queue.tell, assigned, result)
                 took.setdefault("tell, lock held", []).append(held.pop())
                 statements = count[0] - worker
                 attached.trial.study._storage._backend.engine.dispose()
-        assert isinstance(warm, Assigned)
-        ledger.tell(warm, Outcome(number=warm.number, kind=Kind.COMPLETE, value=0.5))
+        assert isinstance(warm, TrialAssignment)
+        queue.tell(warm, Outcome(number=warm.number, kind=Kind.COMPLETE, value=0.5))
     finally:
         study_module.storage_lock = lock  # type: ignore[attr-defined]
     medians = {name: statistics.median(values) for name, values in took.items()}
@@ -225,19 +229,19 @@ def _report(attached: Any, step: int) -> None:
 
 
 def _memory(url: str, answer: Any) -> None:
-    ledger = open_ledger(url)
+    queue = open_queue(url)
     before = psutil.Process().memory_info().rss
-    trials = ledger.study.get_trials(deepcopy=False)
-    ledger.history()
+    trials = queue.study.get_trials(deepcopy=False)
+    queue.history()
     answer.put((psutil.Process().memory_info().rss - before) / len(trials))
 
 
 def _coordinate(url: str, slots: int, seconds: float, duration: float, barrier: Any, answer: Any) -> None:
     """A coordinator's process: it runs for so long, and says when its jobs began and ended."""
-    ledger, launcher = open_ledger(url), Sleepers(slots, seconds)
+    queue, launcher = open_queue(url), Sleepers(slots, seconds)
     display = PlainDisplay(Console(file=io.StringIO()), direction="maximize", n_trials=10**6)
-    ledger.study.get_trials(deepcopy=False)
-    coordinator = Coordinator(ledger, launcher, display, n_trials=10**6, timeout=duration)
+    queue.study.get_trials(deepcopy=False)
+    coordinator = Coordinator(queue, launcher, display, n_trials=10**6, timeout=duration)
     barrier.wait()
     began = time.monotonic()
     coordinator.run()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from lightsearch.folders import write_json
+from lightsearch.atomic_files import write_json
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.study import attach_trial
+from lightsearch.study.worker_trial import attach_trial
 
 
 def trivial_trial(**arguments: Any) -> None:

@@ -35,7 +35,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint(place: Path, started: Starte
     assert "Traceback" not in output
     (line,) = [line for line in output.splitlines() if "stopped: " in line]
     assert said in line
-    assert "mend that, and give the same command again" in line
+    assert "fix that, and give the same command again" in line
     trial = load(place).trials[0]
     assert trial.state.name == "WAITING"
     assert (place / "studies" / "digits" / "trial-0000" / "last.ckpt").exists()
@@ -59,7 +59,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         said = full.stdout + full.stderr
         assert full.returncode == 1, said
         assert "Traceback" not in said
-        assert "mend that, and give the same command again" in said
+        assert "fix that, and give the same command again" in said
         assert "No space left on device" in said or "is full" in said or "disk I/O error" in said
         subprocess.run(["mount", "-o", "remount,size=60m", str(disk)], check=True)
         done = command("run", *options, cwd=disk)

@@ -17,11 +17,12 @@ from rich.console import Console
 from lightsearch.confirm.display import Display
 from lightsearch.confirm.pool import Pool, Stopped, _train_run
 from lightsearch.confirm.runs import Run, RunOutcome
-from lightsearch.errors import Blocked
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.errors import ResourceUnavailable
 from lightsearch.launchers import Job
-from lightsearch.launchers.processes import ForkServer, ProcessLauncher
+from lightsearch.launchers.fork_server import ForkServer
+from lightsearch.launchers.processes import ProcessLauncher
 from lightsearch.outcome import Kind
-from lightsearch.study_file import StudyFile
 from tests.conftest import command, digits, enter, start
 from tests.faults.helpers import wait_for
 from tests.faults.test_damaged_checkpoints import cut
@@ -102,7 +103,7 @@ def test_a_full_disk_blocks_it_and_it_goes_on(
     full = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))"
     study_file = odd(f"if epoch == 3 and first and not os.path.exists('room'): {full}")
     doing, _ = pool(server, place, study_file, workers=2)
-    with pytest.raises(Blocked, match="trial 0, seed 1: .*" if limit else "trial 0, seed 1: ") as blocked:
+    with pytest.raises(ResourceUnavailable, match="trial 0, seed 1: .*" if limit else "trial 0, seed 1: ") as blocked:
         doing.train([run_of(0), run_of(1)])
     assert "\n" not in str(blocked.value)
     assert limit == 0 or "best.ckpt cannot be written: File too large" in str(blocked.value)
@@ -121,7 +122,7 @@ def test_a_folder_that_cannot_be_made_blocks_it(
     doing, _ = pool(server, place, odd("pass"))
     folder_of(place).parent.parent.mkdir(parents=True)
     folder_of(place).parent.touch()
-    with pytest.raises(Blocked, match=r"^trial 0, seed 1: .* cannot be made: "):
+    with pytest.raises(ResourceUnavailable, match=r"^trial 0, seed 1: .* cannot be made: "):
         doing.train([run_of()])
 
 

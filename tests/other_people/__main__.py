@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lightsearch.launchers.processes import ForkServer
+from lightsearch.launchers.fork_server import ForkServer
 from tests.other_people.journey import Journey, travel
 from tests.other_people.table import TABLE
 

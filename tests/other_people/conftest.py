@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lightsearch.launchers.processes import ForkServer
+from lightsearch.launchers.fork_server import ForkServer
 
 MODULES = Path(__file__).parent / "modules"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -20,10 +20,10 @@ from rich.console import Console
 
 import lightsearch
 from lightsearch.confirm.display import Display
+from lightsearch.confirm.evaluation import evaluate
 from lightsearch.confirm.reproduce import reproduce
 from lightsearch.confirm.retrain import retrain
 from lightsearch.errors import UserError
-from lightsearch.evaluation import evaluate
 from tests.other_people import plain
 from tests.other_people.table import OtherPeoples
 

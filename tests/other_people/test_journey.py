@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import lightsearch
-from lightsearch.evaluation import evaluate
+from lightsearch.confirm.evaluation import evaluate
 from tests.other_people.journey import URL, Journey, travel
 from tests.other_people.table import RATE, TABLE, OtherPeoples, of_model
 

@@ -1,1 +1,1 @@
-"""Private names of the libraries below, each with the version in which it was read."""
+"""Names of Optuna, Lightning and torch that are private or differ, each with the versions in which it was read."""

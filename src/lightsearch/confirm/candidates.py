@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 from optuna.trial import FrozenTrial
 
 from lightsearch.confirm.ranking import Candidate
+from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
-from lightsearch.origin import ended_how, outcome_of
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.study import leaders
-from lightsearch.study_file import StudyFile
+from lightsearch.study.leaders import leaders
+from lightsearch.study.origin import ended_how, outcome_of
 
 
-class Known(NamedTuple):
+class ClassInfo(NamedTuple):
     """What the study's classes say of themselves."""
 
     defaults: dict[str, Any] | None
@@ -24,15 +24,15 @@ class Known(NamedTuple):
     """Whether the data can train on its validation samples as well (has a method ``join_val``)."""
 
 
-def ask_classes(study_file: StudyFile) -> Known:
+def ask_classes(study_file: StudyFile) -> ClassInfo:
     """Looks at the study's classes; run where torch is imported already."""
-    from lightsearch.components import defaults, find_class
+    from lightsearch.declare.classes import defaults, find_class
 
     joins_val = hasattr(find_class(study_file.data, "data"), "join_val")
     try:
-        return Known(defaults(study_file), joins_val)
+        return ClassInfo(defaults(study_file), joins_val)
     except ValueError:
-        return Known(None, joins_val)
+        return ClassInfo(None, joins_val)
 
 
 def leading(trials: list[FrozenTrial], direction: str, top: int, name: str) -> list[Candidate]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from lightsearch.progress import describe_params
+from lightsearch.display.wording import describe_params
 
 if TYPE_CHECKING:
     from lightsearch.confirm.ranking import Confirmation

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from lightsearch.confirm.ranking import Ranked
 from lightsearch.confirm.runs import Run, RunOutcome
-from lightsearch.progress import describe_params, duration, last_epoch
+from lightsearch.display.wording import describe_params, duration, last_epoch
 
 
 class Display:

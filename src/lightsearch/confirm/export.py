@@ -13,11 +13,11 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
-from lightsearch import harmless
-from lightsearch.checkpoints import write_through
+from lightsearch.compat.lightning_package import overrides
 from lightsearch.confirm.record import Program, Weights
-from lightsearch.flavours import overrides
-from lightsearch.rebuilt import Rebuilt
+from lightsearch.training import safe_loading
+from lightsearch.training.checkpoint_files import write_through
+from lightsearch.training.rebuild import Rebuilt
 
 TRAINING_ONLY = ("optimizer_states", "lr_schedulers", "callbacks", "loops")
 """What a checkpoint holds of the training."""
@@ -36,7 +36,7 @@ def write_weights(rebuilt: Rebuilt, example: Any, path: Path) -> Weights:
         example: What ``forward`` takes, to compare the answers; None: they are not compared.
         path: The file.
     """
-    whole = harmless.load(rebuilt.checkpoint)
+    whole = safe_loading.load(rebuilt.checkpoint)
     state = {key: value for key, value in whole.items() if key not in TRAINING_ONLY}
     plain = {name: _plain(value) for name, value in rebuilt.arguments.items() if _is_plain(_plain(value))}
     built = {**{key: value for key, value in state.items() if key not in AS_ARGUMENTS}, "hyper_parameters": plain}

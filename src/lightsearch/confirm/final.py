@@ -12,26 +12,27 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.artifacts import upload_artifact
 
+from lightsearch.atomic_files import write_json, write_text
 from lightsearch.confirm import card
+from lightsearch.confirm.evaluation import Tested, data_with_test_set, test_once
 from lightsearch.confirm.ranking import Confirmation
 from lightsearch.confirm.record import CHECKPOINT, FACTS, PROGRAM, ClassFigures, Final, read_final
 from lightsearch.confirm.runs import Run, RunOutcome
-from lightsearch.dashboard import artifact_store
+from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Untestable
-from lightsearch.evaluation import Tested, data_with_test_set, test_once
-from lightsearch.folders import study_folder, write_json, write_text
-from lightsearch.rebuilt import rebuild
-from lightsearch.storage import open_storage
-from lightsearch.study import declaration_of, find_study
-from lightsearch.study_file import StudyFile
+from lightsearch.paths import study_folder
+from lightsearch.report.dashboard import artifact_store
+from lightsearch.storage.opening import open_storage
+from lightsearch.study.stored import declaration_of, find_study
+from lightsearch.training.rebuild import rebuild
 
 if TYPE_CHECKING:
     from lightsearch.confirm.display import Display
-    from lightsearch.confirm.opened import Opened
+    from lightsearch.confirm.opened import RetrainContext
 
 
 def hand_over(
-    opened: Opened,
+    opened: RetrainContext,
     run: Run,
     outcome: RunOutcome,
     confirmation: Confirmation,
@@ -77,9 +78,9 @@ def _hand_over(
 
     import torch
 
-    from lightsearch.components import build_data
     from lightsearch.confirm.export import example_of, export, write_weights
     from lightsearch.data import ImageData
+    from lightsearch.training.components import build_data
 
     study = find_study(open_storage(url, create=False), name)
     declared = declaration_of(study)

@@ -7,10 +7,13 @@ from typing import Any
 
 from pytorch_lightning import Callback, seed_everything
 
-from lightsearch import training
-from lightsearch.devices import ALONE, Rank
-from lightsearch.flavours import data_for, of_model
-from lightsearch.training import EpochLog, SeedEpochs
+from lightsearch.compat.lightning_package import data_for, package_of_model
+from lightsearch.training.checkpointing import last_checkpoint
+from lightsearch.training.epoch_log import EpochLog, log_callback
+from lightsearch.training.fit import device_of, run_fit
+from lightsearch.training.rank import ALONE, Rank
+from lightsearch.training.seeding import SeedEpochs
+from lightsearch.training.trainer import make_trainer, quiet
 
 
 class StopAfter(Callback):
@@ -64,11 +67,11 @@ def fit_without_validation(
     Returns:
         The device: ``cpu``, ``cuda:0``, ``2 x cuda``, ...
     """
-    training.quiet()
+    quiet()
     seed_everything(seed, workers=True, verbose=False)
-    flavour = of_model(model)
-    keep_last = training.last_checkpoint(flavour, folder)
-    callbacks = [SeedEpochs(seed), StopAfter(epochs), training.log_callback(flavour, log), keep_last]
-    trainer = training.make_trainer(flavour, {**keywords, "limit_val_batches": 0}, folder, callbacks, rank)
-    training.run_fit(trainer, model, data_for(flavour, data), folder, rank)
-    return training.device_of(trainer)
+    lightning = package_of_model(model)
+    keep_last = last_checkpoint(lightning, folder)
+    callbacks = [SeedEpochs(seed), StopAfter(epochs), log_callback(lightning, log), keep_last]
+    trainer = make_trainer(lightning, {**keywords, "limit_val_batches": 0}, folder, callbacks, rank)
+    run_fit(trainer, model, data_for(lightning, data), folder, rank)
+    return device_of(trainer)

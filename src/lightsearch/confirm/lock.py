@@ -9,9 +9,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from lightsearch.errors import Blocked, Mistake, UserError
-from lightsearch.folders import make_folder, write_text
-from lightsearch.ownership import Owner, this_process
+from lightsearch.atomic_files import make_folder, write_text
+from lightsearch.errors import Mistake, ResourceUnavailable, UserError
+from lightsearch.machine.owner import Owner, this_process
 
 
 @contextlib.contextmanager
@@ -25,7 +25,7 @@ def sole_retraining(study_folder: Path) -> Iterator[None]:
 
     Raises:
         UserError: if another process retrains the study.
-        Blocked: if the folder cannot be written to.
+        ResourceUnavailable: if the folder cannot be written to.
     """
     lock, card = FileLock(study_folder / ".retrain.lock"), study_folder / ".retrain.json"
     make_folder(study_folder)
@@ -35,7 +35,7 @@ def sole_retraining(study_folder: Path) -> Iterator[None]:
         hint = f"{_holder(card)} retrains it; wait until that has ended, or end it"
         raise UserError(Mistake("--study", study_folder.name, hint)) from None
     except OSError as error:
-        raise Blocked(f"{study_folder} cannot be written to: {error.strerror or error}") from error
+        raise ResourceUnavailable(f"{study_folder} cannot be written to: {error.strerror or error}") from error
     try:
         write_text(card, this_process().model_dump_json())
         yield

@@ -8,25 +8,27 @@ from typing import Any
 
 import optuna
 
-from lightsearch import provenance
 from lightsearch.confirm import candidates
 from lightsearch.confirm.display import Display
 from lightsearch.confirm.pool import Pool
 from lightsearch.confirm.ranking import Candidate
 from lightsearch.confirm.record import is_foreign
 from lightsearch.confirm.runs import Purpose, Run, retraining_seed
+from lightsearch.declare.reading import modules_of
+from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
-from lightsearch.folders import check_writable, study_folder
-from lightsearch.launchers.cores import threads_for, workers_that_fit
-from lightsearch.launchers.processes import ForkServer, ProcessLauncher
-from lightsearch.preflight import Preflight, preflight
-from lightsearch.storage import open_storage
-from lightsearch.study import check_has_model, declaration_of, find_study
-from lightsearch.study_file import StudyFile, modules_of
+from lightsearch.launchers.fork_server import ForkServer
+from lightsearch.launchers.processes import ProcessLauncher
+from lightsearch.machine.cores import threads_for, workers_that_fit
+from lightsearch.paths import check_writable, study_folder
+from lightsearch.preflight.checks import Preflight, preflight
+from lightsearch.storage.opening import open_storage
+from lightsearch.study import provenance
+from lightsearch.study.stored import check_has_model, declaration_of, find_study
 
 
 @dataclass(frozen=True)
-class Opened:
+class RetrainContext:
     """A study that can be retrained: it is there, its classes and its data are what they were."""
 
     study: optuna.Study
@@ -36,7 +38,7 @@ class Opened:
     data_dir: str | None
     server: ForkServer
     facts: Preflight
-    known: candidates.Known
+    known: candidates.ClassInfo
 
     def run(self, purpose: Purpose, one: Candidate, index: int, **rest: Any) -> Run:
         """A run of a configuration on a fresh seed."""
@@ -74,7 +76,7 @@ def open_study(name: str, url: str, output: Path | None) -> optuna.Study:
     return study
 
 
-def load(study: optuna.Study, url: str, data_dir: str | None, display: Display) -> Opened:
+def load(study: optuna.Study, url: str, data_dir: str | None, display: Display) -> RetrainContext:
     """Starts the server of worker processes, and checks the study's classes and data.
 
     Raises:
@@ -89,10 +91,10 @@ def load(study: optuna.Study, url: str, data_dir: str | None, display: Display) 
         raise UserError(*facts.mistakes)
     before, now = study.user_attrs["data"].get("split_hash"), facts.data.get("split_hash")
     if before != now:
-        mend = f"is not the study's data: split {str(before)[:12]} in the study, {str(now)[:12]} in the files"
-        raise UserError(Mistake("--data-dir", data_dir, mend))
+        hint = f"is not the study's data: split {str(before)[:12]} in the study, {str(now)[:12]} in the files"
+        raise UserError(Mistake("--data-dir", data_dir, hint))
     sources = {"sources": study.user_attrs.get("noticed", {}).get("sources", {})}
     for change in provenance.changes(sources, facts.noticed):
         display.message(f"changed since the search: {change}")
     known = server.call(candidates.ask_classes, declared)
-    return Opened(study, declared, study_folder(name), url, data_dir, server, facts, known)
+    return RetrainContext(study, declared, study_folder(name), url, data_dir, server, facts, known)

@@ -7,16 +7,16 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lightsearch import litter
+from lightsearch.atomic_files import make_folder
 from lightsearch.confirm.display import Display
 from lightsearch.confirm.runs import Run, RunOutcome, finished, read_result
-from lightsearch.errors import Blocked
-from lightsearch.folders import make_folder
+from lightsearch.coordinator.restarts import Deaths, progress, why
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.errors import ResourceUnavailable
 from lightsearch.launchers import Ended, Job, Launcher
-from lightsearch.launchers.deaths import Deaths, progress, why
+from lightsearch.machine import leftovers
 from lightsearch.outcome import EXIT_OF_SIGNAL, Kind
 from lightsearch.signals import StopRequest
-from lightsearch.study_file import StudyFile
 
 TICK_SECONDS = 0.5
 """How often the display is renewed when nothing ends."""
@@ -60,7 +60,7 @@ class Pool:
         self.display = display
         self.data_dir = data_dir
         self._stop = StopRequest(display.message, launcher.close)
-        self._blocked: Blocked | None = None
+        self._blocked: ResourceUnavailable | None = None
         self._running: dict[int, _Running] = {}
 
     def train(self, runs: list[Run]) -> list[RunOutcome]:
@@ -71,7 +71,7 @@ class Pool:
 
         Raises:
             Stopped: by Ctrl-C or SIGTERM.
-            Blocked: if a run cannot write; what is done is kept, and the same command goes on.
+            ResourceUnavailable: if a run cannot write; what is done is kept, and the same command goes on.
         """
         outcomes = [finished(run, run.folder(self.study_folder)) for run in runs]
         waiting = [number for number, outcome in enumerate(outcomes) if outcome is None]
@@ -101,7 +101,7 @@ class Pool:
         folder = run.folder(self.study_folder)
         try:
             make_folder(folder)
-        except Blocked as reason:
+        except ResourceUnavailable as reason:
             self._block(run, str(reason))
             return
         stale = read_result(folder)
@@ -129,7 +129,7 @@ class Pool:
             self._launch(ended.number)
         else:
             del self._running[ended.number]
-            litter.sweep_folder(running.folder)
+            leftovers.sweep_folder(running.folder)
         return outcome
 
     def _judge(self, running: _Running, ended: Ended) -> RunOutcome | None:
@@ -142,7 +142,7 @@ class Pool:
             return outcome
         try:
             failure = deaths.judge(ended, folder)
-        except Blocked as reason:
+        except ResourceUnavailable as reason:
             self._block(run, str(reason))
             return None
         if failure is None:
@@ -151,7 +151,7 @@ class Pool:
         return RunOutcome(number=number, kind=failure.kind, seed=run.seed, params=run.params, error=failure.error)
 
     def _block(self, run: Run, reason: str) -> None:
-        self._blocked = self._blocked or Blocked(f"{run.title}: {reason}")
+        self._blocked = self._blocked or ResourceUnavailable(f"{run.title}: {reason}")
 
     def _stop_running(self) -> None:
         """Asks whatever runs to stop, and waits for it."""

@@ -16,12 +16,12 @@ from lightsearch.confirm.display import Display
 from lightsearch.confirm.lock import sole_retraining
 from lightsearch.confirm.opened import load, open_study
 from lightsearch.confirm.runs import RUN, Run
+from lightsearch.display.wording import describe_params
 from lightsearch.errors import Mistake, UserError
-from lightsearch.folders import study_folder, trial_folder
-from lightsearch.origin import ended_how, outcome_of
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.progress import describe_params
-from lightsearch.study import differences
+from lightsearch.paths import study_folder, trial_folder
+from lightsearch.study.differences import differences
+from lightsearch.study.origin import ended_how, outcome_of
 
 PACK_TOLERANCE = 0.02
 """What a metric may differ by of a trial that trained in a pack: the same sums there are taken in another order."""

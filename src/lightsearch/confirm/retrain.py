@@ -5,19 +5,21 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
-from lightsearch import origin
+from lightsearch.atomic_files import write_json, write_text
 from lightsearch.confirm import candidates, final, ranking
 from lightsearch.confirm.display import Display, cells
+from lightsearch.confirm.evaluation import why_untested
 from lightsearch.confirm.lock import sole_retraining
-from lightsearch.confirm.opened import Opened, load, open_study
+from lightsearch.confirm.opened import RetrainContext, load, open_study
 from lightsearch.confirm.ranking import Candidate, Confirmation
 from lightsearch.confirm.record import Final
-from lightsearch.confirm.runs import Run, RunOutcome, Side
+from lightsearch.confirm.runs import Run, RunOutcome, TrainSplit
+from lightsearch.display.wording import describe_params
 from lightsearch.errors import Mistake, UserError
-from lightsearch.evaluation import why_untested
-from lightsearch.folders import study_folder, write_json, write_text
-from lightsearch.progress import describe_params
-from lightsearch.study import declaration_of, front
+from lightsearch.paths import study_folder
+from lightsearch.study import origin
+from lightsearch.study.leaders import front
+from lightsearch.study.stored import declaration_of
 
 
 def retrain(
@@ -28,7 +30,7 @@ def retrain(
     output: Path,
     top: int = 3,
     seeds: int = 5,
-    on: Side | None = None,
+    on: TrainSplit | None = None,
     n_trial: int | None = None,
     workers: int | None = None,
     data_dir: str | None = None,
@@ -57,16 +59,16 @@ def retrain(
         UserError: if the study, its classes, its data or the output folder are not as they must be, another process
             retrains the study, or all runs fail.
         Stopped: by a signal.
-        Blocked: if the machine does not let it go on, as when the disk is full.
+        ResourceUnavailable: if the machine does not let it go on, as when the disk is full.
     """
     study = open_study(name, url, output)
     declared, trials = declaration_of(study), study.get_trials(deepcopy=False)
     if n_trial is not None:
         chosen_from = [candidates.named(trials, n_trial)]
-    elif declared.several:
+    elif declared.multi_objective:
         numbers = ", ".join(str(one.number) for one in front(trials, declared.directions))
-        mend = f"has several objectives; choose a trial of its front yourself, with --n-trial: {numbers}"
-        raise UserError(Mistake("--study", name, mend))
+        hint = f"has several objectives; choose a trial of its front yourself, with --n-trial: {numbers}"
+        raise UserError(Mistake("--study", name, hint))
     else:
         chosen_from = candidates.leading(trials, declared.direction, top, name)
     with sole_retraining(study_folder(name)):
@@ -77,10 +79,10 @@ def retrain(
 
 
 def _retrain(
-    opened: Opened,
+    opened: RetrainContext,
     chosen_from: list[Candidate],
     seeds: int,
-    on: Side | None,
+    on: TrainSplit | None,
     workers: int | None,
     output: Path,
     display: Display,
@@ -116,7 +118,7 @@ def _retrain(
 
 
 def _confirm(
-    opened: Opened, chosen_from: list[Candidate], seeds: int, workers: int | None, display: Display
+    opened: RetrainContext, chosen_from: list[Candidate], seeds: int, workers: int | None, display: Display
 ) -> Confirmation:
     # Seed by seed, so that a first ranking shows early.
     runs = [opened.run("confirm", one, index) for index in range(seeds) for one in chosen_from]

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from lightsearch import litter
-from lightsearch.errors import Blocked
-from lightsearch.folders import file_digest, make_folder, write_json
+from lightsearch.atomic_files import file_digest, make_folder, write_json
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.errors import ResourceUnavailable
+from lightsearch.machine import leftovers
 from lightsearch.outcome import Diverged, Interrupted, Kind, Outcome, ending_of
-from lightsearch.study_file import StudyFile
 
 if TYPE_CHECKING:
-    from lightsearch.devices import Rank
-    from lightsearch.training import EpochLog
+    from lightsearch.training.epoch_log import EpochLog
+    from lightsearch.training.rank import Rank
 
-Side = Literal["train", "train+val"]
+TrainSplit = Literal["train", "train+val"]
 Purpose = Literal["confirm", "final", "reproduce"]
 PURPOSES: tuple[Purpose, ...] = ("confirm", "final", "reproduce")
 RUN, RESULT = "run.json", "result.json"
-IN_USE = {litter.LOCK, litter.CARD, "log.txt"}
+IN_USE = {leftovers.LOCK, leftovers.CARD, "log.txt"}
 """Files of a run's folder that its worker holds open."""
 
 
@@ -44,7 +44,7 @@ class Run(BaseModel):
     seed: int
     params: dict[str, Any]
     """The configuration, by the names of the study's space."""
-    on: Side = "train"
+    on: TrainSplit = "train"
     """What to train on; on train+val there is nothing to validate on."""
     epoch_seeds: list[int] = []
     """The epochs' seeds of a trial that trained in a pack; none: they come from the run's own."""
@@ -159,12 +159,12 @@ def train_run(study_file: StudyFile, run: Run, *, folder: Path, data_dir: str | 
 
     Raises:
         Interrupted: when asked to stop; nothing is recorded, and the run waits to be continued.
-        Blocked: if the machine does not let it go on; likewise.
+        ResourceUnavailable: if the machine does not let it go on; likewise.
     """
     # Imported here: the command that reads this file's results has no need of torch.
-    from lightsearch import devices
-    from lightsearch.fencing import sole_worker
-    from lightsearch.training import EPOCHS, EpochLog
+    from lightsearch.training import several_devices
+    from lightsearch.training.epoch_log import EPOCHS, EpochLog
+    from lightsearch.training.worker_lock import sole_worker
 
     began = time.perf_counter()
     log = EpochLog(folder / EPOCHS)
@@ -180,13 +180,13 @@ def train_run(study_file: StudyFile, run: Run, *, folder: Path, data_dir: str | 
             return done  # by a worker that was late
         prepare(run, folder)
         try:
-            ending = devices.run(study_file.devices(run.params), train, record)
+            ending = several_devices.run(study_file.devices(run.params), train, record)
         except (Interrupted, KeyboardInterrupt):
             raise
         except BaseException as error:  # the one boundary: whatever happened to the run is recorded here
             ending = ending_of(error)
             if ending["kind"] is Kind.INTERRUPTED:
-                raise Blocked(ending["error"].message) from error
+                raise ResourceUnavailable(ending["error"].message) from error
         return record(ending)
 
 
@@ -195,8 +195,9 @@ def _train(
 ) -> dict[str, Any]:
     from pytorch_lightning import seed_everything
 
-    from lightsearch import components, training
     from lightsearch.confirm.fixed_epochs import StopAfter, fit_without_validation
+    from lightsearch.training import components
+    from lightsearch.training.fit import fit
 
     sampled = study_file.space.split(run.params)
     keywords = {**study_file.trainer.keywords, **sampled["trainer"]}
@@ -210,7 +211,7 @@ def _train(
         device = fit_without_validation(model, data, epochs=run.epochs, **common)
         return {"kind": Kind.COMPLETE, "stop_reason": "epochs", "device": device}
     stop_after = [] if run.epochs is None else [StopAfter(run.epochs)]
-    fitted = training.fit(
+    fitted = fit(
         model,
         data,
         metric=study_file.metric,
@@ -232,7 +233,7 @@ def _write(
 ) -> RunOutcome:
     import torch
 
-    from lightsearch.checkpoints import BEST, LAST
+    from lightsearch.training.checkpoint_files import BEST, LAST
 
     best = log.best(study_file.metric, study_file.mode)
     checkpoint = folder / (BEST if run.on == "train" else LAST)

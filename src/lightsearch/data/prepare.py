@@ -12,8 +12,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lightsearch.errors import Blocked
-from lightsearch.flavours import NAMES
+from lightsearch.compat.lightning_package import NAMES
+from lightsearch.errors import ResourceUnavailable
 
 
 def one_at_a_time(built: Any) -> Any:
@@ -51,5 +51,5 @@ def _machine_lock(cls: type) -> FileLock:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise Blocked(f"{folder} cannot be made: {error.strerror or error}") from error
+        raise ResourceUnavailable(f"{folder} cannot be made: {error.strerror or error}") from error
     return FileLock(folder / f"prepare-{name}.lock")

@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lightsearch.compat.lightning_package import overrides
 from lightsearch.data.image_data import VAL_BATCH_SIZE, ImageData
 from lightsearch.data.loader import TensorLoader
 from lightsearch.data.sources import read_images
 from lightsearch.errors import Mistake, Untestable
-from lightsearch.flavours import overrides
 
 
 def open_test_set(data: Any) -> Any:

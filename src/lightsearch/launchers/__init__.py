@@ -24,9 +24,9 @@ class Job:
     """What to run, found by its import path on the other side."""
     arguments: dict[str, Any]
     """Its keyword arguments."""
-    kind: Hashable = None
+    batch_key: Hashable = None
     """Jobs of one kind gain from running together."""
-    alone: bool = False
+    own_process: bool = False
     """It gets a process of its own: the last one that it had died with it."""
     isolated: bool = False
     """It trains in no pack: it had to leave the last one."""
@@ -41,7 +41,7 @@ class Ended:
     """0: it ran to its end; -n: killed by signal n."""
     out_of_memory: bool = False
     """The kernel killed it, because the memory was full."""
-    in_company: bool = False
+    shared_process: bool = False
     """Others were in the same process, and may be what it died of."""
     reason: str = ""
     """Why it ended, where its exit code does not say it."""

@@ -9,10 +9,10 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
-from lightsearch.artifacts import Artifacts, Seen, results_in
-from lightsearch.errors import Blocked
-from lightsearch.folders import make_folder, write_text
+from lightsearch.atomic_files import make_folder, write_text
+from lightsearch.errors import ResourceUnavailable
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job, Launcher
+from lightsearch.storage.artifacts import Artifacts, Seen, results_in
 
 SEND_SECONDS = 1.0
 """How often a trial's new files are sent."""
@@ -81,7 +81,7 @@ class MirroredLauncher:
         sent = self._sent.pop(ended.number)
         try:
             sent.send()
-        except Blocked as error:
+        except ResourceUnavailable as error:
             return Ended(ended.number, CANNOT_WRITE, reason=str(error))
         finally:
             files = results_in(sent.folder) if self._scratch is not None else {}

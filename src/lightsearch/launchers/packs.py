@@ -13,18 +13,12 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TextIO
 
-from lightsearch import descendants, descriptors, litter
-from lightsearch.errors import blocked
+from lightsearch.errors import as_unavailable
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
-from lightsearch.launchers.memory import kernel_kills, volunteer
-from lightsearch.launchers.processes import (
-    SERVER_KILLED,
-    Child,
-    ForkServer,
-    end_with_parent,
-    interrupt,
-    visible_device,
-)
+from lightsearch.launchers.fork_server import SERVER_KILLED, Child, ForkServer, end_with_parent
+from lightsearch.launchers.processes import interrupt, visible_device
+from lightsearch.machine import descendants, descriptors, leftovers
+from lightsearch.machine.memory import kernel_kills, raise_oom_score
 from lightsearch.packs.size import Packing
 
 HANGING_UP_SECONDS = 2.0
@@ -71,10 +65,10 @@ class PackLauncher:
         self._kernel_kills = kernel_kills()
 
     def launch(self, job: Job) -> None:
-        if job.alone and sum(host.place is None for host in self._hosts) >= self._workers:
+        if job.own_process and sum(host.place is None for host in self._hosts) >= self._workers:
             self._queue.append(job)
             return
-        host = self._start_host(None) if job.alone else self._choose(job)
+        host = self._start_host(None) if job.own_process else self._choose(job)
         host.jobs[job.number] = job
         with contextlib.suppress(BrokenPipeError):  # it has just died; wait() will find out
             host.connection.send(job)
@@ -125,7 +119,8 @@ class PackLauncher:
             host for host in hosts if len(host.jobs) <= min(least + self._packing.size // 2, self._packing.size - 1)
         ]
         return max(
-            free, key=lambda host: (sum(job.kind == other.kind for other in host.jobs.values()), -len(host.jobs))
+            free,
+            key=lambda host: (sum(job.batch_key == other.batch_key for other in host.jobs.values()), -len(host.jobs)),
         )
 
     def _start_host(self, place: int | None) -> _Host:
@@ -179,7 +174,7 @@ def _work(connection: Connection, threads: int, device: int | None, proved: froz
     from lightsearch.packs.host import Host
 
     torch.set_num_threads(threads)
-    volunteer()
+    raise_oom_score()
     descriptors.several_trials_share_them()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the coordinator decides
     signal.signal(signal.SIGTERM, interrupt)
@@ -200,8 +195,8 @@ def _work(connection: Connection, threads: int, device: int | None, proved: froz
 
 def _receive(connection: Connection, host: Any, logs: _Logs) -> None:
     """Takes in what the coordinator has sent; waits for it if there is nothing to do."""
-    patience = 0.0 if host.members else GATHERING_SECONDS
-    while not host.members or connection.poll(patience):
+    wait_seconds = 0.0 if host.members else GATHERING_SECONDS
+    while not host.members or connection.poll(wait_seconds):
         order = connection.recv()
         if isinstance(order, Job):
             host.add(order.number, logs.logged(order), isolated=order.isolated)
@@ -217,7 +212,7 @@ def _end_of(number: int, error: BaseException | None) -> Ended:
         return Ended(number, 0, left_pack=True, reason=(str(error).strip().splitlines() or ["?"])[0][:300])
     if error is None or isinstance(error, Interrupted):
         return Ended(number, 0)
-    return Ended(number, CANNOT_WRITE if blocked(error) is not None else 1)
+    return Ended(number, CANNOT_WRITE if as_unavailable(error) is not None else 1)
 
 
 def _say(reason: Exception, log: Path) -> None:
@@ -241,13 +236,13 @@ class _Logs:
             try:
                 with (job.folder / "log.txt").open("a", buffering=1, encoding="utf-8") as file:
                     self._files[threading.get_ident()] = file
-                    short = litter.keep_short(job.folder / "log.txt")
+                    short = leftovers.keep_short(job.folder / "log.txt")
                     try:
                         return job.function(**job.arguments, place=place)
                     finally:
                         short.set()
             except Exception as error:
-                if (reason := blocked(error)) is not None:
+                if (reason := as_unavailable(error)) is not None:
                     _say(reason, job.folder / "log.txt")
                 raise
             finally:

@@ -10,13 +10,13 @@ import sys
 
 import sklearn.datasets  # noqa: F401
 
-import lightsearch.classifier
-import lightsearch.components
 import lightsearch.data
-import lightsearch.function_trial
-import lightsearch.trial  # noqa: F401
-from lightsearch.launchers.processes import PRELOAD_VARIABLE
-from lightsearch.storage import preload
+import lightsearch.declare.classes
+import lightsearch.models.classifier
+import lightsearch.training.function_trial
+import lightsearch.training.trial  # noqa: F401
+from lightsearch.launchers.fork_server import PRELOAD_VARIABLE
+from lightsearch.storage.opening import preload
 
 preload()
 given = json.loads(os.environ.pop(PRELOAD_VARIABLE, "{}"))

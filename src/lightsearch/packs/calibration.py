@@ -18,6 +18,7 @@ from typing import Any
 
 import optuna
 
+from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Diverged
 from lightsearch.packs import engines
 from lightsearch.packs.calibration_trial import CalibrationTrial
@@ -25,8 +26,7 @@ from lightsearch.packs.host import Host
 from lightsearch.packs.member import Member
 from lightsearch.packs.proof import Comparison, compare
 from lightsearch.packs.size import Calibration
-from lightsearch.study_file import StudyFile
-from lightsearch.training import quiet
+from lightsearch.training.trainer import quiet
 
 FORMS = 4
 """Forms of trials that are proved, the most frequent first; trials of others train one by one."""

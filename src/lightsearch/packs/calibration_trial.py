@@ -11,12 +11,13 @@ import torch
 from pytorch_lightning import Callback, seed_everything
 from pytorch_lightning.loggers import Logger
 
-from lightsearch import components
-from lightsearch.flavours import based_on, of_model
+from lightsearch.compat.lightning_package import based_on, package_of_model
+from lightsearch.declare.study_file import StudyFile
 from lightsearch.packs.data import SharedData
-from lightsearch.study_file import StudyFile
-from lightsearch.training import EpochLog, fit
-from lightsearch.trial import Place
+from lightsearch.training import components
+from lightsearch.training.epoch_log import EpochLog
+from lightsearch.training.fit import fit
+from lightsearch.training.trial import TrainerContext
 
 LOG_EVERY_N_STEPS = 2
 """So that a few steps show what reaches a logger."""
@@ -61,7 +62,7 @@ class CalibrationTrial:
         """From its beginning to its first epoch, the first time that it trained."""
         self._data: SharedData | None = None
 
-    def fit(self, place: Place | None = None, *, epoch_seeds: Sequence[int] = ()) -> None:
+    def fit(self, place: TrainerContext | None = None, *, epoch_seeds: Sequence[int] = ()) -> None:
         """Trains it as ``trial.run_trial`` does.
 
         Args:
@@ -205,7 +206,7 @@ class _Recorder:
 
 
 def _recorder(model: Any, rows: list[tuple[int | None, dict[str, float]]]) -> Logger:
-    recorder: Logger = based_on(of_model(model).loggers.Logger, _Recorder)(rows)
+    recorder: Logger = based_on(package_of_model(model).loggers.Logger, _Recorder)(rows)
     return recorder
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lightsearch.classifier import Batch, Classifier
+from lightsearch.models.classifier import Batch, Classifier
 from lightsearch.packs.member import Member
 
 VECTORS = ("1.bias", "2.weight", "2.bias", "4.bias", "5.weight", "5.bias")

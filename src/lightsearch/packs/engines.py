@@ -8,7 +8,7 @@ from typing import Any
 
 from pytorch_lightning import Callback
 
-from lightsearch.flavours import of_model
+from lightsearch.compat.lightning_package import package_of_model
 from lightsearch.packs import classifier, modules
 from lightsearch.packs.member import Member
 
@@ -62,7 +62,7 @@ def incompatibility(trainer: Any, module: Any) -> str | None:
         return "there are several training loaders"
     if not isinstance(trainer.num_training_batches, int):
         return UNBOUNDED
-    base = of_model(module)
+    base = package_of_model(module)
     for hook in STEP_HOOKS:
         if getattr(type(module), hook) is not getattr(base.LightningModule, hook):
             return f"{type(module).__name__} has a {hook} of its own"

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
-from lightsearch import components, descriptors
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.machine import descriptors
 from lightsearch.outcome import Kind, LeftPack, kind_of
 from lightsearch.packs import engines
 from lightsearch.packs.data import SharedData
 from lightsearch.packs.member import Lockstep, Member
 from lightsearch.packs.modules import NotPackable
-from lightsearch.study_file import StudyFile
-from lightsearch.training import seed_epoch
-from lightsearch.trial import Place
+from lightsearch.training import components
+from lightsearch.training.seeding import seed_epoch
+from lightsearch.training.trial import TrainerContext
 
 
 class Host:
@@ -32,7 +33,7 @@ class Host:
         self._data: dict[str, SharedData] = {}
         self._probed: set[Hashable] = set()
 
-    def add(self, number: int, run: Callable[[Place], object], *, isolated: bool = False) -> None:
+    def add(self, number: int, run: Callable[[TrainerContext], object], *, isolated: bool = False) -> None:
         """Takes in a member; it joins the others at their next epoch.
 
         Args:
@@ -41,7 +42,7 @@ class Host:
             isolated: Whether it trains as a trial that is in no pack, on data of its own.
         """
         build_data = components.build_data if isolated else self.build_data
-        member = Member(number, lambda member: run(Place(build_data, [Lockstep(member)])))
+        member = Member(number, lambda member: run(TrainerContext(build_data, [Lockstep(member)])))
         if isolated:
             member.refuse("it has left its pack")
         self.members.append(member)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pytorch_lightning import Callback
 
 from lightsearch.outcome import Interrupted
-from lightsearch.training import SeedEpochs, draw_base_seeds, seed_epoch
+from lightsearch.training.seeding import SeedEpochs, draw_base_seeds, seed_epoch
 
 
 class Logged(NamedTuple):

@@ -18,7 +18,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.utils import _pytree as pytree
 from torchmetrics import Metric
 
-from lightsearch.flavours import of_model
+from lightsearch.compat.lightning_package import package_of_model
 from lightsearch.packs.member import Logged, Member
 from lightsearch.packs.random_state import RandomState
 
@@ -176,7 +176,7 @@ def _arguments(module: Any, batch: Any, index: int) -> tuple[Any, ...]:
 @contextmanager
 def _logging_to(module: Any, logged: dict[str, Tensor], options: dict[str, dict[str, Any]]) -> Iterator[None]:
     """Collects what a module logs meanwhile."""
-    names = list(inspect.signature(of_model(module).LightningModule.log).parameters)[3:]
+    names = list(inspect.signature(package_of_model(module).LightningModule.log).parameters)[3:]
 
     def log(name: str, value: Any, *positional: Any, **given: Any) -> None:
         given |= dict(zip(names, positional, strict=False))

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import optuna
 import torch
 
-from lightsearch import components
+from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Diverged, LeftPack
 from lightsearch.packs import engines
 from lightsearch.packs.calibration_trial import CalibrationTrial
 from lightsearch.packs.host import Host
-from lightsearch.study_file import StudyFile
+from lightsearch.training import components
 
 EPOCHS, STEPS = 3, 3
 """Epochs of each trial, and batches of an epoch and of a validation."""

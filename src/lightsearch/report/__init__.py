@@ -11,8 +11,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightsearch.atomic_files import write_json, write_text
 from lightsearch.errors import Mistake, UserError
-from lightsearch.folders import check_writable, write_json, write_text
+from lightsearch.paths import check_writable
 
 if TYPE_CHECKING:
     import optuna
@@ -35,19 +36,19 @@ def write_report(study: optuna.Study, output: Path, folder: Path | None = None) 
         UserError: if the folder cannot be written to, before any work.
     """
     check_output(output)
-    from lightsearch import tables
+    from lightsearch.report import epoch_table, table_files, tables
     from lightsearch.report.facts import gather
     from lightsearch.report.page import page
     from lightsearch.report.summary import as_json, as_markdown
 
     facts = gather(study)
-    trials, epochs = tables.trials(study), tables.epochs(study, folder)
+    trials, epochs = tables.trials(study), epoch_table.epochs(study, folder)
     texts = {"report.html": page(facts, epochs), "summary.md": as_markdown(facts)}
     summary = as_json(facts)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        tables.write(trials, output / "trials")
-        tables.write(epochs, output / "epochs")
+        table_files.write(trials, output / "trials")
+        table_files.write(epochs, output / "epochs")
         write_json(output / "summary.json", summary)
         for name, text in texts.items():
             write_text(output / name, text)

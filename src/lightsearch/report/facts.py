@@ -13,13 +13,15 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsearch import pareto
-from lightsearch.doctor import Finding, diagnose, standard_error, table, validated_on
-from lightsearch.origin import Others, may_lead, others, outcome_of
+from lightsearch.display.wording import duration
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.progress import duration
+from lightsearch.report.columns import utc_times
+from lightsearch.report.diagnostics.case import Finding, standard_error, table, validated_on
+from lightsearch.report.diagnostics.diagnose import diagnose
 from lightsearch.report.importance import Importance, importances
-from lightsearch.tables import distributions_of, objectives, utc_times, value_of
+from lightsearch.report.tables import distributions_of, objectives, value_of
+from lightsearch.study import pareto
+from lightsearch.study.origin import Others, may_lead, others, outcome_of
 
 GROUPS = {
     TrialState.COMPLETE: "complete",
@@ -112,7 +114,7 @@ class Facts:
         return self.objectives[0][1]
 
     @property
-    def several(self) -> bool:
+    def multi_objective(self) -> bool:
         return len(self.objectives) > 1
 
     @property
@@ -220,7 +222,7 @@ class Facts:
         """The result in a sentence, and what is to be known with it."""
         if self.best is None:
             return f"No trial of {self.name} is complete yet.", self._why_none()
-        if self.several:
+        if self.multi_objective:
             return self._headline_of_front()
         many = f"{self.finished:,} finished trials" if self.finished > 1 else "1 finished trial"
         value = self.show(self.best.value)
@@ -347,7 +349,7 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
         *((f"data: {key}", value) for key, value in data.items() if isinstance(value, str | int | float)),
         ("seed of the study and the split", declared.get("seed")),
         ("sampler", table(search.get("sampler")).get("name")),
-        ("pruner", "off: several objectives" if facts.several else table(search.get("pruner")).get("name")),
+        ("pruner", "off: several objectives" if facts.multi_objective else table(search.get("pruner")).get("name")),
         ("device", ", ".join(str(one) for one in dict.fromkeys([attrs.get("device"), *devices]) if one)),
         *((key, value) for key, value in versions.items()),
         ("commit", attrs.get("commit")),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
-from lightsearch.pareto import spreads_of
 from lightsearch.report.facts import Facts, Row
 from lightsearch.report.plots import MANY_TRIALS, Figure, colour, packed, text, tooltips
+from lightsearch.study.pareto import spreads_of
 
 WIDE = 20.0
 """An axis whose values differ by this factor is logarithmic."""

@@ -11,7 +11,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsearch.origin import may_lead
+from lightsearch.study.origin import may_lead
 
 if TYPE_CHECKING:
     from optuna.importance import PedAnovaImportanceEvaluator

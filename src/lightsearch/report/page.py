@@ -16,7 +16,7 @@ import pandas as pd
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from lightsearch.progress import duration
+from lightsearch.display.wording import duration
 from lightsearch.report import front_plots, plots, space_plots
 from lightsearch.report.facts import LEADERS, Facts, Row, provenance, show_param
 from lightsearch.report.importance import MIN_TRIALS
@@ -36,11 +36,11 @@ def page(facts: Facts, epochs: pd.DataFrame) -> str:
 
     Args:
         facts: What is known of the study.
-        epochs: ``lightsearch.tables.epochs``.
+        epochs: ``lightsearch.report.epoch_table.epochs``.
     """
     from plotly.offline import get_plotlyjs
 
-    left_out = "progress" if facts.several else "front"
+    left_out = "progress" if facts.multi_objective else "front"
     panels = {name: draw(facts, epochs) for name, draw in PANELS.items() if name != left_out}
     figures = [figure for panel in panels.values() for _, figure in panel.figures]
     scripts = [_asset("page.js"), get_plotlyjs()]  # the table works before the plots are there
@@ -232,7 +232,7 @@ def _json(content: Any) -> Markup:
 
 
 def _code(words: str) -> Markup:
-    """A mend with the words between backticks as code."""
+    """A hint with the words between backticks as code."""
     parts = words.split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in enumerate(parts)

@@ -67,7 +67,7 @@ def describe(row: Row, facts: Facts) -> str:
     """A trial for a tooltip."""
     params = "<br>".join(f"{text(name)} = {text(show_param(value))}" for name, value in row.trial.params.items())
     value = f"{text(facts.metric)} {facts.show(row.value)}" if row.value is not None else ""
-    if facts.several and row.group == "complete":
+    if facts.multi_objective and row.group == "complete":
         named = zip(facts.objectives, facts.show_all(row), strict=True)
         value = "<br>".join(f"{text(name)} {shown}" for (name, _), shown in named)
     return f"<b>trial {row.number}</b> · {text(row.kind)}<br>{value}<br>{params}"
@@ -79,7 +79,9 @@ def tooltips(rows: Sequence[Row], facts: Facts) -> list[str]:
         return [describe(row, facts) for row in rows]
     return [
         f"trial {row.number} · {row.group} · "
-        + " · ".join(facts.show_all(row) if facts.several and row.group == "complete" else [facts.show(row.value)])
+        + " · ".join(
+            facts.show_all(row) if facts.multi_objective and row.group == "complete" else [facts.show(row.value)]
+        )
         for row in rows
     ]
 

@@ -8,7 +8,7 @@ import math
 import re
 from typing import Any
 
-from lightsearch.progress import duration
+from lightsearch.display.wording import duration
 from lightsearch.report.facts import LEADERS, Facts, Row, provenance, show_param
 
 SCHEMA = 1
@@ -59,7 +59,7 @@ def as_markdown(facts: Facts) -> str:
         lines.append("")
     if facts.findings:
         lines += ["### What to do next", ""]
-        lines += [f"- {_md(finding.text)} {_md(finding.mend, code=True)}" for finding in facts.findings]
+        lines += [f"- {_md(finding.text)} {_md(finding.hint, code=True)}" for finding in facts.findings]
         lines.append("")
     if facts.failures:
         lines += ["### Failures", ""]
@@ -76,7 +76,7 @@ def as_markdown(facts: Facts) -> str:
 
 def _front(facts: Facts) -> dict[str, Any]:
     """What there is of several objectives besides; everything else is by the first of them."""
-    if not facts.several:
+    if not facts.multi_objective:
         return {}
     names = [name for name, _ in facts.objectives]
     return {

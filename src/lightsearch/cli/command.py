@@ -1,0 +1,97 @@
+"""What all commands share: how they start, name a study, and end on a user's mistake."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lightsearch.errors import Mistake, UserError, as_unavailable
+from lightsearch.machine.slurm import no_task
+
+HINT = "fix that, and give the same command again"
+STUDY_HELP = "The study's name, or its file (studies/NAME.toml)."
+Storage = Annotated[
+    str | None,
+    typer.Option(help="SQLAlchemy URL of the storage (else LIGHTSEARCH_STORAGE, else sqlite:///studies/studies.db)."),
+]
+DataDir = Annotated[
+    str | None,
+    typer.Option("--data-dir", help="Folder of the data files (else LIGHTSEARCH_DATA, else ./data).", metavar="DIR"),
+]
+
+
+def run(command: Callable[..., Any], name: str) -> None:
+    """Runs a command; a user's mistake is printed a line each, with exit status 2."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(command)
+    try:
+        with no_task():
+            app(prog_name=f"python -m search.{name}")
+    except UserError as error:
+        for mistake in error.mistakes:
+            print(mistake, file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # `... | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        reason = as_unavailable(error)
+        if reason is None:
+            raise
+        print(f"{reason}; {HINT}", file=sys.stderr)
+        sys.exit(1)
+
+
+def console() -> Console:
+    """The screen. Lines of a file or a pipe are not wrapped."""
+    screen = Console(highlight=False)
+    return screen if screen.is_terminal else Console(highlight=False, width=200)
+
+
+def print_findings(screen: Console, study: Any, *, before: str = "") -> None:
+    """What the doctor says of a study, a line each; ``before`` them something, if there are any."""
+    from lightsearch.report.diagnostics.diagnose import diagnose
+
+    findings = diagnose(study)
+    if findings:
+        screen.print(before, end="")
+    for finding in findings:
+        screen.print(f"note      {finding}", markup=False, soft_wrap=True)
+
+
+def study_path(study: str) -> Path:
+    """The study file that ``--study`` means: a path as it is, a name as ``studies/NAME.toml``."""
+    from lightsearch.declare.reading import classes_beside
+
+    path = Path(study) if study.endswith(".toml") else Path("studies") / f"{study}.toml"
+    classes_beside(path)
+    return path
+
+
+def study_name(study: str) -> str:
+    """The study's name that ``--study`` means: a name as it is, a file's own for a path.
+
+    Raises:
+        UserError: if it is no safe name.
+    """
+    from lightsearch.declare.reading import read_declaration
+    from lightsearch.declare.study_file import checked_name
+
+    study_path(study)
+    name = read_declaration(Path(study), []).get("name", study) if study.endswith(".toml") else study
+    try:
+        return checked_name(str(name))
+    except ValueError as error:
+        raise UserError(Mistake("--study", name, str(error))) from None
+
+
+def data_dir(option: str | None) -> str | None:
+    """The folder of the data files, absolute; None: not named, each data class has its default."""
+    named = option or os.environ.get("LIGHTSEARCH_DATA")
+    return str(Path(named).absolute()) if named else None

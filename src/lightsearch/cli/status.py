@@ -1,0 +1,93 @@
+"""``python -m search.status``: what a study holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lightsearch.cli.command import STUDY_HELP, Storage, console, print_findings, study_name
+
+
+def main(
+    study: Annotated[str | None, typer.Option(help=f"{STUDY_HELP} All studies if not given.")] = None,
+    storage: Storage = None,
+) -> None:
+    """Show what a study holds: trials by state and kind, the best so far, what is running."""
+    from lightsearch.storage.opening import open_storage
+    from lightsearch.storage.urls import storage_url
+
+    opened = open_storage(storage_url(storage), create=False)
+    screen = console()
+    if study is None:
+        _print_studies(screen, opened)
+    else:
+        _print_study(screen, opened, study_name(study))
+
+
+def _print_studies(screen: Console, storage: Any) -> None:
+    import optuna
+
+    from lightsearch.study.creation import study_names
+    from lightsearch.study.origin import may_lead
+    from lightsearch.study.pareto import ranked
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("study", "trials", "best"):
+        table.add_column(column, justify="left" if column == "study" else "right")
+    whole = study_names(storage)
+    for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
+        if summary.study_name not in whole:
+            continue
+        trials = storage.get_all_trials(summary._study_id, deepcopy=False)
+        directions = [direction.name.lower() for direction in summary.directions]
+        best = ranked(may_lead(trials, summary.user_attrs), directions)
+        table.add_row(escape(summary.study_name), str(summary.n_trials), f"{best[0].values[0]:.5g}" if best else "-")
+    screen.print(table)
+
+
+def _print_study(screen: Console, storage: Any, name: str) -> None:
+    import time
+
+    from optuna.trial import TrialState
+
+    from lightsearch.display.wording import describe_outcome, describe_params, duration, latest
+    from lightsearch.paths import study_folder
+    from lightsearch.storage.locks import storage_time
+    from lightsearch.study.leaders import front, leaders
+    from lightsearch.study.leases import is_stale
+    from lightsearch.study.origin import outcome_of
+    from lightsearch.study.stored import declaration_of, find_study
+
+    found = find_study(storage, name)
+    declared, trials = declaration_of(found), found.get_trials(deepcopy=False)
+    states = Counter(trial.state.name.lower() for trial in trials)
+    kinds = Counter(str(outcome.kind) for trial in trials if (outcome := outcome_of(trial)))
+    aims = ", ".join(" ".join(aim) for aim in zip(declared.directions, declared.metrics, strict=True))
+    screen.print(f"{name}: {aims}, {len(trials)} trials", markup=False)
+    screen.print("by state  " + (", ".join(f"{n} {state}" for state, n in states.items()) or "none"))
+    screen.print("by kind   " + (", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "none"))
+    best = front(trials, declared.directions) if declared.multi_objective else leaders(trials, declared.direction, 1)
+    described = [describe_outcome(outcome, declared.metrics[1:]) for outcome in best] or ["none yet"]
+    for line in described:
+        screen.print(f"{'front' if declared.multi_objective else 'best':<10}{line}", markup=False, soft_wrap=True)
+    now = storage_time(storage)
+    for trial in trials:
+        if trial.state is TrialState.RUNNING:
+            epoch, value = latest(trial, study_folder(name), declared.metric)
+            since = ""
+            if trial.datetime_start is not None:
+                since = f", started {duration(time.time() - trial.datetime_start.timestamp())} ago"
+            gone = "; its coordinator is gone, the next run takes it over" if is_stale(trial.user_attrs, now) else ""
+            line = f"running   trial {trial.number}: epoch {epoch}, {declared.metric} {value}{since}{gone}"
+            screen.print(f"{line} | {describe_params(trial.params)}", markup=False, soft_wrap=True)
+        elif trial.state is TrialState.WAITING:
+            reason = "interrupted, the next run goes on with it" if "attempt" in trial.user_attrs else "enqueued"
+            screen.print(f"waiting   trial {trial.number}: {reason}", markup=False)
+    if declared.objective is None:
+        screen.print(f"tested    {len(found.user_attrs.get('test_evaluations', []))} times on the test set")
+    print_findings(screen, found)

@@ -1,0 +1,103 @@
+"""One pass over the test samples with a Lightning Trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pytorch_lightning.utilities import CombinedLoader
+from torch.utils.data import DataLoader
+
+from lightsearch.compat.lightning_package import based_on, data_for, package_of_model
+from lightsearch.confirm.confusion import CountAnswers
+from lightsearch.data.loader import TensorLoader
+from lightsearch.errors import Mistake, Untestable
+from lightsearch.training.trainer import make_trainer, quiet, weights_alone
+
+
+class Scores(NamedTuple):
+    """What a test found."""
+
+    metrics: dict[str, float]
+    """Everything that the module logged; with several test loaders Lightning adds ``/dataloader_idx_1`` to names."""
+    sizes: list[int | None]
+    """The samples of each test loader; None: the test saw a part of them, or it is not known."""
+    confusion: list[list[int]] | None
+    """Samples by class (row) and by what they were taken for (column); None: see ``CountAnswers``."""
+
+
+def test(
+    model: Any, data: Any, checkpoint: Path, *, folder: Path, keywords: dict[str, Any], begin: Callable[[], None]
+) -> Scores:
+    """Tests a model on one device (several would count some samples twice), through all hooks of its data.
+
+    Args:
+        model: A LightningModule.
+        data: A LightningDataModule with a ``test_dataloader``.
+        checkpoint: The weights. Lightning loads them once the module has been set up for the test.
+        folder: Lightning's root folder; nothing is written to it.
+        keywords: Keyword arguments of the Trainer (precision and accelerator matter here).
+        begin: Called when everything is ready and no sample has been scored.
+
+    Raises:
+        Untestable: if there are no test samples; ``begin`` was not called then.
+    """
+    quiet()
+    lightning = package_of_model(model)
+    answers = based_on(lightning.callbacks.Callback, CountAnswers)()
+    beginning = based_on(lightning.callbacks.Callback, _Begin)(begin)
+    alone = {"max_epochs": 1, "devices": 1, "strategy": "auto", "enable_checkpointing": False}
+    trainer = make_trainer(lightning, {**keywords, **alone}, folder, [beginning, answers])
+    with weights_alone():
+        found = trainer.test(
+            model, datamodule=data_for(lightning, data), ckpt_path=str(checkpoint), weights_only=True, verbose=False
+        )
+    if not found:
+        raise Untestable(Mistake("data.class_path", type(data).__name__, "its test_dataloader has no batches"))
+    metrics = merged(found)
+    loaders = CombinedLoader(trainer.test_dataloaders).flattened
+    sizes = [_samples(loader, batches) for loader, batches in zip(loaders, trainer.num_test_batches, strict=True)]
+    return Scores(metrics, sizes, answers.matrix(metrics))
+
+
+def merged(found: list[dict[str, float]]) -> dict[str, float]:
+    """The metrics of all test loaders: none is lost, and two of one name are kept apart.
+
+    What a module logs at the end of a test stands in the dictionary of each loader, and is one metric.
+
+    Args:
+        found: A dictionary a loader, as ``Trainer.test`` returns them.
+    """
+    metrics: dict[str, float] = {}
+    for name in dict.fromkeys(name for one in found for name in one):
+        values = {position: float(one[name]) for position, one in enumerate(found) if name in one}
+        if len({repr(value) for value in values.values()}) == 1:
+            metrics[name] = next(iter(values.values()))
+        else:
+            metrics |= {f"{name}/dataloader_idx_{position}": value for position, value in values.items()}
+    return metrics
+
+
+class _Begin:
+    """Says that a test begins."""
+
+    def __init__(self, begin: Callable[[], None]) -> None:
+        super().__init__()
+        self._begin = begin
+
+    def on_test_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        self._begin()
+
+
+def _samples(loader: Any, batches: float) -> int | None:
+    """Samples that a loader yields; None if so many batches are a part of them, or it cannot be told."""
+    try:
+        if batches != len(loader):
+            return None
+        if isinstance(loader, TensorLoader):
+            return len(loader.labels)
+        plain = isinstance(loader, DataLoader) and loader.batch_size is not None and not loader.drop_last
+        return len(loader.sampler) if plain else None
+    except (TypeError, NotImplementedError):
+        return None

@@ -1,0 +1,98 @@
+"""A study file for a class of the user's own, proposed from its signature."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+from typing import Any
+
+from lightsearch.declare.logged_names import logged_in_validation
+from lightsearch.declare.ranges import as_toml, range_of
+
+LOWER_IS_BETTER = re.compile(r"loss|err|mse|mae|rmse|mape|perplexity|nll|divergence|distance", re.IGNORECASE)
+
+LOGGED = re.compile(r"""["'](val(?:id|idation)?[_/][\w/]+)["']""")
+
+
+def propose(model: type, data: type, *, name: str, file: str, known: set[str]) -> str:
+    """A study file as text, with a line of comment for everything that the user may want to change.
+
+    Args:
+        model: The LightningModule's class.
+        data: The LightningDataModule's class.
+        name: The study's name.
+        file: The study file's path, for its first line.
+        known: Arguments that are filled in without being named.
+    """
+    metric, why = _metric(model)
+    direction = "minimize" if LOWER_IS_BETTER.search(metric) else "maximize"
+    lines = [
+        f"# python -m search.run --study {file} --n-trials 20",
+        f'name = "{name}"',
+        "seed = 42",
+        f'metric = "{metric}"  # {why}',
+        f'direction = "{direction}"',
+        "",
+    ]
+    spaces = []
+    for section, cls in (("data", data), ("model", model)):
+        given, sampled = _arguments(cls, known)
+        lines += [f"[{section}]", f'class_path = "{cls.__module__}.{cls.__qualname__}"', *given, ""]
+        if sampled:
+            spaces += [f"[space.{section}]", *sampled, ""]
+    lines += spaces
+    lines += [
+        "[trainer]  # keyword arguments of the Lightning Trainer, and patience: epochs without a better metric",
+        "max_epochs = 20",
+        "patience = 4",
+        "",
+        "[pruner]",
+        'name = "MedianPruner"',
+        "init_args = { n_startup_trials = 5, n_warmup_steps = 2 }",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _metric(model: type) -> tuple[str, str]:
+    """The metric to search for, from what the class's source logs."""
+    logged = logged_in_validation(model)
+    if not logged:
+        with contextlib.suppress(OSError, TypeError):  # it has no source
+            logged = list(dict.fromkeys(LOGGED.findall(inspect.getsource(model))))
+    if not logged:
+        return "val_loss", "the name that the module logs in validation: change it if it is another"
+    best = next((one for one in logged if not LOWER_IS_BETTER.search(one)), logged[0])
+    return best, f"the module logs {', '.join(logged)}"
+
+
+def _arguments(cls: type, known: set[str]) -> tuple[list[str], list[str]]:
+    """The lines of ``init_args`` (with comments), and those of the space."""
+    given, sampled = [], []
+    for parameter in inspect.signature(cls).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name in known:
+            continue
+        if (span := range_of(parameter)) is not None:
+            default = "" if parameter.default is parameter.empty else f"  # by default {parameter.default!r}"
+            sampled.append(f"{parameter.name} = {as_toml(span)}{default}")
+        elif parameter.default is parameter.empty:
+            given.append(f"init_args.{parameter.name} = {_placeholder(parameter)}  # CHANGE: it has no default")
+        else:
+            given.append(f"# init_args.{parameter.name} = {_toml(parameter.default)}")
+    return given, sampled
+
+
+def _placeholder(parameter: inspect.Parameter) -> str:
+    kinds = {"int": "1", "float": "1.0", "str": '""', "bool": "false"}
+    hint = parameter.annotation
+    return kinds.get(hint if isinstance(hint, str) else getattr(hint, "__name__", ""), '""')
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    return f'"{value}"'

@@ -1,0 +1,83 @@
+"""Validates a declaration as a whole: everything that is wrong with it is reported at once."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from pydantic import (
+    ValidationError,
+)
+
+from lightsearch.declare import enqueued
+from lightsearch.declare.parameters import KINDS
+from lightsearch.declare.sections import OF_MODELS
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.errors import Mistake, did_you_mean
+
+
+def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]:
+    """The validated study, or None and everything that is wrong with its form."""
+    mistakes = _check_searched(declared)
+    try:
+        study_file = StudyFile.model_validate(declared)
+    except ValidationError as error:
+        return None, mistakes + [_mistake(dict(details)) for details in error.errors()]
+    mistakes += _check_directions(study_file) + _check_enqueued(study_file)
+    return (None if mistakes else study_file), mistakes
+
+
+def _check_searched(declared: dict[str, Any]) -> list[Mistake]:
+    """A study is of a model on data, or of a function."""
+    if declared.get("objective") is None:
+        return [Mistake(key, None, "is missing; add it") for key in ("data", "model") if declared.get(key) is None]
+    hint = "means nothing where the study is of a function (objective); take one of the two out"
+    return [Mistake(key, declared[key], hint) for key in OF_MODELS if key in declared]
+
+
+def _check_directions(study_file: StudyFile) -> list[Mistake]:
+    if study_file.objective is not None and study_file.multi_objective:
+        return [Mistake("metric", list(study_file.metrics), "a function has a single objective; name one")]
+    n_metrics, directions = len(study_file.metrics), study_file.directions
+    if n_metrics == len(directions):
+        return []
+    given = directions[0] if len(directions) == 1 else list(directions)
+    return [Mistake("direction", given, f"metric names {n_metrics}; write as many, one for each")]
+
+
+def _check_enqueued(study_file: StudyFile) -> list[Mistake]:
+    if study_file.objective is not None:
+        return []  # what it samples is known once it has
+    return [
+        Mistake(f"enqueue[{position}].{name}", params[name], hint)
+        for position, params in enumerate(study_file.enqueue)
+        for name, hint in enqueued.refused(study_file.space, params).items()
+    ]
+
+
+def _mistake(details: dict[str, Any]) -> Mistake:
+    """One of pydantic's findings in our words: field, value, hint."""
+    place = [part for part in details["loc"] if not (isinstance(part, str) and part.startswith("<"))]
+    field = ".".join(str(part) for part in place) or "the study file"
+    kind, message = details["type"], str(details["msg"])
+    if kind == "missing":
+        return Mistake(field, None, "is missing; add it")
+    if kind == "extra_forbidden":
+        return Mistake(field, details["input"], f"unknown key; {did_you_mean(str(place[-1]), _known_keys(place[:-1]))}")
+    if kind in ("model_type", "dict_type"):
+        message = f"should be a table; write {{ key = value, ... }}, or [{field}] with its keys below"
+    if kind == "tuple_type":
+        message = "should be a list; write [...]"
+    if kind == "string_pattern_mismatch":
+        message = "write module.function" if field == "objective" else "write package.module.Class"
+    return Mistake(field, details["input"], message.removeprefix("Value error, ").removeprefix("Input "))
+
+
+def _known_keys(place: list[Any]) -> list[str]:
+    """The keys that the section at ``place`` can have."""
+    if place[:1] == ["space"] and len(place) == 3:
+        return [*KINDS, "log", "step", "when", "length"]
+    section: Any = StudyFile
+    for part in place:
+        section = section.model_fields[part].annotation
+        section = next((kind for kind in get_args(section) if isinstance(kind, type)), section)
+    return [field.alias or name for name, field in section.model_fields.items() if not field.exclude]

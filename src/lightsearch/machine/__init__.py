@@ -1,0 +1,1 @@
+"""This machine: its cores and memory, its processes, and what they leave behind."""

@@ -1,0 +1,86 @@
+"""Whether classes take the arguments that they are given, and of which types."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from lightsearch.declare.parameters import Parameter
+from lightsearch.declare.sections import ClassSpec
+from lightsearch.errors import Mistake, UserError, did_you_mean
+
+
+def check_arguments(
+    cls: type,
+    spec: ClassSpec,
+    field: str,
+    sampled: dict[str, Any],
+    context: dict[str, Any],
+    *,
+    complete: bool = True,
+) -> None:
+    """Compares what a class is given with its signature; what is missing only if the context is complete."""
+    parameters = inspect.signature(cls).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    mistakes = []
+    for place, given in ((f"{field}.init_args", spec.init_args), (f"space.{field}", sampled)):
+        for name, value in given.items():
+            argument = name.partition(".")[0]
+            if argument not in parameters and not takes_any:
+                hint = f"{cls.__name__} has no argument {argument}; {did_you_mean(argument, parameters)}"
+                mistakes.append(Mistake(f"{place}.{name}", value, hint))
+            elif name in parameters:
+                examples = [value] if place.endswith("init_args") else examples_of(value)
+                mistakes += _check_type(cls, name, examples, Mistake(f"{place}.{name}", value, ""))
+    for name in spec.init_args.keys() & sampled.keys():
+        mistakes.append(Mistake(f"{field}.init_args.{name}", spec.init_args[name], "is sampled as well; keep one"))
+    for name, parameter in parameters.items():
+        needed = parameter.default is parameter.empty and parameter.kind in (
+            parameter.POSITIONAL_OR_KEYWORD,
+            parameter.KEYWORD_ONLY,
+        )
+        named = {argument.partition(".")[0] for argument in sampled}
+        if complete and needed and name not in {*spec.init_args, *named, *context}:
+            mistakes.append(Mistake(f"{field}.init_args.{name}", None, f"{cls.__name__} needs it; add it"))
+    if mistakes:
+        raise UserError(*mistakes)
+
+
+def examples_of(declared: Any) -> list[Any]:
+    """Some arguments that a parameter of the space makes; none if its form is wrong, which is reported elsewhere."""
+    try:
+        parameter: Any = TypeAdapter(Parameter).validate_python(declared)
+    except ValidationError:
+        return []
+    found: list[Any] = parameter.examples()
+    return found
+
+
+def _check_type(cls: type, name: str, examples: list[Any], at: Mistake) -> list[Mistake]:
+    """Compares arguments with the type that the signature asks for; what has none, or an odd one, is let through."""
+    try:
+        hint = get_type_hints(cls.__init__)[name]  # type: ignore[misc]
+        taken = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+    except Exception:  # hints can be anything, names that exist for a type checker alone included
+        return []
+    for example in examples:
+        try:
+            # What pydantic would have to make something else of is not what the class asks for.
+            fits = _same(taken.validate_python(example), example)
+        except Exception:
+            fits = False
+        if not fits:
+            words = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
+            return [Mistake(at.field, at.value, f"{cls.__name__} takes {words} for {name}, not {example!r}")]
+    return []
+
+
+def _same(converted: Any, given: Any) -> bool:
+    """Whether a value was taken as it is; a whole number serves as a real one."""
+    if isinstance(given, list):
+        taken = list(converted)
+        return len(taken) == len(given) and all(map(_same, taken, given))
+    real = type(given) is int and type(converted) is float
+    return bool(converted == given) and (type(converted) is type(given) or real)

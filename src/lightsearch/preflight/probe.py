@@ -1,0 +1,246 @@
+"""One training batch and one validation batch of a configuration, through the same fit as a trial's."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, seed_everything
+
+from lightsearch.compat import logged
+from lightsearch.compat.lightning_package import package_of, package_of_model
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.errors import Mistake, UserError, did_you_mean
+from lightsearch.training import components, measures
+from lightsearch.training.epoch_log import EpochLog
+from lightsearch.training.fit import fit
+
+HOOKS = {
+    "model": {
+        "training_step": "add it, it returns the loss of a batch",
+        "configure_optimizers": "add it, it returns the optimizer",
+        "validation_step": "add it, the metric is logged there: a search compares trials by a validation",
+    },
+    "data": {
+        "train_dataloader": "add it, it returns the training batches",
+        "val_dataloader": "add it, it returns the validation batches: a search compares trials by a validation",
+    },
+}
+"""What a module and its data must have, and the hint."""
+
+
+def probe(
+    study_file: StudyFile, params: dict[str, Any], data_dir: str | None, folder: Path, *, whole: bool
+) -> list[str]:
+    """Trains a batch of a configuration and validates, as its trial would.
+
+    Args:
+        study_file: The declared study.
+        params: The configuration.
+        data_dir: Folder of the data files.
+        folder: Takes the checkpoints.
+        whole: Whether to validate on all that a trial validates on, and not on one batch.
+
+    Returns:
+        What is worth knowing, a line each.
+
+    Raises:
+        UserError: what is wrong with it, a line each.
+        Exception: whatever the user's own code raises.
+    """
+    sampled = study_file.space.split(params)
+    seed_everything(study_file.seed, workers=True, verbose=False)
+    data = components.build_data(study_file, sampled["data"], data_dir)
+    model = components.build_model(study_file, sampled["model"], data)
+    if missing := _missing(study_file.model.class_path, model, "model") + _missing(
+        study_file.data.class_path, data, "data"
+    ):
+        raise UserError(*missing)
+    measures.measure(study_file.measured, model, data)
+    keywords = {**study_file.trainer.keywords, **sampled["trainer"]}
+    watch = Probe(study_file, keywords, folder)
+    fit(
+        model,
+        data,
+        folder=folder,
+        seed=study_file.seed,
+        metric=study_file.metric,
+        mode=study_file.mode,
+        patience=study_file.trainer.patience,
+        keywords=_shortened(keywords, study_file, package_of_model(model), whole=whole),
+        log=EpochLog(None),
+        callbacks=[watch],
+    )
+    if not watch.trained:
+        hint = "its train_dataloader yields no batch; is there data, and does drop_last leave any?"
+        raise UserError(Mistake("data.class_path", study_file.data.class_path, hint))
+    if watch.mistakes:
+        raise UserError(*watch.mistakes)
+    return watch.notes
+
+
+class Probe(Callback):
+    """Ends a fit after its first step and a validation, and looks at what a search asks of them.
+
+    Args:
+        study_file: The declared study.
+        keywords: The Trainer's keyword arguments of a trial.
+        folder: The fit's folder.
+    """
+
+    def __init__(self, study_file: StudyFile, keywords: dict[str, Any], folder: Path) -> None:
+        self.mistakes: list[Mistake] = []
+        self.notes: list[str] = []
+        self.trained = False
+        """Whether there was a batch to train on."""
+        self._study_file = study_file
+        self._keywords = keywords
+        self._folder = folder
+        self._validated = False
+        self._missing: list[str] = []
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
+        for one in trainer.checkpoint_callbacks:
+            given = getattr(one, "dirpath", None)
+            if given is None or type(one).__module__.startswith("lightsearch."):
+                continue
+            folder, theirs = self._folder.resolve(), Path(given).resolve()
+            if theirs == folder:
+                hint = "its ModelCheckpoint writes into the trial's own folder; leave dirpath out, or name one in it"
+                raise UserError(Mistake("model.class_path", self._study_file.model.class_path, hint))
+            if folder in theirs.parents:
+                continue
+            self.notes.append(f"note: the model's ModelCheckpoint writes to {given}, which all trials share")
+            one.dirpath = str(self._folder / "checkpoints")  # nothing of a dry run stays
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        self.trained = True
+        if batch_idx + 1 < trainer.accumulate_grad_batches:
+            return
+        trainer.should_stop = True  # validates at once
+        steps = trainer.global_step if not pl_module.automatic_optimization else 1 / trainer.accumulate_grad_batches
+        self.mistakes += _check_steps(trainer, self._keywords, steps)
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        limit = self._keywords.get("limit_val_batches")
+        for loader in trainer.fit_loop.epoch_loop.val_loop._combined_loader.flattened:
+            if isinstance(limit, float) and (n := _length(loader)) is not None and 0 < limit * n < 1:
+                hint = f"leaves none of a validation's {n} batches; write at least {math.ceil(100 / n) / 100:g}"
+                self.mistakes.append(Mistake("trainer.limit_val_batches", limit, hint))
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.sanity_checking:
+            return
+        self._validated = True
+        found = logged.in_validation(trainer)
+        self._missing = [name for name in self._study_file.logged if name not in found]
+        for name in self._missing:  # so that the epoch goes on to its end, and tells what else is wrong
+            trainer.callback_metrics[name] = torch.zeros((), device=pl_module.device)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        if not self._validated:
+            hint = "its val_dataloader yields no batch; is there data, and does drop_last leave any?"
+            raise UserError(Mistake("data.class_path", self._study_file.data.class_path, hint))
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        twice = logged.ever_in_training(trainer, whole_epochs=True)
+        for name in self._study_file.logged:
+            if name in self._missing:
+                self.mistakes.append(Mistake("metric", name, _why_missing(name, trainer)))
+            elif name in twice:
+                hooks = ", ".join(sorted(twice[name]))
+                hint = (
+                    f"is logged in training as well ({hooks}), which takes its place at the end of an epoch; "
+                    "give one of them another name"
+                )
+                self.mistakes.append(Mistake("metric", name, hint))
+
+
+def _shortened(keywords: dict[str, Any], study_file: StudyFile, lightning: Any, *, whole: bool) -> dict[str, Any]:
+    """A trial's keyword arguments for one batch. Schedules are made from what they say, so they stay what they are.
+
+    The end comes from ``Probe``; what would keep it from coming, or write or print something, is taken out.
+    """
+    shortened = {name: value for name, value in keywords.items() if name not in ("profiler", "min_steps", "logger")}
+    overfit = shortened.pop("overfit_batches", 0)
+    if overfit:
+        shortened["limit_train_batches"] = overfit
+    if not whole:
+        shortened["limit_val_batches"] = 1
+    if shortened.get("check_val_every_n_epoch", 1) is not None:
+        shortened["check_val_every_n_epoch"] = 1
+    if study_file.logger is not None or keywords.get("logger") is True:  # a run of it would stay
+        shortened["logger"] = lightning.loggers.logger.DummyLogger()
+    return {
+        **shortened,
+        "min_epochs": 0,
+        "devices": 1,
+        "num_sanity_val_steps": 1 if keywords.get("num_sanity_val_steps") else 0,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+
+
+def _missing(class_path: str, given: Any, section: str) -> list[Mistake]:
+    """Hooks that its class does not define."""
+    lightning = package_of(type(given))
+    base = lightning and (lightning.LightningModule if section == "model" else lightning.LightningDataModule)
+    return [
+        Mistake(f"{section}.class_path", class_path, f"has no {name}; {hint}")
+        for name, hint in HOOKS[section].items()
+        if name not in vars(given) and getattr(type(given), name, None) is getattr(base, name)
+    ]
+
+
+def _check_steps(trainer: Any, keywords: dict[str, Any], steps_per_batch: float) -> list[Mistake]:
+    """Whether ``max_steps`` ends training before the first validation.
+
+    Args:
+        trainer: A Trainer in its first epoch.
+        keywords: A trial's keyword arguments.
+        steps_per_batch: How many steps the optimizers take for a batch.
+    """
+    n, every = trainer.num_training_batches, keywords.get("check_val_every_n_epoch", 1)
+    most, at = trainer.max_steps, trainer.val_check_batch
+    if most is None or most < 0 or not steps_per_batch or at is None:
+        return []
+    first = at if every is None or at < n else n * every
+    if math.isinf(first):
+        return []
+    if every is not None and first >= n:
+        needed = math.ceil(n * steps_per_batch) * every
+    else:
+        needed = math.ceil(first * steps_per_batch)
+    if most >= needed:
+        return []
+    hint = f"ends a trial before its first validation, after {first} batches; write at least {needed}"
+    return [Mistake("trainer.max_steps", most, hint)]
+
+
+def _length(loader: Any) -> int | None:
+    try:
+        return len(loader)
+    except (TypeError, NotImplementedError):
+        return None
+
+
+def _why_missing(name: str, trainer: Any) -> str:
+    """Why a metric is not among those of a validation, and what to write."""
+    found = set(logged.ever_in_validation(trainer))
+    training = logged.ever_in_training(trainer)
+    known = f"validation logs {', '.join(sorted(found)) or 'nothing'}"
+    base = name.removesuffix("_epoch").removesuffix("_step")
+    if name in logged.steps_of_validation(trainer):
+        return "is logged in validation for each step alone; log it with on_epoch=True"
+    if loaders := sorted(one for one in found if one.startswith(f"{name}/dataloader_idx_")):
+        return f'is logged for each of several validation loaders; name one of them: "{loaders[0]}"'
+    if name in training:
+        hooks = ", ".join(sorted(training[name]))
+        return f"is logged in training only ({hooks}), and a search compares trials by a validation; {known}"
+    if base != name and base in found:
+        added = "for each step" if name.endswith("_step") else "beside it only where it is logged with on_step=True"
+        return f'a name that Lightning adds {added}; write "{base}"'
+    hint = did_you_mean(name, found)
+    return f"is not logged in validation; {hint} ({known})" if hint.startswith("did") else f"is not logged; {known}"

@@ -1,0 +1,102 @@
+"""One row an epoch, from the storage and the trials' ``epochs.csv``."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optuna.trial import FrozenTrial
+
+from lightsearch.declare.study_file import checked_name
+from lightsearch.paths import study_folder, trial_folder
+from lightsearch.report.columns import float_column
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+EPOCHS = "epochs.csv"
+"""What a trial's folder holds of its epochs."""
+
+
+def epochs(study: optuna.Study, folder: Path | None = None) -> pd.DataFrame:
+    """One row a trial and epoch, by number and epoch.
+
+    The storage knows the metric of every epoch that was reported; ``epochs.csv`` in a trial's folder knows everything
+    else that was logged. A file that contradicts the storage belongs to another study and is left out.
+
+    Columns:
+        number, epoch: int64; epochs count from 0.
+        value: float64, the study's metric; of several objectives the first.
+        metrics_NAME: float64, every metric logged.
+        seconds: float64, wall time of the epoch.
+
+    Args:
+        study: Any Optuna study.
+        folder: The study's folder; ``studies/<name>`` if None.
+    """
+    import pandas as pd
+
+    folder = folder or own_folder(study)
+    metric = study.user_attrs.get("metric")
+    numbers: list[int] = []
+    rows: list[dict[str, float]] = []
+    for trial in study.get_trials(deepcopy=False):
+        for epoch, row in _epochs_of(trial, folder, metric).items():
+            numbers.append(trial.number)
+            rows.append({"epoch": epoch, **row})
+    names = dict.fromkeys(name for row in rows for name in row if name not in ("epoch", "value", "seconds"))
+    columns: dict[str, Any] = {
+        "number": pd.array(numbers, dtype="int64"),
+        "epoch": pd.array([int(row["epoch"]) for row in rows], dtype="int64"),
+        "value": float_column([row.get("value") for row in rows]),
+        **{f"metrics_{name}": float_column([row.get(name) for row in rows]) for name in names},
+        "seconds": float_column([row.get("seconds") for row in rows]),
+    }
+    return pd.DataFrame(columns)
+
+
+def own_folder(study: optuna.Study) -> Path | None:
+    """``studies/<name>``; None for a study of another program, whose name may be anything."""
+    try:
+        return study_folder(checked_name(study.study_name))
+    except ValueError:
+        return None
+
+
+def _epochs_of(trial: FrozenTrial, folder: Path | None, metric: str | None) -> dict[int, dict[str, float]]:
+    """Epoch -> what is known of it."""
+    logged = dict(_read_epochs(trial_folder(folder, trial.number) / EPOCHS)) if folder else {}
+    told = trial.intermediate_values
+    if any(
+        metric in row and not math.isclose(row[metric], told[epoch], rel_tol=1e-6, abs_tol=1e-9)
+        for epoch, row in logged.items()
+        if metric is not None and epoch in told
+    ):
+        logged = {}
+    rows = {}
+    for epoch in sorted(told.keys() | logged.keys()):
+        row = logged.get(epoch, {})
+        value = told.get(epoch, row.get(metric) if metric is not None else None)
+        rows[epoch] = row if value is None else {**row, "value": value}
+    return rows
+
+
+def _read_epochs(file: Path) -> Iterator[tuple[int, dict[str, float]]]:
+    try:
+        with file.open(newline="", encoding="utf-8", errors="replace") as lines:
+            for row in csv.DictReader(lines):
+                if None in row.values():
+                    continue  # a line that is just being written
+                try:
+                    numbers = {name: float(text) for name, text in row.items() if name and text}
+                    epoch = int(numbers.pop("epoch"))
+                except (KeyError, TypeError, ValueError):
+                    continue
+                numbers.pop("value", None)
+                yield epoch, numbers
+    except (OSError, csv.Error):
+        return

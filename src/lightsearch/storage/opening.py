@@ -1,0 +1,103 @@
+"""Opens Optuna storages safely: one process creates the schema, writers wait for each other."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import tempfile
+from typing import Any, TypeVar
+
+import optuna
+import sqlalchemy
+from sqlalchemy.exc import (
+    SQLAlchemyError,
+)
+
+from lightsearch import credentials
+from lightsearch.credentials import redact as redact
+from lightsearch.errors import Mistake, StorageFailed, UserError
+from lightsearch.storage.locks import CONNECT_SECONDS, OPEN_SECONDS, cannot_be_opened, storage_lock
+from lightsearch.storage.retrying import RETRY_SECONDS, History, RetryingStorage, WorkerStorage, retry
+from lightsearch.storage.urls import check_url, sqlite_file
+
+BUSY_SECONDS = 1.0
+"""How long SQLite itself waits for a lock, deaf to signals; then it is tried again."""
+
+Storage = TypeVar("Storage", bound="RetryingStorage")
+
+
+def open_storage(url: str, *, create: bool = True) -> RetryingStorage:
+    """Opens the storage, creating it if it is not there.
+
+    Args:
+        url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
+        create: Whether to create a SQLite file that is not there.
+
+    Raises:
+        UserError: if it cannot be opened, or is not there and not to be created.
+    """
+    if mistakes := check_url(url):
+        raise UserError(*mistakes)
+    file = sqlite_file(url)
+    if file is not None and not file.exists() and not create:
+        raise UserError(
+            Mistake("--storage", redact(url), "no such file; run a search first, or name the right storage")
+        )
+    try:
+        with storage_lock(url, "schema", retry_seconds=OPEN_SECONDS):
+            if file is not None:
+                with contextlib.closing(sqlite3.connect(file, timeout=RETRY_SECONDS)) as connection:
+                    # Readers (a dashboard) and a writer do not block each other. The file keeps the mode.
+                    connection.execute("PRAGMA journal_mode=WAL")
+            return _connect(url, RetryingStorage)
+    except (StorageFailed, SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
+        raise UserError(cannot_be_opened(url, error)) from error
+
+
+def attach_storage(url: str, history: History | None = None) -> WorkerStorage:
+    """Opens a storage that is known to be there and in order: what a worker does, in milliseconds."""
+    storage = _connect(url, WorkerStorage, skip_compatibility_check=True, skip_table_creation=True)
+    storage.history = history
+    return storage
+
+
+def _connect(url: str, kind: type[Storage], **options: Any) -> Storage:
+    """A storage of some kind. Its constructor asks the database as well, and waits for it as what comes later does."""
+    credentials.remember(url)
+    file = sqlite_file(url)
+    engine: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
+    if file is None:
+        engine = {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
+    address = url.replace("{", "{{").replace("}", "}}") if file is None else f"sqlite:///{file}"
+    storage: Storage = retry(lambda: kind(address, engine_kwargs=engine, **options), lambda: RETRY_SECONDS)
+    if file is None:
+        return storage
+
+    @sqlalchemy.event.listens_for(storage.engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        # Safe in WAL mode: a power cut can lose the last commits, never the file. A commit then needs no fsync.
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    # The connections that the constructor opened do not have the pragma.
+    storage.remove_session()
+    storage.engine.dispose()
+    return storage
+
+
+def preload() -> None:
+    """Does once what every worker does with a storage, so that what is imported and set up on the way is there."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/preload.db"
+        study = optuna.create_study(storage=open_storage(url), study_name="preload")
+        trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+        storage = attach_storage(url)
+        attached = optuna.Trial(optuna.load_study(storage=storage, study_name="preload"), trial._trial_id)
+        attached.report(0.0, step=0)
+        attached.should_prune()
+        study.tell(trial, 0.0)
+        for opened in (study._storage, storage):
+            opened.remove_session()
+        storage.engine.dispose()
+    optuna.logging.set_verbosity(verbosity)

@@ -1,0 +1,74 @@
+"""Trial draws: a sampler proposes and a pruner judges, in memory, so that what they object to is known beforehand."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import create_trial
+
+from lightsearch.declare.space import Space
+
+FINISHED = 12
+"""Finished trials that samplers and pruners look at; more than most of them begin with at random."""
+
+
+def draw(sampler: BaseSampler, space: Space, n_objectives: int) -> None:
+    """Has a sampler propose a study's first trial, and one after ``FINISHED`` others.
+
+    Raises:
+        Exception: whatever the sampler raises.
+    """
+    with _quietly():
+        study = optuna.create_study(directions=["minimize"] * n_objectives)
+        for number in range(FINISHED + 2):
+            study.sampler = sampler if number in (0, FINISHED + 1) else RandomSampler(seed=number)
+            trial = study.ask()
+            space.suggest(trial)
+            study.tell(trial, [math.sin(number + objective) for objective in range(n_objectives)])
+
+
+def enqueue(space: Space, params: dict[str, object]) -> None:
+    """Samples a trial of the space that has these values.
+
+    Raises:
+        Exception: whatever Optuna raises if it cannot.
+    """
+    with _quietly():
+        study = optuna.create_study(sampler=RandomSampler(seed=0))
+        study.enqueue_trial(params)
+        space.suggest(study.ask())
+
+
+def judge(pruner: BasePruner, direction: Literal["maximize", "minimize"]) -> None:
+    """Asks a pruner about a trial of a few steps, beside ``FINISHED`` others.
+
+    Raises:
+        Exception: whatever the pruner raises.
+    """
+    with _quietly():
+        study = optuna.create_study(direction=direction, pruner=pruner)
+        for number in range(FINISHED):
+            curve = {step: math.sin(number + step) for step in range(5)}
+            study.add_trial(create_trial(value=curve[4], intermediate_values=curve))
+        trial = study.ask()
+        for step in range(5):
+            trial.report(0.5, step)
+            trial.should_prune()
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)

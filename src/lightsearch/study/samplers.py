@@ -1,0 +1,121 @@
+"""Optuna's samplers and pruners by their own names, and a sampler that draws the same whenever a trial is asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.study.optuna_objects import build_from_spec
+
+FIXED_SEED = {"GridSampler", "QMCSampler"}
+"""Samplers that walk through one sequence, whose order the seed decides: all their trials need the same seed."""
+
+ENUMERATING = {"GridSampler", "BruteForceSampler"}
+"""Samplers that visit every point of the space once, and are through then."""
+
+
+def trial_seed(study_seed: int, number: int) -> int:
+    """The seed of trial ``number``, below 2**32: the same on every run, and independent between trials.
+
+    Mixed by numpy's SeedSequence, so that neighbouring study seeds share no trial seeds.
+    """
+    return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0])
+
+
+class SeededSampler(BaseSampler):
+    """Gives every trial a sampler of its own, seeded from (study seed, trial number).
+
+    A sampler that lives as long as a process draws from where it stands; made anew on resume it repeats itself.
+    One made for each trial depends on nothing but the study's history, so that 3 trials and then 3 more equal 6.
+
+    Args:
+        make: Builds the sampler from a seed.
+        study_seed: The study's seed.
+        fixed: All trials get a sampler with the study's seed itself.
+    """
+
+    def __init__(self, make: Callable[[int], BaseSampler], study_seed: int, *, fixed: bool) -> None:
+        self._make = make
+        self._study_seed = study_seed
+        self._fixed = fixed
+        self._samplers: dict[int, BaseSampler] = {}
+
+    def _of(self, trial: FrozenTrial) -> BaseSampler:
+        if trial.number not in self._samplers:
+            seed = self._study_seed if self._fixed else trial_seed(self._study_seed, trial.number)
+            self._samplers[trial.number] = self._make(seed)
+        return self._samplers[trial.number]
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._samplers.pop(trial.number, None)  # of an earlier start, which may have drawn half of the parameters
+        self._of(trial).before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._of(trial).infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._of(trial).sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        try:
+            self._of(trial).after_trial(study, trial, state, values)
+        except RuntimeError as error:
+            # Samplers that enumerate call study.stop() when they are through, which Optuna allows inside
+            # study.optimize alone. The coordinator finds out by itself (see Coordinator: the space is exhausted).
+            if "Study.stop" not in str(error):
+                raise
+        finally:
+            self._samplers.pop(trial.number, None)
+
+    def is_through(self, study: Study) -> bool:
+        """Whether a sampler that enumerates has nothing left, as it says at the end of a trial."""
+        finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+        if not finished:
+            return False
+        last = max(finished, key=lambda trial: trial.number)
+        try:
+            self._make(self._study_seed).after_trial(study, last, last.state, last.values)
+        except RuntimeError as error:
+            if "Study.stop" not in str(error):
+                raise
+            return True
+        return False
+
+
+def seeded_sampler(study_file: StudyFile) -> SeededSampler:
+    """The study's sampler."""
+    spec, space = study_file.sampler, study_file.space
+    return SeededSampler(
+        lambda seed: build_from_spec(optuna.samplers, spec, space, seed), study_file.seed, fixed=spec.name in FIXED_SEED
+    )
+
+
+def pruner(study_file: StudyFile) -> BasePruner:
+    """The study's pruner; of several objectives none, since Optuna prunes by one."""
+    if study_file.multi_objective:
+        return optuna.pruners.NopPruner()
+    built: BasePruner = build_from_spec(optuna.pruners, study_file.pruner, study_file.space, study_file.seed)
+    return built
+
+
+def points(study_file: StudyFile) -> int | None:
+    """How many configurations a sampler that enumerates has; None if they cannot be counted beforehand."""
+    values = study_file.sampler.init_args.get("search_space")
+    return study_file.space.points if values is None else math.prod(len(these) for these in values.values())

@@ -1,0 +1,1 @@
+"""One trial: built, seeded, fitted with a Lightning Trainer, pruned, checkpointed."""

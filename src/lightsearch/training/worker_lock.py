@@ -1,0 +1,109 @@
+"""One worker a trial: a late one, stopped while its trial was given to another, ends and overwrites nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+from pytorch_lightning import Callback
+
+from lightsearch.atomic_files import write_text
+from lightsearch.errors import ResourceUnavailable
+from lightsearch.machine import descendants, leftovers
+from lightsearch.machine.owner import Owner, this_process
+from lightsearch.outcome import Interrupted
+
+END_SECONDS = 10.0
+"""How long a late worker may take to end when asked; it is killed then."""
+
+ELSEWHERE_SECONDS = 60.0
+"""How long to wait for one on another machine, which cannot be asked."""
+
+
+@contextlib.contextmanager
+def sole_worker(folder: Path) -> Iterator[None]:
+    """Held while a process works in a trial's folder; whoever worked there before is ended first.
+
+    The lock is the operating system's, so it is free as soon as its holder is gone, however that died. One that is
+    there is late: its coordinator lost the trial, or died a moment ago.
+
+    Args:
+        folder: The trial's folder.
+
+    Raises:
+        ResourceUnavailable: if another machine's worker does not leave, or the folder cannot be written to.
+    """
+    lock, card = FileLock(folder / leftovers.LOCK), folder / leftovers.CARD
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _end_holder(lock, card, folder)
+    except OSError as error:
+        raise ResourceUnavailable(f"{folder} cannot be written to: {error.strerror or error}") from error
+    try:
+        if (before := _on_card(card)) is not None:
+            descendants.end_of(before)
+        leftovers.remove_temporary(folder)
+        write_text(card, this_process().model_dump_json())
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # a folder that has become read-only keeps it; the lock is what counts
+            card.unlink()
+        with contextlib.suppress(OSError):  # the trial's code has closed it, and so let it go
+            lock.release()
+
+
+def _end_holder(lock: FileLock, card: Path, folder: Path) -> None:
+    holder = _on_card(card)
+    process = holder.process() if holder is not None else None
+    steps: list[tuple[Callable[[], Any], float]] = [(lambda: None, ELSEWHERE_SECONDS)]
+    if process is not None:
+        print(f"process {process.pid} still works in {folder}; ending it", flush=True)
+        steps = [(process.kill, END_SECONDS)]
+        if process.status() != psutil.STATUS_STOPPED:  # one that stands still hears nothing
+            steps.insert(0, (process.terminate, END_SECONDS))
+    for end, seconds in steps:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            end()
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=seconds)
+            return
+    where = f"process {holder.pid} on {holder.host}" if holder is not None else "another process"
+    raise ResourceUnavailable(f"{where} works in {folder} and does not leave it")
+
+
+def _on_card(card: Path) -> Owner | None:
+    """Who works, or worked, in a folder; None if that one has only just come, or has gone in peace."""
+    try:
+        return Owner.model_validate_json(card.read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return None
+
+
+class AttemptGuard(Callback):
+    """Ends a fit at the end of an epoch, before anything is written, if the trial was given to another worker.
+
+    Args:
+        attempt: Which start of the trial this is.
+        current: The trial's newest start, by the storage.
+    """
+
+    def __init__(self, attempt: int, current: Callable[[], int]) -> None:
+        self.attempt = attempt
+        self.current = current
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        self._check()  # before anything that an earlier attempt reported is taken back
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        self._check()
+
+    def _check(self) -> None:
+        newest = self.current()
+        if newest != self.attempt:
+            raise Interrupted(f"attempt {newest} of this trial has begun elsewhere; this is attempt {self.attempt}")

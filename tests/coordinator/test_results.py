@@ -1,0 +1,38 @@
+"""The study's result files, and the checkpoints that are kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from lightsearch.atomic_files import write_json
+from lightsearch.coordinator.results import drop_checkpoints, write_results
+from lightsearch.outcome import Kind, Outcome
+from lightsearch.paths import trial_folder
+from lightsearch.report import tables
+from lightsearch.study.leaders import leaders
+from tests.conftest import digits, open_queue
+from tests.study.test_trial_queue import ask
+
+
+def test_a_deleted_checkpoint_is_named_nowhere(tmp_path: Path) -> None:
+    queue = open_queue(digits("keep_top_k=1"), tmp_path)
+    for number, value in enumerate((0.5, 0.9)):
+        folder = trial_folder(queue.folder, number)
+        folder.mkdir(parents=True)
+        (folder / "best.ckpt").write_text("weights")
+        outcome = Outcome(
+            number=number, kind=Kind.COMPLETE, value=value, checkpoint=f"{folder.name}/best.ckpt", sha256="ab"
+        )
+        write_json(folder / "result.json", outcome.model_dump(mode="json"))
+        assert queue.tell(ask(queue, 2), outcome)
+    drop_checkpoints(queue, queue.study.get_trials(deepcopy=False), {0, 1})
+    assert not (queue.folder / "trial-0000" / "best.ckpt").exists()
+    told = [json.loads((trial_folder(queue.folder, number) / "result.json").read_text()) for number in (0, 1)]
+    assert [one["checkpoint"] for one in told] == [None, "trial-0001/best.ckpt"]
+    for seen in (queue, open_queue(digits("keep_top_k=1"), tmp_path)):  # by this process, and by a later one
+        frame = tables.trials(seen.study)
+        assert frame["checkpoint"].isna().tolist() == [True, False]
+        assert [one.checkpoint for one in leaders(seen.study.trials, "maximize")] == ["trial-0001/best.ckpt", None]
+        results = write_results(seen)
+        assert [one["checkpoint"] for one in results["leaders"]] == ["trial-0001/best.ckpt", None]

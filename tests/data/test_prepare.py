@@ -1,0 +1,80 @@
+"""``prepare_data``: once before anything is stored, and by one process of the machine at a time."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.utilities.model_helpers import is_overridden
+
+import lightsearch
+from lightsearch.data import ImageData
+from lightsearch.training.components import build
+from studies.examples.tabular import Regressor, Table
+
+
+class Downloads(Table):
+    """Notes when its ``prepare_data`` is entered and left; sets something, as people's modules do."""
+
+    def prepare_data(self) -> None:
+        with Path("log").open("a") as log:
+            log.write(f"in, stored: {Path('studies/studies.db').exists()}\n")
+            log.flush()
+            time.sleep(0.2)
+            self.prepared = True
+            log.write("out\n")
+
+    def setup(self, stage: str) -> None:
+        assert self.prepared
+        super().setup(stage)
+
+
+class ModelDownloads(Regressor):
+    def prepare_data(self) -> None:
+        Path("model-log").touch()
+
+
+def test_it_is_entered_by_one_at_a_time(place: Path) -> None:
+    modules = [build(Downloads, {}, {}) for _ in range(4)]
+    threads = [threading.Thread(target=module.prepare_data) for module in modules]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [line.split(",")[0] for line in (place / "log").read_text().splitlines()] == ["in", "out"] * 4
+    assert all(module.prepared for module in modules)
+
+
+def test_lightning_and_pickle_see_no_difference() -> None:
+    data, model = build(Downloads, {}, {}), build(ModelDownloads, {}, {})
+    for built in (data, pickle.loads(pickle.dumps(data)), copy.deepcopy(data)):
+        assert is_overridden("prepare_data", built)
+    assert is_overridden("prepare_data", model)
+    copy.deepcopy(model).prepare_data()
+    assert not is_overridden("prepare_data", build(ImageData, {"dataset": "digits"}, {}))
+    assert not is_overridden("prepare_data", build(pl.LightningModule, {}, {}))
+
+
+def test_a_search_does_it_before_anything_is_stored(place: Path) -> None:
+    result = lightsearch.search(
+        {
+            "name": "prepared",
+            "metric": "val_mse",
+            "direction": "minimize",
+            "data": Downloads,
+            "model": ModelDownloads,
+            "space": {"model": {"learning_rate": {"float": [1e-4, 1e-2]}}},
+            "trainer": {"max_epochs": 1},
+        },
+        2,
+        workers=0,
+    )
+    assert result.ending == "done"
+    entered = [line for line in (place / "log").read_text().splitlines() if line.startswith("in")]
+    assert entered[0] == "in, stored: False"
+    assert entered[-2:] == ["in, stored: True"] * 2  # each trial's own: it may set what the trial needs
+    assert (place / "model-log").exists()

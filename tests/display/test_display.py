@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lightsearch.display.live import LiveDisplay
+from lightsearch.display.pace import Pace
+from lightsearch.display.wording import describe_outcome, describe_params, duration
+from lightsearch.outcome import Kind, Outcome, TrialError
+from lightsearch.study.trial_queue import TrialAssignment
+from tests.conftest import digits, open_queue
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599, "59 min 59 s"), (7500, "2 h 05 min")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_an_outcome_in_a_line() -> None:
+    outcome = Outcome(
+        number=7, kind=Kind.PRUNED, value=0.98765, best_epoch=2, epochs=4, seconds=1.23, params={"lr": 1e-3, "n": 5}
+    )
+    assert describe_outcome(outcome) == "trial 7 pruned 0.98765 (best epoch 2, 4 trained, 1.2 s) lr=0.001 n=5"
+    failed = Outcome(number=8, kind=Kind.USER_ERROR, error=TrialError(type="ValueError", message="no", traceback=""))
+    assert describe_outcome(failed).startswith("trial 8 user_error: ValueError: no")
+    assert describe_params({}) == ""
+
+
+def test_the_time_to_go_is_that_of_the_trials_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 5.0, 20.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    pace = Pace(n_trials=10)
+    assert pace.left([]) == "0 s so far"  # what goes before the trials says nothing of their pace
+    pace.begin()
+    assert pace.left([]) == "5 s so far"
+    pace.count(Outcome(number=0, kind=Kind.COMPLETE))
+    pace.count(Outcome(number=1, kind=Kind.DIVERGED))  # no progress towards the total
+    assert pace.left([]) == "20 s so far, about 3 min 20 s to go"
+
+
+def test_the_live_display_shows_counts_the_best_and_what_runs(tmp_path: Path) -> None:
+    queue = open_queue(digits(), tmp_path)
+    done, running = queue.ask(5), queue.ask(5)
+    assert isinstance(done, TrialAssignment)
+    assert isinstance(running, TrialAssignment)
+    queue.tell(done, Outcome(number=0, kind=Kind.COMPLETE, value=0.75))
+    queue.storage.set_trial_intermediate_value(running.trial_id, 3, 0.625)
+    screen = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    display = LiveDisplay(screen, name="[red]x", metric="val_acc", direction="maximize", n_trials=5)
+    with display:
+        display.update(queue.study)
+    text = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "1/5 trials" in text
+    assert "1 complete" in text
+    assert "best val_acc: 0.75  trial 0  hidden_size=" in text
+    assert "trial 1" in text
+    assert "0.625" in text
+    assert "[red]x" in text  # text from outside is not markup

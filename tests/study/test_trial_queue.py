@@ -1,0 +1,146 @@
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from lightsearch.errors import ResourceUnavailable, UserError
+from lightsearch.outcome import Kind, Outcome
+from lightsearch.study.differences import differences
+from lightsearch.study.leaders import leaders
+from lightsearch.study.stored import find_study
+from lightsearch.study.trial_queue import NoTrialReason, TrialAssignment, TrialQueue, outcome_of
+from tests.conftest import FACTS, digits, open_queue
+
+
+def ask(queue: TrialQueue, n_trials: int) -> TrialAssignment:
+    assigned = queue.ask(n_trials)
+    assert isinstance(assigned, TrialAssignment)
+    return assigned
+
+
+def complete(queue: TrialQueue, assigned: TrialAssignment, value: float) -> None:
+    assert queue.tell(assigned, Outcome(number=assigned.number, kind=Kind.COMPLETE, value=value))
+
+
+def test_an_enumerating_sampler_ends_when_it_is_through(tmp_path: Path) -> None:
+    queue = open_queue(digits("space={data={batch_size={choice=[8, 16]}}}", "sampler={name='GridSampler'}"), tmp_path)
+    trials = [ask(queue, 9), ask(queue, 9)]
+    assert queue.ask(9) is NoTrialReason.EXHAUSTED
+    for trial in trials:
+        complete(queue, trial, 0.5)  # GridSampler wants to stop study.optimize here, which does not run
+    assert {trial.params["batch_size"] for trial in trials} == {8, 16}
+
+
+class Broken(optuna.samplers.RandomSampler):
+    """Draws one parameter, and raises when it is asked for the next."""
+
+    error: BaseException = RuntimeError("no second number")
+
+    def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+        if param_name == "learning_rate":
+            raise self.error
+        return super().sample_independent(study, trial, param_name, param_distribution)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no second\nnumber"), KeyboardInterrupt()], ids=["an error", "Ctrl-C"])
+def test_a_trial_that_cannot_be_sampled_is_given_back(tmp_path: Path, error: BaseException) -> None:
+    whole, study_file = tmp_path / "whole", digits("sampler.name=RandomSampler")
+    (whole / "studies").mkdir(parents=True)
+    expected = ask(open_queue(study_file, whole), 9).params
+    queue = open_queue(study_file, tmp_path)
+    broken = Broken()
+    broken.error = error
+    queue.study.sampler = broken
+    with pytest.raises(ResourceUnavailable if isinstance(error, Exception) else KeyboardInterrupt) as raised:
+        queue.ask(9)
+    if isinstance(error, Exception):
+        assert str(raised.value) == "sampler RandomSampler proposes no trial: no second"
+    (trial,) = queue.study.trials
+    assert (trial.state.name, list(trial.params)) == ("WAITING", ["hidden_size"])
+    mended = ask(open_queue(study_file, tmp_path), 9)
+    assert mended.number == trial.number
+    assert mended.params == expected  # and not the rest of it drawn from the beginning
+
+
+def test_one_that_waited_keeps_what_it_had(tmp_path: Path) -> None:
+    queue = open_queue(digits("enqueue=[{hidden_size=32}]"), tmp_path)
+    interrupted, sampler = ask(queue, 9), queue.study.sampler
+    queue.tell(interrupted, Outcome(number=0, kind=Kind.INTERRUPTED))
+    queue.study.enqueue_trial({"hidden_size": 64})
+    assert ask(queue, 9).params == interrupted.params  # nothing has to be sampled
+    queue.study.sampler = Broken()
+    with pytest.raises(ResourceUnavailable, match="no second number"):
+        queue.ask(9)
+    queue.study.sampler = sampler
+    again = ask(queue, 9)
+    assert (again.number, again.params["hidden_size"]) == (1, 64)
+
+
+def test_one_that_another_program_enqueued_with_what_cannot_be_sampled_fails(tmp_path: Path) -> None:
+    queue = open_queue(digits(), tmp_path)
+    queue.study.enqueue_trial({"hidden_size": "wide"})
+    with pytest.raises(ResourceUnavailable, match="proposes no trial"):
+        queue.ask(9)
+    (trial,) = queue.study.trials
+    assert (trial.state.name, trial.user_attrs["kind"]) == ("FAIL", "user_error")
+    assert "wide" in trial.user_attrs["result"]["error"]["message"]
+    assert ask(queue, 9).number == 1
+
+
+def test_a_changed_study_is_refused_with_a_diff(tmp_path: Path) -> None:
+    queue = open_queue(digits(), tmp_path)
+    complete(queue, ask(queue, 1), 0.5)
+    with pytest.raises(UserError) as refused:
+        open_queue(digits("trainer.max_epochs=7", "direction=minimize"), tmp_path)
+    lines = [str(line).strip() for line in refused.value.mistakes]
+    assert "trainer.max_epochs: 20 in the study, 7 in the file" in lines
+    assert "direction: 'maximize' in the study, 'minimize' in the file" in lines
+    assert "--name digits-2" in lines[-1]
+    assert len(queue.study.trials) == 1
+
+
+def test_changed_data_are_refused(tmp_path: Path) -> None:
+    queue = open_queue(digits(), tmp_path)
+    complete(queue, ask(queue, 1), 0.5)
+    with pytest.raises(UserError, match="split abc in the study, xyz in the files"):
+        open_queue(digits(), tmp_path, facts={**FACTS, "data": {"split_hash": "xyz"}})
+
+
+def test_a_changed_sampler_is_logged(tmp_path: Path) -> None:
+    queue = open_queue(digits(), tmp_path)
+    changed = queue.__class__(digits("sampler.name=RandomSampler"), queue.storage, queue.url, queue.folder)
+    assert changed.open(FACTS) == ["sampler.name: 'TPESampler' in the study, 'RandomSampler' in the file"]
+    assert changed.study.user_attrs["changes"][0]["changes"]
+    assert changed.open(FACTS) == []
+
+
+def test_the_same_name_in_another_storage_does_not_share_the_folder(tmp_path: Path) -> None:
+    queue = open_queue(digits(), tmp_path)
+    (queue.folder / "trial-0000").mkdir(parents=True)
+    with pytest.raises(UserError, match="trials of a study in another storage"):
+        open_queue(digits(), tmp_path, f"sqlite:///{tmp_path}/other.db")
+
+
+def test_the_best_comes_first_and_of_equals_the_earlier(tmp_path: Path) -> None:
+    queue = open_queue(digits(), tmp_path)
+    for value in (0.5, 0.9, 0.9, 0.1):
+        complete(queue, ask(queue, 9), value)
+    queue.tell(ask(queue, 9), Outcome(number=4, kind=Kind.PRUNED, value=0.95))
+    trials = queue.study.trials
+    assert [outcome.number for outcome in leaders(trials, "maximize")] == [1, 2, 0, 3]
+    assert [outcome.number for outcome in leaders(trials, "minimize", 2)] == [3, 0]
+    assert outcome_of(trials[4]) is not None
+
+
+def test_an_unknown_study_lists_the_ones_there_are(tmp_path: Path) -> None:
+    queue = open_queue(digits(), tmp_path)
+    with pytest.raises(UserError, match="there are: digits"):
+        find_study(queue.storage, "digit")
+
+
+def test_differences() -> None:
+    assert differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 1}, "d": 3}) == [
+        "c: 2 in the study, nothing in the file",
+        "d: nothing in the study, 3 in the file",
+    ]

@@ -1,0 +1,99 @@
+from contextlib import suppress
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from pytorch_lightning import Callback
+
+from lightsearch.outcome import Diverged
+from lightsearch.study.worker_trial import attach_trial
+from lightsearch.training.epoch_log import EpochLog
+from lightsearch.training.pruning import MissingMetric, PruningCallback
+from tests.conftest import digits, open_queue
+from tests.study.test_trial_queue import ask
+from tests.training.test_fit import StopAfter, train
+
+
+class Never(optuna.pruners.BasePruner):
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        return False
+
+
+class AfterEpoch(optuna.pruners.BasePruner):
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        return trial.last_step == self.epoch
+
+
+def test_every_epoch_is_reported(tmp_path: Path) -> None:
+    study = optuna.create_study(direction="maximize", pruner=Never())
+    callback = PruningCallback(study.ask(), "val_acc")
+    _, log = train(tmp_path, callback)
+    assert callback.pruned_epoch is None
+    reported = study.trials[0].intermediate_values
+    assert reported == {row["epoch"]: row["val_acc"] for row in log.history}
+
+
+def test_a_pruned_trial_ends_its_epoch_whole(tmp_path: Path) -> None:
+    study = optuna.create_study(direction="maximize", pruner=AfterEpoch(1))
+    callback = PruningCallback(study.ask(), "val_acc")
+    fitted, log = train(tmp_path, callback)
+    assert callback.pruned_epoch == 1
+    assert fitted.stop_reason == "stopped"
+    assert len(log.history) == 2
+    assert "train_loss" in log.history[-1]
+    assert (tmp_path / "last.ckpt").exists()
+
+
+def test_an_epoch_that_is_trained_again_is_reported_again(tmp_path: Path) -> None:
+    study_file = digits()
+    queue = open_queue(study_file, tmp_path)
+    assigned = ask(queue, 1)
+
+    def attempt(last: int, *callbacks: Callback) -> EpochLog:
+        trial = attach_trial(study_file, queue.url, assigned.trial_id).trial
+        log = EpochLog(tmp_path / "fit" / "epochs.csv")
+        torch.manual_seed(1)
+        with suppress(KeyError):
+            log = train(tmp_path / "fit", PruningCallback(trial, "val_acc"), *callbacks, StopAfter(last))[1]
+        return log
+
+    def reported() -> dict[int, float]:
+        return open_queue(study_file, tmp_path).study.trials[0].intermediate_values
+
+    attempt(2)
+    kept = reported()
+    assert list(kept) == [0, 1]
+    late = attach_trial(study_file, queue.url, assigned.trial_id).trial
+    for epoch in (2, 3):  # and killed before a checkpoint had them
+        late.report(0.123, epoch)
+    (tmp_path / "fit" / "epochs.csv").write_text((tmp_path / "fit" / "epochs.csv").read_text() + "2,1,0.123,1,9\n")
+    attempt(2)
+    assert reported() == kept  # nothing of an attempt that came no further stays
+    assert len((tmp_path / "fit" / "epochs.csv").read_text().splitlines()) == 3
+    log = attempt(9)
+    assert reported() == {row["epoch"]: row["val_acc"] for row in log.history}
+    assert list(reported()) == [0, 1, 2, 3]
+
+
+def test_a_missing_metric_is_an_error_that_says_what_is_logged(tmp_path: Path) -> None:
+    callback = PruningCallback(optuna.create_study().ask(), "val_accuracy")
+    with pytest.raises(MissingMetric, match=r'metric = "val_accuracy".*epoch 0.*it logs val_acc, val_loss$'):
+        train(tmp_path, callback)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_metric_that_is_no_number_is_an_error(value: float) -> None:
+    class Metrics:
+        sanity_checking = False
+        current_epoch = 3
+        callback_metrics = {"val_acc": value}  # noqa: RUF012
+
+    study = optuna.create_study()
+    callback = PruningCallback(study.ask(), "val_acc")
+    with pytest.raises(Diverged, match=f"val_acc is {value} in epoch 3"):
+        callback.on_validation_end(Metrics(), None)
+    assert study.trials[0].intermediate_values == {}
