@@ -12,30 +12,30 @@ Hooks = dict[str, set[str]]
 
 
 def in_validation(trainer: Any) -> Hooks:
-    """What the newest validation logged with a value for the whole of it."""
-    return _hooks(trainer.fit_loop.epoch_loop.val_loop._results, newest=True)
+    """The metrics that the latest validation logged with ``on_epoch=True``."""
+    return _hooks(trainer.fit_loop.epoch_loop.val_loop._results, latest=True)
 
 
 def ever_in_validation(trainer: Any) -> Hooks:
-    """What any validation of the fit logged with a value for the whole of it."""
+    """The metrics that any validation of the fit logged with ``on_epoch=True``."""
     return _hooks(trainer.fit_loop.epoch_loop.val_loop._results)
 
 
 def steps_of_validation(trainer: Any) -> set[str]:
-    """What validation logged for each of its steps alone (``on_epoch=False``)."""
+    """The metrics that validation logged only per step (``on_epoch=False``)."""
     results = trainer.fit_loop.epoch_loop.val_loop._results
     return {entry.meta.name for entry in results.values() if not entry.meta.on_epoch}
 
 
 def ever_in_training(trainer: Any, *, whole_epochs: bool = False) -> Hooks:
-    """What training logged; with ``whole_epochs`` only what has a value for the whole of an epoch."""
+    """The metrics that training logged; with ``whole_epochs`` only those with ``on_epoch=True``."""
     return _hooks(trainer.fit_loop.epoch_loop._results, whole_epochs=whole_epochs)
 
 
-def _hooks(results: Any, *, newest: bool = False, whole_epochs: bool = True) -> Hooks:
+def _hooks(results: Any, *, latest: bool = False, whole_epochs: bool = True) -> Hooks:
     found: Hooks = {}
     for entry in results.values():
-        if (newest and entry.has_reset) or (whole_epochs and not entry.meta.on_epoch):
+        if (latest and entry.has_reset) or (whole_epochs and not entry.meta.on_epoch):
             continue
         for name in results._forked_name(entry, False):
             found.setdefault(name, set()).add(entry.meta.fx.partition(".")[0])  # validation_step.0: of the first loader

@@ -13,6 +13,7 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
+from lightsearch.compat import hyperparameters
 from lightsearch.compat.lightning_package import overrides
 from lightsearch.confirm.record import Program, Weights
 from lightsearch.training import safe_loading
@@ -138,7 +139,7 @@ def _attributes(layer: nn.Module | None) -> dict[str, Any]:
     """A layer's own attributes, but what torch and Lightning keep there."""
     if layer is None:
         return {}
-    kept = vars(LightningModule()).keys() | {"_hparams", "_hparams_initial", "_hparams_name"}
+    kept = vars(LightningModule()).keys() | hyperparameters.ATTRIBUTES
     return {"the class": type(layer), **{name: value for name, value in vars(layer).items() if name not in kept}}
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import optuna
 
+from lightsearch.compat.trainer import training_loaders
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Diverged
 from lightsearch.packs import engines
@@ -114,7 +115,7 @@ def _unbounded(host: Host, study_file: StudyFile) -> str | None:
     if type(study_file.trainer.keywords.get("limit_train_batches")) is int:
         return None
     try:
-        sum(len(loader) for loader in host.members[0].trainer.fit_loop._combined_loader.flattened)
+        sum(len(loader) for loader in training_loaders(host.members[0].trainer))
     except (TypeError, NotImplementedError):
         return engines.UNBOUNDED
     return None
@@ -176,7 +177,7 @@ class _TimedHost(Host):
     def refuse_others(self) -> None:
         """Has members of forms that are not proved train alone."""
         for member in self.members:
-            if (reason := self._incompatibility(member)) is not None:
+            if (reason := self.incompatibility(member)) is not None:
                 member.refuse(reason)
 
     def epoch_seconds(self) -> float:

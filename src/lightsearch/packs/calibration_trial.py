@@ -12,6 +12,7 @@ from pytorch_lightning import Callback, seed_everything
 from pytorch_lightning.loggers import Logger
 
 from lightsearch.compat.lightning_package import based_on, package_of_model
+from lightsearch.compat.trainer import training_loaders, validation_loaders
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.packs.data import SharedData
 from lightsearch.training import components
@@ -168,7 +169,7 @@ class Stopwatch(Callback):
         self._began: float | None = None
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        loaders = trainer.fit_loop._combined_loader.flattened
+        loaders = training_loaders(trainer)
         self.steps_ratio = _ratio(loaders, self._keywords.get("limit_train_batches"), [trainer.num_training_batches])
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
@@ -179,7 +180,7 @@ class Stopwatch(Callback):
         now = time.perf_counter()
         if self._began is not None:
             self.train += now - self._began
-        loaders = trainer.fit_loop.epoch_loop.val_loop._combined_loader.flattened
+        loaders = validation_loaders(trainer)
         self.val_ratio = _ratio(loaders, self._keywords.get("limit_val_batches"), trainer.num_val_batches)
         self._began = now
 

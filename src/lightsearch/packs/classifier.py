@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lightsearch.compat.torch_internals import fused_adam_, mark_stepped
 from lightsearch.models.classifier import Batch, Classifier
 from lightsearch.packs.member import Member
 
@@ -194,7 +195,7 @@ class _Adam:
         owner = torch.arange(len(members)).repeat_interleave(torch.tensor(self._widths)).repeat(len(VECTORS))
         self._owner = torch.cat([owner, torch.arange(len(members)).repeat_interleave(self._classes)]).to(device)
         for optimizer in self._optimizers:
-            optimizer._opt_called = True  # what schedules look at to see that it steps
+            mark_stepped(optimizer)
         steps = [float(self._state(member, MATRICES[0], "step").sum()) for member in members]
         self._counts = [torch.tensor(step, device=device) for step in steps]
         self._step = torch.tensor(steps, device=device, dtype=torch.float64)
@@ -210,7 +211,7 @@ class _Adam:
         rates = [optimizer.param_groups[0]["lr"] for optimizer in self._optimizers]
         for i, rate in enumerate(rates):
             self._counts[i] += 1
-            torch._fused_adam_(
+            fused_adam_(
                 [kind[i] for kind in self.matrices],
                 [kind[i] for kind in matrices],
                 [kind[i] for kind in self._exp_avg],
@@ -234,7 +235,7 @@ class _Adam:
         denominator = self._small_avg_sq.sqrt().div_(corrections.float()[self._owner]).add_(self._eps)
         self._small.sub_(sizes.float()[self._owner] * self._small_avg / denominator)
         for member in self._members:
-            member.stepped()
+            member.step_schedules()
 
     def hand_back(self) -> None:
         """Gives the members what they do not share with this already."""

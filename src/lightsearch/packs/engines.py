@@ -9,6 +9,7 @@ from typing import Any
 from pytorch_lightning import Callback
 
 from lightsearch.compat.lightning_package import package_of_model
+from lightsearch.compat.trainer import has_several_training_loaders, saves_within_epoch
 from lightsearch.packs import classifier, modules
 from lightsearch.packs.member import Member
 
@@ -58,7 +59,7 @@ def incompatibility(trainer: Any, module: Any) -> str | None:
             return f"{name} = {getattr(trainer, name)}"
     if not module.automatic_optimization or len(trainer.optimizers) != 1:
         return f"{type(module).__name__} has several optimizers, or steps them itself"
-    if isinstance(trainer.fit_loop._combined_loader.iterables, list | tuple | dict):
+    if has_several_training_loaders(trainer):
         return "there are several training loaders"
     if not isinstance(trainer.num_training_batches, int):
         return UNBOUNDED
@@ -121,8 +122,7 @@ def _acts_in_steps(callback: Any, base: Any) -> str | None:
     if type(callback).__module__.partition(".")[0] == "lightsearch":
         return None
     if isinstance(callback, base.callbacks.ModelCheckpoint):
-        in_steps = callback._every_n_train_steps or callback._train_time_interval
-        return "writes checkpoints within an epoch" if in_steps else None
+        return "writes checkpoints within an epoch" if saves_within_epoch(callback) else None
     # The callbacks of one copy of Lightning work in the Trainers of the other.
     nothing = [(getattr(Callback, hook), getattr(base.Callback, hook)) for hook in CALLBACK_HOOKS]
     for hook, inherited in zip(CALLBACK_HOOKS, nothing, strict=True):

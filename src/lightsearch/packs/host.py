@@ -56,12 +56,12 @@ class Host:
     def advance(self) -> list[Member]:
         """Lets every member come to its next epoch; returns those that have ended before it."""
         for member in self.members:
-            member.go_on()
+            member.resume()
             descriptors.check_guarded()  # before the next one meets with what this one has closed
         ended = [member for member in self.members if member.ended]
         self.members = [member for member in self.members if not member.ended]
         for member in self.members:
-            if member.refused is None and (reason := self._incompatibility(member)):
+            if member.refused is None and (reason := self.incompatibility(member)):
                 member.refuse(reason)
         return ended
 
@@ -95,7 +95,7 @@ class Host:
         self.stop()
         for member in self.members:
             while not member.ended:
-                member.go_on()
+                member.resume()
         self.members = []
 
     def build_data(self, study_file: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> Any:
@@ -105,7 +105,7 @@ class Host:
             self._data[key] = SharedData(components.build_data(study_file, sampled, data_dir))
         return self._data[key].copy()
 
-    def _incompatibility(self, member: Member) -> str | None:
+    def incompatibility(self, member: Member) -> str | None:
         if (reason := engines.incompatibility(member.trainer, member.module)) is not None:
             return reason
         if self.proved is not None and engines.form(member.trainer, member.module) not in self.proved:

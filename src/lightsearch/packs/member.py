@@ -1,4 +1,4 @@
-"""A member of a pack: a trial that runs as it does alone, but hands each epoch's steps to the pack."""
+"""A member of a pack: a trial that runs as it does alone, but leaves the training steps of each epoch to the pack."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from typing import Any, NamedTuple
 
 from pytorch_lightning import Callback
 
+from lightsearch.compat.epoch_loop import (
+    LogCall,
+    count_epoch,
+    replace_steps,
+    step_schedules,
+    steps_before,
+    training_batch,
+)
+from lightsearch.compat.trainer import training_loaders
 from lightsearch.outcome import Interrupted
 from lightsearch.training.seeding import SeedEpochs, draw_base_seeds, seed_epoch
 
@@ -18,22 +27,23 @@ class Logged(NamedTuple):
 
     name: str
     steps: Sequence[int]
-    """The batches in which it did, from 0."""
+    """The batches in which it was logged, from 0."""
     values: Sequence[float]
+    """One value per step."""
     weights: Sequence[int]
-    """Samples of each batch, or the ``batch_size`` that it named."""
+    """Per step: the number of samples, or the ``batch_size`` given to ``log``."""
     options: dict[str, Any]
-    """Further arguments of ``log``."""
+    """Further keyword arguments of ``log``."""
 
 
 class Member:
-    """A trial in a thread of its own. It and its host never run at the same time: each waits for the other's turn.
+    """A trial in its own thread. The thread and its host take turns: they never run at the same time.
 
-    So nothing that a trial does (seeding, above all) can get between two steps of another.
+    So nothing that a trial does (seeding, above all) can happen between two steps of another trial.
 
     Args:
-        number: The trial's.
-        run: What the trial does, from its beginning to its end.
+        number: The trial's number.
+        run: Runs the whole trial.
     """
 
     def __init__(self, number: int, run: Callable[[Member], object]) -> None:
@@ -41,82 +51,74 @@ class Member:
         self.trainer: Any
         """Its Lightning Trainer."""
         self.module: Any
-        """Its LightningModule, with the weights that its epoch begins with; the engine trains them."""
+        """Its LightningModule, with the weights at the start of its epoch; an engine trains them."""
         self.refused: str | None = None
-        """Why it trains alone, if it does."""
+        """Why it trains outside of packs; None: it trains in one."""
         self.logged: list[Logged] = []
-        """What its ``training_step`` logged in the epoch; filled in by an engine."""
+        """What its ``training_step`` logged in the epoch; an engine fills it in."""
         self.ended = False
         self.error: BaseException | None = None
-        """What it ended with, if that was not an outcome."""
+        """The exception that it ended with, unless that was an outcome."""
         self._raise: BaseException | None = None
         self._run = run
         self._its_turn, self._hosts_turn = threading.Semaphore(0), threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._live, name=f"trial {number}", daemon=True)
+        self._thread = threading.Thread(target=self._run_in_turns, name=f"trial {number}", daemon=True)
         self._thread.start()
 
     def join(self, trainer: Any, module: Any) -> None:
-        """In its own thread: its Trainer and its module are ready to train."""
+        """Called in its own thread when its Trainer and its module are ready to train."""
         self.trainer, self.module = trainer, module
         (self._seeds,) = [callback for callback in trainer.callbacks if isinstance(callback, SeedEpochs)]
 
     @property
     def optimizer(self) -> Any:
-        """Its optimizer."""
+        """Its only optimizer."""
         return self.trainer.optimizers[0]
 
     @property
     def loader(self) -> Any:
-        """Its training loader, before anything is made of its batches; members of a pack share it."""
-        return self.trainer.fit_loop._combined_loader.flattened[0]
+        """Its only training loader; the members of a pack share it."""
+        return training_loaders(self.trainer)[0]
 
     @property
     def epoch_seed(self) -> int:
-        """The seed of its epoch, as it would be alone."""
+        """The seed of its current epoch outside of a pack."""
         return self._seeds.epoch_seed(self.trainer.current_epoch)
 
     def batches(self) -> Iterator[Any]:
-        """An epoch's batches as its ``training_step`` gets them: after its data's hooks."""
-        trainer = self.trainer
-        for batch in itertools.islice(self.loader, trainer.num_training_batches):
-            batch = trainer.precision_plugin.convert_input(batch)
-            batch = self.module._on_before_batch_transfer(batch, dataloader_idx=0)
-            yield trainer.strategy.batch_to_device(batch, dataloader_idx=0)
+        """The batches of an epoch as its ``training_step`` gets them: after the hooks, on the device."""
+        for batch in itertools.islice(self.loader, self.trainer.num_training_batches):
+            yield training_batch(self.trainer, self.module, batch)
 
     def follow(self, seed: int) -> None:
-        """Notes that its epoch has the order of batches of another's seed."""
+        """Records that its epoch used the order of batches that comes from another member's seed."""
         self._seeds.follow(seed)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Lets it run until it is ready for an epoch, or ends."""
         self._its_turn.release()
         self._hosts_turn.acquire()
 
     def stop(self, error: BaseException | None = None) -> None:
-        """Has it raise ``error``, or ``Interrupted``, where it waits."""
+        """Makes it raise ``error``, or ``Interrupted``, where it waits for its next epoch."""
         self._raise = error or Interrupted("asked to stop")
 
     def refuse(self, reason: str) -> None:
-        """Has it train alone from now on, in its turn."""
+        """Makes it train outside of packs from now on, in its turn."""
         self.refused = reason
 
-    def stepped(self) -> None:
-        """Moves the schedules that move with every step."""
-        if any(
-            config.interval == "step" and not config.reduce_on_plateau for config in self.trainer.lr_scheduler_configs
-        ):
-            loop = self.trainer.fit_loop.epoch_loop
-            loop.batch_progress.current.ready += 1
-            loop.update_lr_schedulers("step", update_plateau_schedulers=False)
+    def step_schedules(self) -> None:
+        """Moves the learning-rate schedules that move after every training step."""
+        step_schedules(self.trainer)
 
     def wait_for_epoch(self) -> None:
-        """In its own thread: until the host has trained it for an epoch."""
+        """Called in its own thread; returns when the host has trained it for an epoch."""
         self._hosts_turn.release()
         self._its_turn.acquire()
         if self._raise is not None:
             raise self._raise
 
-    def _live(self) -> None:
+    def _run_in_turns(self) -> None:
         self._its_turn.acquire()
         try:
             self._run(self)
@@ -128,78 +130,59 @@ class Member:
 
 
 class Lockstep(Callback):
-    """Puts waiting for the pack in the place of Lightning's own loop over an epoch's batches.
+    """Replaces the steps of each epoch with waiting for the pack.
 
-    Everything around it stays Lightning's: hooks, validation, schedules, progress. A checkpoint is therefore an
-    ordinary one, which the same trial can go on from alone. So it does where its module turns out not to be packable.
+    Everything around the steps stays Lightning's: hooks, validation, schedules, progress. So a checkpoint is an
+    ordinary one, from which the same trial can go on alone. It also goes on alone if its module cannot train in a pack.
 
     Args:
-        member: The member whose Trainer this is a callback of.
+        member: The member that owns the Trainer.
     """
 
     def __init__(self, member: Member) -> None:
         self.member = member
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        member, loop = self.member, trainer.fit_loop.epoch_loop
-        member.join(trainer, pl_module)
-        alone = loop.advance
+        self.member.join(trainer, pl_module)
+        replace_steps(trainer, self._train_epoch)
 
-        def advance(data_fetcher: Any) -> None:
-            if loop.restarting and loop._should_check_val_fx(data_fetcher):
-                alone(data_fetcher)  # goes on from the end of an epoch; nothing is trained
-                return
-            if loop.batch_progress.current.ready == 0:
-                member.wait_for_epoch()
-                if member.refused is None:
-                    self._count(trainer, loop)
-                    return
-                seed_epoch(member.epoch_seed)  # others have had their turns meanwhile
-                draw_base_seeds(trainer)
-            alone(data_fetcher)
+    def _train_epoch(self) -> bool:
+        """Waits for the pack; returns False if the Trainer has to take the steps itself."""
+        member, trainer = self.member, self.member.trainer
+        member.wait_for_epoch()
+        if member.refused is None:
+            count_epoch(trainer, member.module, _log_calls(trainer, member.logged))
+            return True
+        seed_epoch(member.epoch_seed)  # other members have drawn random numbers meanwhile
+        draw_base_seeds(trainer)
+        return False
 
-        loop.advance = advance
 
-    def _count(self, trainer: Any, loop: Any) -> None:
-        """Keeps Lightning's books of an epoch that the pack has trained."""
-        n = int(trainer.num_training_batches)
-        loop.val_loop.restarting = False
-        loop.batch_progress.current.reset()  # schedules may have counted
-        loop.batch_progress.increment_by(n, is_last_batch=True)
-        optimizer = loop.automatic_optimization.optim_progress.optimizer
-        optimizer.step.increment_by(n)
-        optimizer.zero_grad.increment_by(n)
-        loop.update_lr_schedulers("epoch", update_plateau_schedulers=False)
-        stepped = loop._batches_that_stepped
-        if self.member.logged:
-            self._log(trainer, loop, n)
-        loop._batches_that_stepped = stepped + n - 1  # Lightning adds the last one
+def _log_calls(trainer: Any, logged: Sequence[Logged]) -> dict[int, list[LogCall]]:
+    """The calls of ``log``, by step, after which Lightning and its loggers have what they have outside of a pack.
 
-    def _log(self, trainer: Any, loop: Any, n: int) -> None:
-        """Logs what the pack's steps logged, so that Lightning and its loggers get what they get alone.
-
-        Between two steps that are written to a logger it makes no difference whether values come one by one, or as
-        their mean and the last one.
-        """
-        connector, module = trainer._logger_connector, self.member.module
-        before = loop._batches_that_stepped
-        written = [step for step in range(n) if (before + step + 1) % max(trainer.log_every_n_steps, 1) == 0]
-        start = 0
-        for last in sorted({*(written if trainer.loggers else []), n - 1}):
-            loop._batches_that_stepped = before + last
-            connector.on_batch_start(None)
-            module._current_fx_name = "training_step"
-            for logged in self.member.logged:
-                for value, weight in _condensed(logged, start, last):
-                    module.log(logged.name, value, **{**logged.options, "batch_size": weight})
-            module._current_fx_name = None
-            connector.on_batch_end()
-            connector.update_train_step_metrics()
-            start = last + 1
+    Between two steps that are written to a logger, the mean of all values but the last and the last value do the same
+    as the values one by one.
+    """
+    if not logged:
+        return {}
+    before, n = steps_before(trainer), int(trainer.num_training_batches)
+    every = max(trainer.log_every_n_steps, 1)
+    written = [step for step in range(n) if (before + step + 1) % every == 0] if trainer.loggers else []
+    calls: dict[int, list[LogCall]] = {}
+    start = 0
+    for step in sorted({*written, n - 1}):
+        calls[step] = [
+            (one.name, value, {**one.options, "batch_size": weight})
+            for one in logged
+            for value, weight in _condensed(one, start, step)
+        ]
+        start = step + 1
+    return calls
 
 
 def _condensed(logged: Logged, start: int, last: int) -> Iterator[tuple[float, int]]:
-    """The values of some steps as (mean, weight) of all but the last, and the last value with its weight."""
+    """The values of the steps from ``start`` to ``last``: the mean of all but the last, then the last, with weights."""
     rows = [row for row, step in enumerate(logged.steps) if start <= step <= last]
     values, weights = [logged.values[row] for row in rows], [logged.weights[row] for row in rows]
     if earlier := sum(weights[:-1]):

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
-from torch.utils import _pytree as pytree
 from torchmetrics import Metric
 
 from lightsearch.compat.lightning_package import package_of_model
+from lightsearch.compat.torch_internals import tree_leaves
 from lightsearch.packs.member import Logged, Member
 from lightsearch.packs.random_state import RandomState
 
@@ -112,7 +112,7 @@ def train_epoch(members: Sequence[Member], batches: Iterable[Any], *, probe: boo
                 for name, gradient in zip(trained, gradients, strict=True):
                     own[name].grad = None if gradient is None else gradient[i]
                 member.optimizer.step()
-                member.stepped()
+                member.step_schedules()
             logs.add(index, logged, step.options, _samples(batch))
     finally:
         for i, member in enumerate(members):
@@ -264,7 +264,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _samples(batch: Any) -> int:
-    sizes = [leaf.shape[0] for leaf in pytree.tree_leaves(batch) if isinstance(leaf, Tensor) and leaf.ndim]
+    sizes = [leaf.shape[0] for leaf in tree_leaves(batch) if isinstance(leaf, Tensor) and leaf.ndim]
     return sizes[0] if sizes else 1
 
 

@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, seed_everything
 
 from lightsearch.compat import logged
 from lightsearch.compat.lightning_package import package_of, package_of_model
+from lightsearch.compat.trainer import validation_loaders
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError, did_you_mean
 from lightsearch.training import components, measures
@@ -125,7 +126,7 @@ class Probe(Callback):
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         limit = self._keywords.get("limit_val_batches")
-        for loader in trainer.fit_loop.epoch_loop.val_loop._combined_loader.flattened:
+        for loader in validation_loaders(trainer):
             if isinstance(limit, float) and (n := _length(loader)) is not None and 0 < limit * n < 1:
                 hint = f"leaves none of a validation's {n} batches; write at least {math.ceil(100 / n) / 100:g}"
                 self.mistakes.append(Mistake("trainer.limit_val_batches", limit, hint))

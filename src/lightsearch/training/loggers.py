@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from lightsearch.compat.hyperparameters import log_no_hyperparameters
 from lightsearch.compat.lightning_package import based_on
 from lightsearch.declare import classes
 from lightsearch.declare.sections import ClassSpec
@@ -78,7 +79,7 @@ class _HyperparametersOnce:
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
         data = trainer.datamodule
         if data is not None and pl_module.hparams_initial.keys() & data.hparams_initial.keys():
-            data._log_hyperparams = False
+            log_no_hyperparameters(data)
 
 
 def build_logger(spec: ClassSpec | None, study: str, folder: Path) -> Any:

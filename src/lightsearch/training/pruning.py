@@ -46,6 +46,7 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
 
     def __init__(self, trial: optuna.Trial | None, monitor: str) -> None:
         super().__init__(trial, monitor)
+        self.trial = trial
         self.pruned_epoch: int | None = None
         """The epoch in which the trial was pruned."""
         self.validations = 0
@@ -57,8 +58,8 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         pass  # the original's way with several devices begins here
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        if isinstance(self._trial, ReportingTrial):
-            self._trial.take_back(self.next_step)
+        if isinstance(self.trial, ReportingTrial):
+            self.trial.take_back(self.next_step)
         if self.pruned_epoch is not None:  # and its process died before it could say so
             trainer.should_stop = True
 
@@ -68,7 +69,7 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         value = _finite(trainer, self.monitor)
         step = self.validations if validates_within_epochs(trainer) else trainer.current_epoch
         self.next_step = step + 1
-        prune = self._trial is not None and self._prunes(trainer, pl_module, value)
+        prune = self.trial is not None and self._prunes(trainer, pl_module, value)
         if trainer.strategy.broadcast(prune):
             self.pruned_epoch = trainer.current_epoch
             trainer.should_stop = True
@@ -78,7 +79,7 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
             if validates_within_epochs(trainer):
                 self._report(value)
             elif trainer.current_epoch + 1 == trainer.max_epochs:
-                self._trial.report(value, trainer.current_epoch)  # trained to its end: nothing is saved any more
+                self.trial.report(value, trainer.current_epoch)  # trained to its end: nothing is saved any more
             else:
                 super().on_validation_end(trainer, pl_module)
         except optuna.TrialPruned:
@@ -86,9 +87,9 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         return False
 
     def _report(self, value: float) -> None:
-        self._trial.report(value, step=self.validations)
+        self.trial.report(value, step=self.validations)
         self.validations += 1
-        if self._trial.should_prune():
+        if self.trial.should_prune():
             raise optuna.TrialPruned
 
     def state_dict(self) -> dict[str, Any]:

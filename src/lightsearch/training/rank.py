@@ -15,6 +15,7 @@ import torch
 from pytorch_lightning import Callback
 
 from lightsearch.compat.lightning_package import based_on
+from lightsearch.compat.trainer import disable_signal_handlers
 
 Result = TypeVar("Result")
 
@@ -69,7 +70,7 @@ class Rank:
         trainer = lightning.Trainer(**{**keywords, **own, "callbacks": [_WholeValidation(), *keywords["callbacks"]]})
         trainer.strategy.reduce = _unrounded(trainer.strategy.reduce)
         # Its handler of SIGTERM speaks to the other ranks, whatever they are just saying to each other.
-        trainer._signal_connector.register_signal_handlers = lambda: None
+        disable_signal_handlers(trainer)
         return trainer
 
 

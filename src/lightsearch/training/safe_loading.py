@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy._core import multiarray
+
+from lightsearch.compat.numpy_internals import PICKLE_FUNCTIONS
 
 HYPER_PARAMETERS = ("hyper_parameters", "datamodule_hyper_parameters")
 """Where Lightning keeps the arguments that ``save_hyperparameters()`` notes."""
@@ -44,14 +45,13 @@ _CODE = (
 )
 """What constructs nothing but values, besides what torch allows by itself."""
 
-_NUMPY = (multiarray.scalar, multiarray._reconstruct)
-
 HARMLESS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     *_CODE,
-    *_NUMPY,
-    *((function, f"numpy.core.multiarray.{function.__name__}") for function in _NUMPY),  # as numpy 1 wrote them
+    *PICKLE_FUNCTIONS,
+    *(
+        (function, f"numpy.core.multiarray.{function.__name__}") for function in PICKLE_FUNCTIONS
+    ),  # as numpy 1 wrote them
 ]
-
 
 HINT = "keep numbers, strings, tensors, lists and dictionaries in the states of the module, its callbacks and its data"
 

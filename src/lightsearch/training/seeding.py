@@ -11,6 +11,7 @@ import torch
 from pytorch_lightning import Callback
 from torch.utils.data import DataLoader
 
+from lightsearch.compat.trainer import restart_training_iterators, training_loaders
 from lightsearch.training.epoch_log import validates_within_epochs
 
 VALIDATION = 1 << 62
@@ -61,8 +62,8 @@ class SeedEpochs(Callback):
         self.epoch_seeds[epoch:] = [self.epoch_seed(epoch)]
         seed_epoch(self.epoch_seed(epoch))
         if self._first:  # Lightning has made this epoch's iterators already; it makes the others' after this
-            if epoch > 0 and any(getattr(loader, "num_workers", 0) for loader in _train_loaders(trainer)):
-                iter(trainer.fit_loop._data_fetcher)  # its processes have drawn their seeds and batches before
+            if epoch > 0 and any(getattr(loader, "num_workers", 0) for loader in training_loaders(trainer)):
+                restart_training_iterators(trainer)  # its processes have drawn their seeds and batches before
             else:
                 draw_base_seeds(trainer)
         self._first = False
@@ -83,10 +84,6 @@ def draw_base_seeds(trainer: Any) -> None:
 
     So an epoch's batches come in one order, whether its seed was set before its iterators were made or after.
     """
-    for loader in _train_loaders(trainer):
+    for loader in training_loaders(trainer):
         if isinstance(loader, DataLoader):
             torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
-
-
-def _train_loaders(trainer: Any) -> list[Any]:
-    return list(trainer.fit_loop._combined_loader.flattened)
