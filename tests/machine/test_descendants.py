@@ -40,14 +40,14 @@ def test_a_killed_workers_own_processes_end(when: str) -> None:
     pids = receiver.recv()
     started = psutil.Process(worker.pid).create_time()
     owner = this_process().model_copy(update={"pid": worker.pid, "started": started})
-    descendants.end_of(owner)
+    descendants.kill_of_owner(owner)
     assert all(psutil.pid_exists(pid) for pid in pids)  # while it lives, nothing
     os.kill(worker.pid or 0, signal.SIGKILL)
     worker.join()
     if when == "at once":
-        descendants.end_of_killed([worker.pid])
+        descendants.kill_of_pids([worker.pid])
     else:
-        descendants.end_of(owner)
+        descendants.kill_of_owner(owner)
     gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=10)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], gone
     assert other.poll() is None

@@ -72,7 +72,7 @@ def test_a_log_without_end_keeps_its_head_and_its_tail(tmp_path: Path) -> None:
         for number in range(leftovers.LOG_BYTES // 50 + 1000):
             print(f"{number:049}", file=writer)
         writer.flush()
-        leftovers.trim(log)
+        leftovers.trim_log(log)
         print("the last line", file=writer)  # its writer goes on
     assert log.stat().st_size < leftovers.LOG_BYTES
     lines = log.read_text().splitlines()
@@ -80,7 +80,7 @@ def test_a_log_without_end_keeps_its_head_and_its_tail(tmp_path: Path) -> None:
     assert lines[-2:] == [f"{leftovers.LOG_BYTES // 50 + 999:049}", "the last line"]
     assert sum("bytes left out" in line for line in lines) == 1
     size = log.stat().st_size
-    leftovers.trim(log)
+    leftovers.trim_log(log)
     assert log.stat().st_size == size
 
 
@@ -89,7 +89,7 @@ def test_a_log_is_kept_short_while_it_is_written(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(leftovers, "LOG_BYTES", 100_000)
     monkeypatch.setattr(leftovers, "HEAD_BYTES", 1000)
     monkeypatch.setattr(leftovers, "TAIL_BYTES", 1000)
-    done = leftovers.keep_short(tmp_path / "log.txt")
+    done = leftovers.limit_log(tmp_path / "log.txt")
     with (tmp_path / "log.txt").open("a") as writer:
         while "left out" not in (tmp_path / "log.txt").read_text():
             writer.write("x" * 1000)

@@ -84,7 +84,7 @@ def test_one_that_is_killed_while_it_measures_stops_nobody(tmp_path: Path) -> No
 
 
 def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quiet_cores, "STILL_SECONDS", 0.05)
+    monkeypatch.setattr(quiet_cores, "PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(quiet_cores, "TURN_SECONDS", 0.05)
     stuck, mine = Cores(tmp_path), Cores(tmp_path)
     with stuck.training(), mine.quiet() as still:

@@ -325,8 +325,8 @@ def test_hooks_of_the_data_are_called_in_packs(tmp_path: Path, host: Host) -> No
 def test_a_calibration_proves_and_times(place: Path) -> None:
     found = calibrate(digits("space.data={batch_size={choice=[32]}}"), None, 4)
     assert found.incompatibility is None
-    assert len(found.proved) == 1, "all widths are of one form"
-    assert found.gain > 0
+    assert len(found.proved) == 1, "all widths have one structure"
+    assert found.speedup > 0
     assert calibrate(digits("trainer.gradient_clip_val=1.0"), None, 2).incompatibility == "gradient_clip_val = 1.0"
 
 

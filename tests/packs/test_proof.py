@@ -162,7 +162,7 @@ def refuted(model: type, folder: Path, data: type = Table) -> str | None:
     )
     assert study_file is not None, mistakes
     params = {"learning_rate": 2e-3, "alpha": 1.5}
-    return compare(study_file, params, None, folder).refutation
+    return compare(study_file, params, None, folder).difference
 
 
 @pytest.mark.parametrize("model", [Plain, Frozen])

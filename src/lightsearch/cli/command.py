@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from lightsearch.errors import Mistake, UserError, as_unavailable
-from lightsearch.machine.slurm import no_task
+from lightsearch.machine.slurm import hide_task
 
 HINT = "fix that, and give the same command again"
 STUDY_HELP = "The study's name, or its file (studies/NAME.toml)."
@@ -31,7 +31,7 @@ def run(command: Callable[..., Any], name: str) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(command)
     try:
-        with no_task():
+        with hide_task():
             app(prog_name=f"python -m search.{name}")
     except UserError as error:
         for mistake in error.mistakes:

@@ -1,6 +1,6 @@
-"""``pytorch_lightning`` and ``lightning.pytorch``: two copies of one library.
+"""``pytorch_lightning`` and ``lightning.pytorch``: two copies of one library, which the user's classes may be of.
 
-The Trainer of one refuses the modules of the other.
+The Trainer of one copy refuses the modules of the other.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NAMES = ("pytorch_lightning", "lightning.pytorch")
 
 
 def package_of(cls: type) -> ModuleType | None:
-    """The copy that a class derives from; None if it is neither's."""
+    """The copy that a class derives from; None: neither."""
     for base in cls.__mro__:
         for name in NAMES:
             if base.__module__.startswith(f"{name}."):
@@ -23,17 +23,22 @@ def package_of(cls: type) -> ModuleType | None:
     return None
 
 
-def is_lightning(cls: type, kind: str) -> bool:
-    """Whether a class is a ``LightningModule``, a ``LightningDataModule`` or a ``loggers.Logger`` of either copy."""
+def is_lightning(cls: type, base: str) -> bool:
+    """Whether a class derives from a class of either copy.
+
+    Args:
+        cls: The class.
+        base: ``LightningModule``, ``LightningDataModule`` or ``loggers.Logger``.
+    """
     lightning = package_of(cls)
-    return lightning is not None and issubclass(cls, operator.attrgetter(kind)(lightning))
+    return lightning is not None and issubclass(cls, operator.attrgetter(base)(lightning))
 
 
 def package_of_model(model: object) -> ModuleType:
-    """The copy that a LightningModule is of.
+    """The copy that a model derives from.
 
     Raises:
-        TypeError: if it is no LightningModule.
+        TypeError: if it is not a LightningModule.
     """
     lightning = package_of(type(model))
     if lightning is None:
@@ -43,15 +48,15 @@ def package_of_model(model: object) -> ModuleType:
 
 @functools.cache
 def based_on(base: type[Any], mixin: type[Any]) -> Any:
-    """The class ``mixin`` on top of a class of one of the copies; a Trainer knows its own kinds of callbacks alone."""
+    """The class ``mixin`` on a base class of one copy: a Trainer accepts callbacks and loggers of its own copy only."""
     return type(mixin.__name__, (mixin, base), {"__module__": mixin.__module__})
 
 
 def data_for(lightning: ModuleType, data: Any) -> Any:
-    """A data module as a Trainer of ``lightning`` takes it.
+    """A data module that a Trainer of ``lightning`` accepts.
 
-    One of the other copy gets a second base, the class that the Trainer looks for. It stays the same object: its
-    hooks, its loaders and whatever else a module reads of ``self.trainer.datamodule`` are its own.
+    A data module of the other copy gets a second base class, the one that the Trainer checks for. It stays the same
+    object: its hooks, its loaders and what a module reads of ``self.trainer.datamodule`` stay its own.
     """
     if not isinstance(data, lightning.LightningDataModule):
         cls: Any = type(data)
@@ -60,14 +65,14 @@ def data_for(lightning: ModuleType, data: Any) -> Any:
 
 
 def overrides(thing: Any, hook: str) -> bool:
-    """Whether a LightningModule or a LightningDataModule, or a class of them, has a hook of its own.
+    """Whether a LightningModule or a LightningDataModule, or a class of either, overrides a hook.
 
     Args:
-        thing: The class, or an object of it (which may have the hook as an attribute).
+        thing: The class, or an object, which may have the hook as an attribute.
         hook: ``test_step``, ``test_dataloader``, ...
     """
     cls = thing if isinstance(thing, type) else type(thing)
     lightning = package_of(cls)
-    kind = "LightningModule" if is_lightning(cls, "LightningModule") else "LightningDataModule"
+    base = "LightningModule" if is_lightning(cls, "LightningModule") else "LightningDataModule"
     own = getattr(thing, hook, None)
-    return getattr(own, "__func__", own) is not getattr(getattr(lightning, kind), hook, None)
+    return getattr(own, "__func__", own) is not getattr(getattr(lightning, base), hook, None)

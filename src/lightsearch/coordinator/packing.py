@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.launchers.fork_server import ForkServer
 from lightsearch.machine.cores import usable_cores
-from lightsearch.packs.size import ONE_BY_ONE, Calibration, Packing
+from lightsearch.packs.packing import ONE_BY_ONE, Calibration, Packing
 
 AUTO = 8
 """Trials of a pack whose size is not asked for: more of them leave the sampler and the pruner less to learn from."""
@@ -63,10 +63,10 @@ def choose_packing(
     if reason is not None:
         say(f"trials train one by one, not in packs: {reason}")
         return ONE_BY_ONE
-    if asked is None and found.gain < WORTH_IT:
-        say(f"trials train one by one: packs are {found.gain:.1f} times as fast here")
+    if asked is None and found.speedup < WORTH_IT:
+        say(f"trials train one by one: packs are {found.speedup:.1f} times as fast here")
         return ONE_BY_ONE
-    say(f"trials train in packs of {size}: proved equal to one by one, and {found.gain:.1f} times as fast")
+    say(f"trials train in packs of {size}: proved equal to one by one, and {found.speedup:.1f} times as fast")
     return Packing(size, found.proved)
 
 
@@ -75,10 +75,10 @@ def _calibrated(
 ) -> Calibration:
     """What calibrations have found, as many at a time as there will be workers: they share caches and memory too."""
     at_once = max(1, min(workers, usable_cores() // threads, CALIBRATIONS))
-    found: list[Calibration] = server.call_at_once(at_once, _calibrate, study_file, data_dir, size, threads)
+    found: list[Calibration] = server.call_in_parallel(at_once, _calibrate, study_file, data_dir, size, threads)
     refused = next((one for one in found if one.incompatibility is not None), None)
-    gain = statistics.median(one.gain for one in found)
-    return refused or Calibration(gain, proved=frozenset.intersection(*(one.proved for one in found)))
+    speedup = statistics.median(one.speedup for one in found)
+    return refused or Calibration(speedup, proved=frozenset.intersection(*(one.proved for one in found)))
 
 
 def _reason(study_file: StudyFile, devices: int) -> str | None:

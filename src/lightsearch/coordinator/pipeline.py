@@ -22,10 +22,11 @@ from lightsearch.launchers.inline import InlineLauncher
 from lightsearch.launchers.mirrored import MirroredLauncher
 from lightsearch.launchers.packs import PackLauncher
 from lightsearch.launchers.processes import ProcessLauncher
-from lightsearch.launchers.ray import Begin, RayCluster, Setup
+from lightsearch.launchers.ray import RayCluster
 from lightsearch.launchers.ray.launcher import RayLauncher, check_cluster
+from lightsearch.launchers.ray.messages import StartWorkers, WorkerSetup
 from lightsearch.machine.cores import check_threads, threads_for, workers_that_fit
-from lightsearch.packs.size import ONE_BY_ONE, Packing
+from lightsearch.packs.packing import ONE_BY_ONE, Packing
 from lightsearch.paths import check_folder, study_folder
 from lightsearch.preflight.checks import Preflight, preflight
 from lightsearch.preflight.dry_run import dry_run
@@ -148,7 +149,7 @@ def search(
                 say=display.message,
             )
         if on_ray is not None:
-            setup = Setup(
+            setup = WorkerSetup(
                 path=sys.path,
                 folder=str(Path.cwd()),
                 modules=modules_of(declared),
@@ -157,7 +158,7 @@ def search(
                 artifacts=sent.url if sent is not None else None,
                 shared=remembered is None,
             )
-            on_ray.begin(Begin(setup, workers, workers or -(-n_trials // packing.size)), sent)
+            on_ray.begin(StartWorkers(setup, workers, workers or -(-n_trials // packing.size)), sent)
         launcher = on_ray or _launcher(server, at_once, threads, packing, known, sent)
         coordinator = Coordinator(
             queue,

@@ -1,4 +1,4 @@
-"""A server that has torch and Lightning imported, and the processes that are forked from it."""
+"""The fork server, which has imported torch and Lightning, and the processes that are forked from it."""
 
 from __future__ import annotations
 
@@ -19,52 +19,55 @@ from typing import Any
 import psutil
 
 from lightsearch.machine import descendants, leftovers
-from lightsearch.machine.slurm import no_task
+from lightsearch.machine.slurm import hide_task
 
 GRACE_SECONDS = 10.0
-"""How long a worker whose coordinator is gone may take to write its checkpoints."""
+"""How long a worker may take to write its checkpoints after its coordinator has died."""
 PRELOAD_VARIABLE = "_LIGHTSEARCH_PRELOAD"
-"""Tells the server what to import, and where it lies: it is a new process, which inherits nothing else."""
+"""The environment variable with the modules that the server imports and their folders, as JSON."""
 
 SERVER_KILLED = "the server that it came from was killed, and it was ended with it"
 
 RESTART_SECONDS = 20.0
-"""How long to try to start a child while its server is being killed."""
+"""How long to try to start a child while the server is dying."""
 
 _context = multiprocessing.get_context("forkserver")
 
 
 class Child(ForkServerProcess):
-    """A child of the fork server. How it ends is known from the server alone, and it outlives one that is killed."""
+    """A child of the fork server.
+
+    Only the server knows how a child ends. If the server is killed, its children seem to have ended, but run on.
+    """
 
     def start(self) -> None:
         super().start()
-        self._seen: psutil.Process | None = None
+        self._observed: psutil.Process | None = None
         with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
-            self._seen = psutil.Process(self.pid)
+            self._observed = psutil.Process(self.pid)
 
     def end_orphan(self) -> bool:
-        """Ends it, if it only seems to have ended because its server was killed; says whether it was so.
+        """Kills the child if it still runs although its server was killed; returns whether that was so.
 
-        Nobody would ever be told what became of it.
+        Nothing would report how such a child ends.
         """
-        if self._seen is None:
+        if self._observed is None:
             return False
         try:
-            orphan = self._seen.is_running() and self._seen.status() != psutil.STATUS_ZOMBIE
+            orphan = self._observed.is_running() and self._observed.status() != psutil.STATUS_ZOMBIE
             if orphan:
-                self._seen.kill()
+                self._observed.kill()
         except psutil.NoSuchProcess:
             return False
         return orphan
 
 
 class ForkServer:
-    """The server. Importing torch and Lightning takes it seconds, once; a child of it starts in 50 ms.
+    """The server. It imports torch and Lightning once, which takes seconds; a child of it starts in 50 ms.
 
     Args:
-        modules: What else every child needs: the modules of the user's classes. One that cannot be imported is passed
-            over here, and reported by whoever needs it.
+        modules: Further modules that every child needs: those of the user's classes. A module that cannot be imported
+            is skipped here; the child that needs it reports the error.
     """
 
     def __init__(self, modules: Iterable[str] = ()) -> None:
@@ -74,67 +77,76 @@ class ForkServer:
             leftovers.own_sockets()
 
     def start(self, target: Callable[..., None], *args: Any, daemon: bool = False) -> tuple[Child, Connection]:
-        """Starts ``target(connection, *args)`` in a child; a server that was killed is started again.
+        """Starts ``target(connection, *args)`` in a child. Starts the server again if it was killed.
 
         Args:
-            target: What the child does. Its first argument is its end of a pipe.
-            args: Its further arguments.
-            daemon: Whether it is ended with this process, and has no children of its own.
+            target: The function that the child runs. Its first argument is the child's end of a pipe.
+            args: Further arguments of the function.
+            daemon: Whether the child is killed when this process ends; it cannot have children then.
 
         Returns:
             The child, and this process's end of the pipe.
+
+        Raises:
+            OSError: if no child can be started within ``RESTART_SECONDS``.
+            EOFError: likewise.
         """
         deadline = time.monotonic() + RESTART_SECONDS
         while True:
-            here, there = _context.Pipe()  # anew each time: a child that was forked as its server died keeps its end
-            child = Child(target=_as_in_a_script, args=(target, there, *args), daemon=daemon)
+            here, there = _context.Pipe()  # new in each try: a child that was forked as its server died keeps its end
+            child = Child(target=_with_default_start_method, args=(target, there, *args), daemon=daemon)
             try:
-                with self._running(), _no_main_module():
+                with self._running(), _hidden_main_module():
                     child.start()
                 return child, here
             except (OSError, EOFError):
                 here.close()
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.05)  # it is dying; a moment later that can be seen
+                time.sleep(0.05)  # the server is dying; a moment later it is known to be dead
             finally:
                 there.close()
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[None]:
-        """Sees to it that the server runs. One that is started anew imports what the first did, and stays deaf too."""
+        """Ensures that the server runs. A server that is started again imports the same and ignores Ctrl-C too."""
         from multiprocessing import forkserver, resource_tracker
 
         os.environ[PRELOAD_VARIABLE] = self._preload
         try:
-            with no_task():
-                # The server needs it, and its own start would unblock the signals again.
+            with hide_task():
+                # Started here because the start of the server would start it, and unblock the signals.
                 resource_tracker.ensure_running()
-                with _deaf_to_interrupts(), _no_main_module():
+                with _blocked_interrupts(), _hidden_main_module():
                     forkserver.ensure_running()
                 yield
         finally:
             del os.environ[PRELOAD_VARIABLE]
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """``function(*args)``, run in a child.
+        """Runs ``function(*args)`` in a child and returns its result.
 
         Raises:
             RuntimeError: if the child dies.
         """
-        (answer,) = self.call_at_once(1, function, *args)
+        (answer,) = self.call_in_parallel(1, function, *args)
         return answer
 
-    def call_at_once(self, count: int, function: Callable[..., Any], *args: Any) -> list[Any]:
-        """``function(*args)``, run in so many children at the same time; what each of them answers.
+    def call_in_parallel(self, count: int, function: Callable[..., Any], *args: Any) -> list[Any]:
+        """Runs ``function(*args)`` in several children at the same time and returns their results.
+
+        Args:
+            count: How many children.
+            function: The function; an exception that it raises is raised here.
+            args: Its arguments.
 
         Raises:
             RuntimeError: if a child dies.
         """
-        # No daemons: a DataLoader may want workers there.
+        # Not daemons: a DataLoader may start workers there.
         children = [self.start(_answer, function, args) for _ in range(count)]
         try:
-            answers = [_heard(function, child, connection) for child, connection in children]
+            answers = [_receive_answer(function, child, connection) for child, connection in children]
         except BaseException:
             for child, _ in children:
                 child.kill()
@@ -150,8 +162,8 @@ class ForkServer:
         return answers
 
 
-def _heard(function: Callable[..., Any], child: Child, connection: Connection) -> Any:
-    """What a child answers."""
+def _receive_answer(function: Callable[..., Any], child: Child, connection: Connection) -> Any:
+    """The result of a child, or the exception that its function raised."""
     try:
         return connection.recv()
     except EOFError:
@@ -160,18 +172,18 @@ def _heard(function: Callable[..., Any], child: Child, connection: Connection) -
         raise RuntimeError(ended) from None
 
 
-def _as_in_a_script(target: Callable[..., None], *args: Any) -> None:
-    """Calls ``target`` where processes start as the platform starts them by default.
+def _with_default_start_method(target: Callable[..., None], *args: Any) -> None:
+    """Calls ``target`` with the default start method of the platform.
 
-    A fork server's child would have a DataLoader's workers start from one more server each time, which takes seconds
-    to import everything again, and which no lambda can be sent to.
+    Otherwise the workers of a DataLoader in the child would start from one more fork server each time. That takes
+    seconds to import everything again, and no lambda can be sent to it.
     """
     multiprocessing.set_start_method(None, force=True)
     target(*args)
 
 
 def end_with_parent() -> None:
-    """Ends this process when its coordinator is gone, however that died."""
+    """Makes this process end when its parent, the coordinator, has ended in any way."""
     descendants.mark()
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -180,7 +192,7 @@ def end_with_parent() -> None:
         wait([parent.sentinel])
         os.kill(os.getpid(), signal.SIGTERM)
         threading.Event().wait(GRACE_SECONDS)
-        descendants.end_of_killed([os.getpid()])
+        descendants.kill_of_pids([os.getpid()])
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -192,15 +204,16 @@ def _answer(sender: Connection, function: Callable[..., Any], args: tuple[Any, .
         answer = function(*args)
     except Exception as error:
         answer = error
-    with contextlib.suppress(BrokenPipeError):  # nobody is there any more
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone
         sender.send(answer)
 
 
 @contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """What is started meanwhile never sees Ctrl-C: the server, while it imports, would print a traceback.
+def _blocked_interrupts() -> Iterator[None]:
+    """Blocks SIGINT in this process, and permanently in the processes that it starts meanwhile.
 
-    A blocked signal is inherited as such; here it is delivered as soon as it is unblocked, so that none is lost.
+    At a Ctrl-C, a server that still imports would print a traceback. This process gets the signal when it is unblocked,
+    so that none is lost.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -210,11 +223,11 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_main_module() -> Iterator[None]:
+def _hidden_main_module() -> Iterator[None]:
     """Hides the main module while a process starts.
 
-    multiprocessing would import it in every child: needless, slow, and in a script without a ``__main__`` guard
-    each child would start the search anew.
+    Otherwise multiprocessing imports it in every child. That is slow, and in a script without a ``__main__`` guard each
+    child would start another search.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

@@ -1,4 +1,4 @@
-"""Runs trials in this process, one after the other: for a debugger."""
+"""Runs jobs in this process, one after the other: for a debugger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightsearch.signals import SIGNALS
 
 
 class InlineLauncher:
-    """``--workers 0``. A job is run while it is launched: a signal ends it as it ends a worker's, nothing else does.
+    """``--workers 0``. ``launch`` runs the whole job. Only a signal interrupts it, as it interrupts a worker's job.
 
     Args:
         threads: CPU threads of a job.
@@ -50,20 +50,20 @@ class InlineLauncher:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Has Ctrl-C and SIGTERM raise ``Interrupted`` once, after whoever listens to them has taken note."""
+    """Makes Ctrl-C and SIGTERM raise ``Interrupted`` once, after the handlers that were installed before."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's; whoever has it decides
+        yield  # only the main thread gets signals
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    works = True
+    enabled = True
 
     def interrupt(number: int, frame: object) -> None:
-        nonlocal works
-        listening = before[signal.Signals(number)]
-        if callable(listening):
-            listening(number, frame)  # type: ignore[arg-type]  # it is a frame, or None
-        if works:
-            works = False
+        nonlocal enabled
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)  # type: ignore[arg-type]  # it is a frame, or None
+        if enabled:
+            enabled = False
             raise Interrupted("asked to stop")
 
     try:
@@ -72,7 +72,7 @@ def _interruptible() -> Iterator[None]:
         try:
             yield
         finally:
-            works = False
+            enabled = False
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Sends the files of the trials that another launcher runs to the study's artifacts, as they come to be."""
+"""Copies the files of running trials to the study's object store."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from lightsearch.launchers import CANNOT_WRITE, Ended, Job, Launcher
 from lightsearch.storage.artifacts import Artifacts, Seen, results_in
 
 SEND_SECONDS = 1.0
-"""How often a trial's new files are sent."""
-MARK = ".attempt"
-"""A file in a trial's folder that says which start of it the other files there are of."""
+"""How often the new files of a trial are sent."""
+ATTEMPT = ".attempt"
+"""A file in a trial's folder with the number of the attempt that wrote the other files."""
 
 
-class _Sent(NamedTuple):
+class _Mirror(NamedTuple):
+    """A running trial whose files are sent."""
+
     artifacts: Artifacts
     attempt: int
     folder: Path
     seen: Seen
+    """The files that were sent."""
     lock: threading.Lock
-    """Held while something is sent."""
+    """Held while files are sent."""
 
     def send(self) -> None:
         with self.lock:
@@ -34,22 +37,22 @@ class _Sent(NamedTuple):
 
 
 class MirroredLauncher:
-    """A launcher whose trials' files are sent away while they run, so that they can go on elsewhere.
+    """A launcher that sends the files of running trials to an object store, so that they can continue elsewhere.
 
-    Sending has a thread of its own: training does not wait for it. What had not been sent when a machine was lost is
-    trained once more.
+    A thread sends them: training does not wait for it. If a machine is lost, the epochs that were not sent are trained
+    again.
 
     Args:
-        inner: Runs the jobs.
-        artifacts: Where their files go.
-        scratch: Where trials' folders are made, and deleted when they end; None: the jobs' own folders are here.
+        inner: The launcher that runs the jobs.
+        artifacts: The object store.
+        scratch: Folder for trials' folders, which are deleted when trials end; None: the jobs' own folders are used.
     """
 
     def __init__(self, inner: Launcher, artifacts: Artifacts, scratch: Path | None = None) -> None:
         self._inner = inner
         self._artifacts = artifacts
         self._scratch = scratch
-        self._sent: dict[int, _Sent] = {}
+        self._mirrors: dict[int, _Mirror] = {}
         self._closed = threading.Event()
         threading.Thread(target=self._keep_sending, name="artifacts", daemon=True).start()
 
@@ -62,12 +65,12 @@ class MirroredLauncher:
         if self._scratch is not None:
             folder = self._scratch / folder.name
         make_folder(folder)
-        self._bring(folder, attempt)
-        self._sent[job.number] = _Sent(self._artifacts, attempt, folder, {}, threading.Lock())
+        self._fetch_newest(folder, attempt)
+        self._mirrors[job.number] = _Mirror(self._artifacts, attempt, folder, {}, threading.Lock())
         self._inner.launch(dataclasses.replace(job, folder=folder, arguments={**job.arguments, "folder": folder}))
 
     def wait(self, timeout: float) -> list[Ended]:
-        return [self._last_sent(ended) for ended in self._inner.wait(timeout)]
+        return [self._send_last(ended) for ended in self._inner.wait(timeout)]
 
     def stop(self, number: int, *, kill: bool = False) -> None:
         self._inner.stop(number, kill=kill)
@@ -76,36 +79,36 @@ class MirroredLauncher:
         self._closed.set()
         self._inner.close()
 
-    def _last_sent(self, ended: Ended) -> Ended:
-        """Sends what a job has left."""
-        sent = self._sent.pop(ended.number)
+    def _send_last(self, ended: Ended) -> Ended:
+        """Sends the last files of a job that has ended."""
+        mirror = self._mirrors.pop(ended.number)
         try:
-            sent.send()
+            mirror.send()
         except ResourceUnavailable as error:
             return Ended(ended.number, CANNOT_WRITE, reason=str(error))
         finally:
-            files = results_in(sent.folder) if self._scratch is not None else {}
+            files = results_in(mirror.folder) if self._scratch is not None else {}
             if self._scratch is not None:
-                shutil.rmtree(sent.folder, ignore_errors=True)
+                shutil.rmtree(mirror.folder, ignore_errors=True)
         return dataclasses.replace(ended, files=files)
 
-    def _bring(self, folder: Path, attempt: int) -> None:
-        """Has the files of the trial's newest start in its folder, if it ran elsewhere since it ran here."""
-        mark = folder / MARK
-        here = int(mark.read_text(encoding="utf-8")) if mark.exists() else 0
+    def _fetch_newest(self, folder: Path, attempt: int) -> None:
+        """Replaces the files in a trial's folder if a later attempt ran elsewhere."""
+        file = folder / ATTEMPT
+        here = int(file.read_text(encoding="utf-8")) if file.exists() else 0
         newest = self._artifacts.newest(folder.name, attempt - 1) if attempt > 1 else None
         if newest is not None and newest > here:
             for old in folder.iterdir():
                 if old.is_dir():
                     shutil.rmtree(old)
-                elif not old.name.startswith(".worker"):  # the lock of who may still be working there
+                elif not old.name.startswith(".worker"):  # the lock of a worker that may still run there
                     old.unlink()
             self._artifacts.fetch(folder.name, newest, folder)
-        write_text(mark, str(attempt))
+        write_text(file, str(attempt))
 
     def _keep_sending(self) -> None:
         while not self._closed.wait(SEND_SECONDS):
-            for sent in list(self._sent.values()):
-                # What fails is tried again; the last time, as the trial ends, it is told.
+            for mirror in list(self._mirrors.values()):
+                # What fails is tried again; the last try, when the job has ended, reports the error.
                 with contextlib.suppress(Exception):
-                    sent.send()
+                    mirror.send()

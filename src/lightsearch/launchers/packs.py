@@ -1,4 +1,4 @@
-"""Runs trials in packs: a few processes, each the host of several trials at a time."""
+"""Runs jobs in packs: a few processes, each the host of several trials at a time."""
 
 from __future__ import annotations
 
@@ -19,35 +19,37 @@ from lightsearch.launchers.fork_server import SERVER_KILLED, Child, ForkServer, 
 from lightsearch.launchers.processes import interrupt, visible_device
 from lightsearch.machine import descendants, descriptors, leftovers
 from lightsearch.machine.memory import kernel_kills, raise_oom_score
-from lightsearch.packs.size import Packing
+from lightsearch.packs.packing import Packing
 
-HANGING_UP_SECONDS = 2.0
-"""How long a host that has hung up may take to end."""
-GATHERING_SECONDS = 0.3
-"""How long a host without trials waits for another after each that it gets, so that they begin together."""
+EXIT_SECONDS = 2.0
+"""How long a host that has closed its connection may take to end."""
+GATHER_SECONDS = 0.3
+"""How long a host waits for one more trial before it begins, so that trials begin together."""
 
 
 @dataclass
-class _Host:
+class _HostHandle:
+    """A host process, as the launcher knows it."""
+
     process: Child
     connection: Connection
-    """Takes jobs and requests to stop, gives back what has ended."""
-    place: int | None
-    """Which of the launcher's workers it is; None: it is one trial's alone."""
+    """Sends jobs, and numbers of jobs to stop; receives ``Ended``."""
+    slot: int | None
+    """Its number among the launcher's workers; None: it has one job that needs its own process."""
     jobs: dict[int, Job] = field(default_factory=dict)
     stopping: set[int] = field(default_factory=set)
-    """Those that were asked to stop."""
+    """Numbers of the jobs that were asked to stop."""
 
 
 class PackLauncher:
-    """Processes that train several trials each, in lockstep where they can. New ones join while the others go on.
+    """Processes that train several trials each, in lockstep where possible. New trials join while others train.
 
     Args:
-        server: Where the processes come from.
+        server: The fork server.
         packing: How many trials a process has, and which of them train in packs.
-        workers: Processes.
-        threads: CPU threads a process.
-        accelerators: GPUs of the machine, dealt out to the processes in turn; 0: none.
+        workers: How many processes.
+        threads: CPU threads of each process.
+        accelerators: GPUs of the machine, assigned to the processes in turn; 0: none.
     """
 
     def __init__(self, server: ForkServer, packing: Packing, *, workers: int, threads: int, accelerators: int) -> None:
@@ -57,20 +59,20 @@ class PackLauncher:
         self._workers = workers
         self._threads = threads
         self._accelerators = accelerators
-        self._hosts: list[_Host] = []
+        self._hosts: list[_HostHandle] = []
         self._queue: list[Job] = []
-        """Jobs that wait for a process of their own."""
+        """Jobs that wait for their own process."""
         self._dropped: list[Ended] = []
-        """Those that were stopped before they got one."""
+        """Jobs that were stopped while they waited."""
         self._kernel_kills = kernel_kills()
 
     def launch(self, job: Job) -> None:
-        if job.own_process and sum(host.place is None for host in self._hosts) >= self._workers:
+        if job.own_process and sum(host.slot is None for host in self._hosts) >= self._workers:
             self._queue.append(job)
             return
-        host = self._start_host(None) if job.own_process else self._choose(job)
+        host = self._start_host(None) if job.own_process else self._choose_host(job)
         host.jobs[job.number] = job
-        with contextlib.suppress(BrokenPipeError):  # it has just died; wait() will find out
+        with contextlib.suppress(BrokenPipeError):  # it has just died; wait() finds out
             host.connection.send(job)
 
     def wait(self, timeout: float) -> list[Ended]:
@@ -80,7 +82,7 @@ class PackLauncher:
         ended, self._dropped = self._dropped, []
         for host in list(self._hosts):
             if host.connection in ready or host.process.sentinel in ready:
-                ended += self._hear(host)
+                ended += self._receive_ended(host)
         queue, self._queue = self._queue, []
         for job in queue:
             self.launch(job)
@@ -92,10 +94,10 @@ class PackLauncher:
         for host in self._hosts:
             if number in host.jobs:
                 host.stopping.add(number)
-                if kill:  # the others go on from their checkpoints
+                if kill:  # the other jobs are started again from their checkpoints
                     host.process.kill()
                 elif host.stopping >= host.jobs.keys():
-                    host.process.terminate()  # it need not come to the end of its epoch
+                    host.process.terminate()  # it need not finish its epoch
                 else:
                     with contextlib.suppress(BrokenPipeError):
                         host.connection.send(number)
@@ -104,16 +106,16 @@ class PackLauncher:
         for host in self._hosts:
             host.process.kill()
             host.process.join()
-            descendants.end_of_killed([host.process.pid])
+            descendants.kill_of_pids([host.process.pid])
             host.process.close()
             host.connection.close()
         self._hosts.clear()
 
-    def _choose(self, job: Job) -> _Host:
-        """The host with most jobs of the same kind, as long as another does not have much less to do."""
-        hosts = [host for host in self._hosts if host.place is not None]
+    def _choose_host(self, job: Job) -> _HostHandle:
+        """The host with most jobs of the same batch key, unless another has many fewer jobs."""
+        hosts = [host for host in self._hosts if host.slot is not None]
         if len(hosts) < self._workers:
-            return self._start_host(min(set(range(self._workers)) - {host.place for host in hosts}))
+            return self._start_host(min(set(range(self._workers)) - {host.slot for host in hosts}))
         least = min(len(host.jobs) for host in hosts)
         free = [
             host for host in hosts if len(host.jobs) <= min(least + self._packing.size // 2, self._packing.size - 1)
@@ -123,15 +125,15 @@ class PackLauncher:
             key=lambda host: (sum(job.batch_key == other.batch_key for other in host.jobs.values()), -len(host.jobs)),
         )
 
-    def _start_host(self, place: int | None) -> _Host:
-        device = (place or 0) % self._accelerators if self._accelerators else None
+    def _start_host(self, slot: int | None) -> _HostHandle:
+        device = (slot or 0) % self._accelerators if self._accelerators else None
         process, here = self._server.start(_work, self._threads, device, self._packing.proved)
-        host = _Host(process, here, place)
+        host = _HostHandle(process, here, slot)
         self._hosts.append(host)
         return host
 
-    def _hear(self, host: _Host) -> list[Ended]:
-        """What has ended in a host; all of it, if the host is gone."""
+    def _receive_ended(self, host: _HostHandle) -> list[Ended]:
+        """The jobs that have ended in a host; all its jobs, if the host has ended."""
         ended = []
         try:
             while host.connection.poll():
@@ -139,26 +141,29 @@ class PackLauncher:
                 del host.jobs[member.number]
                 ended.append(member)
         except (EOFError, OSError):
-            host.process.join(HANGING_UP_SECONDS)
-            host.process.kill()  # else a member has closed its end: it hears nothing, and can say nothing, any more
+            host.process.join(EXIT_SECONDS)
+            host.process.kill()  # a member may have closed the connection: the host runs, but cannot be reached
             host.process.join()
-        if host.place is None and not host.jobs:
-            host.process.kill()  # it was one trial's
+        if host.slot is None and not host.jobs:
+            host.process.kill()  # it had one job
             host.process.join()
-        if not host.process.is_alive():
-            host.process.join()
-            code = host.process.exitcode if host.process.exitcode is not None else 1
-            if host.process.end_orphan():
-                ended += [Ended(number, code, reason=SERVER_KILLED, machine_lost=True) for number in host.jobs]
-                descendants.end_of_killed([host.process.pid])
-            else:
-                if code < 0:
-                    descendants.end_of_killed([host.process.pid])
-                by_kernel = code == -signal.SIGKILL and self._killed_by_kernel()
-                ended += [Ended(number, code or 1, by_kernel, len(host.jobs) > 1) for number in host.jobs]
-            host.process.close()
-            host.connection.close()
-            self._hosts.remove(host)
+        return ended if host.process.is_alive() else [*ended, *self._remove(host)]
+
+    def _remove(self, host: _HostHandle) -> list[Ended]:
+        """Removes a host that has ended; returns the ends of its jobs."""
+        host.process.join()
+        code = host.process.exitcode if host.process.exitcode is not None else 1
+        orphan = host.process.end_orphan()
+        if orphan or code < 0:
+            descendants.kill_of_pids([host.process.pid])
+        if orphan:
+            ended = [Ended(number, code, reason=SERVER_KILLED, machine_lost=True) for number in host.jobs]
+        else:
+            by_kernel = code == -signal.SIGKILL and self._killed_by_kernel()
+            ended = [Ended(number, code or 1, by_kernel, len(host.jobs) > 1) for number in host.jobs]
+        host.process.close()
+        host.connection.close()
+        self._hosts.remove(host)
         return ended
 
     def _killed_by_kernel(self) -> bool:
@@ -167,7 +172,7 @@ class PackLauncher:
 
 
 def _work(connection: Connection, threads: int, device: int | None, proved: frozenset[str]) -> None:
-    """A host's whole life: rounds while it has members, and their coordinator lives."""
+    """Runs in a host process: rounds while it has members and its coordinator lives."""
     import torch
 
     from lightsearch.outcome import Interrupted
@@ -175,14 +180,14 @@ def _work(connection: Connection, threads: int, device: int | None, proved: froz
 
     torch.set_num_threads(threads)
     raise_oom_score()
-    descriptors.several_trials_share_them()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the coordinator decides
+    descriptors.exit_when_closed()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the coordinator decides
     signal.signal(signal.SIGTERM, interrupt)
     end_with_parent()
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible_device(device)
     host = Host(proved)
-    logs = _Logs()
+    logs = _ThreadLogs()
     try:
         with contextlib.suppress(EOFError):
             while True:
@@ -193,19 +198,19 @@ def _work(connection: Connection, threads: int, device: int | None, proved: froz
         host.end()
 
 
-def _receive(connection: Connection, host: Any, logs: _Logs) -> None:
-    """Takes in what the coordinator has sent; waits for it if there is nothing to do."""
-    wait_seconds = 0.0 if host.members else GATHERING_SECONDS
+def _receive(connection: Connection, host: Any, logs: _ThreadLogs) -> None:
+    """Handles what the coordinator has sent; waits for a job if there are no members."""
+    wait_seconds = 0.0 if host.members else GATHER_SECONDS
     while not host.members or connection.poll(wait_seconds):
-        order = connection.recv()
-        if isinstance(order, Job):
-            host.add(order.number, logs.logged(order), isolated=order.isolated)
+        message = connection.recv()
+        if isinstance(message, Job):
+            host.add(message.number, logs.with_log(message), isolated=message.isolated)
         else:
-            host.stop(order)
+            host.stop(message)
 
 
 def _end_of(number: int, error: BaseException | None) -> Ended:
-    """A member's end, as if it had had a process of its own."""
+    """The end of a member, as if it had run in its own process."""
     from lightsearch.outcome import Interrupted, LeftPack
 
     if isinstance(error, LeftPack):
@@ -215,35 +220,36 @@ def _end_of(number: int, error: BaseException | None) -> Ended:
     return Ended(number, CANNOT_WRITE if as_unavailable(error) is not None else 1)
 
 
-def _say(reason: Exception, log: Path) -> None:
-    """Tells the coordinator why, if there is room for a line."""
+def _append(reason: Exception, log: Path) -> None:
+    """Appends a line to a log, if there is room for it."""
     with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
         print(reason, file=file)
 
 
-class _Logs:
-    """What a trial prints goes to its folder: each thread's output to a file of its own."""
+class _ThreadLogs:
+    """Sends what each thread prints to ``log.txt`` in the folder of its job. It replaces stdout and stderr."""
 
     def __init__(self) -> None:
         self._files: dict[int, TextIO] = {}
+        """The open logs, by thread."""
         self._screen = sys.stderr
         sys.stdout = sys.stderr = self
 
-    def logged(self, job: Job) -> Callable[[Any], object]:
-        """What runs a job in a thread."""
+    def with_log(self, job: Job) -> Callable[[Any], object]:
+        """A function that runs a job with its log, in the thread that calls it."""
 
         def run(place: Any) -> object:
             try:
                 with (job.folder / "log.txt").open("a", buffering=1, encoding="utf-8") as file:
                     self._files[threading.get_ident()] = file
-                    short = leftovers.keep_short(job.folder / "log.txt")
+                    done = leftovers.limit_log(job.folder / "log.txt")
                     try:
                         return job.function(**job.arguments, place=place)
                     finally:
-                        short.set()
+                        done.set()
             except Exception as error:
                 if (reason := as_unavailable(error)) is not None:
-                    _say(reason, job.folder / "log.txt")
+                    _append(reason, job.folder / "log.txt")
                 raise
             finally:
                 self._files.pop(threading.get_ident(), None)

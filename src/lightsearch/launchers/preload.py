@@ -1,4 +1,4 @@
-"""Imported by the fork server: whatever a trial imports, so that its process need not."""
+"""The module that the fork server imports: it imports all that a trial needs, so that no child has to."""
 
 import atexit
 import contextlib
@@ -22,8 +22,8 @@ preload()
 given = json.loads(os.environ.pop(PRELOAD_VARIABLE, "{}"))
 sys.path += [folder for folder in given.get("path", []) if folder not in sys.path]
 for module in given.get("modules", []):
-    with contextlib.suppress(Exception):  # a child will say what is wrong with it
+    with contextlib.suppress(Exception):  # the child that needs it reports the error
         importlib.import_module(module)
-# Moved out of the collector's sight: a collection in a child would touch, and so copy, every page.
+# Hidden from the garbage collector: a collection in a child would write to, and so copy, every page of memory.
 gc.freeze()
-atexit.register(gc.unfreeze)  # or extension modules complain, on the way out, of what nobody has tidied up
+atexit.register(gc.unfreeze)  # else extension modules report leaks at exit

@@ -1,4 +1,4 @@
-"""Runs every trial in a process of its own, forked from the fork server."""
+"""Runs every job in its own process, forked from the fork server."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lightsearch.machine.memory import kernel_kills, raise_oom_score
 
 
 class ProcessLauncher:
-    """A process a job. The next one stands by while the others work, so that a job starts at once.
+    """One process per job. A spare process is always ready, so that a job starts immediately.
 
     Args:
-        server: Where the processes come from.
-        workers: Jobs at a time.
-        threads: CPU threads of each of a job's processes.
-        accelerators: GPUs of the machine, dealt out to the workers in turn; 0: none.
-        devices: How many of them a job takes.
+        server: The fork server.
+        workers: How many jobs run at a time.
+        threads: CPU threads of each process of a job.
+        accelerators: GPUs of the machine, assigned to the slots in turn; 0: none.
+        devices: How many GPUs a job takes.
     """
 
     def __init__(self, server: ForkServer, *, workers: int, threads: int, accelerators: int, devices: int = 1) -> None:
@@ -33,25 +33,26 @@ class ProcessLauncher:
         self._threads = threads
         self._devices = [range(first, first + devices) for first in range(0, accelerators - devices + 1, devices)]
         self._processes: dict[int, Child] = {}
-        self._places: dict[int, int] = {}
-        self._standby: tuple[Child, Connection] | None = None
-        """The next worker, and where it takes its job."""
+        self._slots: dict[int, int] = {}
+        """The slot of each running job, by the job's number; a slot has its own GPUs."""
+        self._spare: tuple[Child, Connection] | None = None
+        """The next worker, and the pipe through which it gets its job."""
         self._kernel_kills = kernel_kills()
 
     def launch(self, job: Job) -> None:
-        place = min(set(range(self.slots)) - set(self._places.values()))
-        devices = self._devices[place % len(self._devices)] if self._devices else None
+        slot = min(set(range(self.slots)) - set(self._slots.values()))
+        devices = self._devices[slot % len(self._devices)] if self._devices else None
         while True:
-            process, sender = self._standby or self._start_worker()
-            self._standby = None
+            process, sender = self._spare or self._start_worker()
+            self._spare = None
             with sender, contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 if process.is_alive():
                     sender.send((job, devices))
                     break
             process.end_orphan()
         self._processes[job.number] = process
-        self._places[job.number] = place
-        self._standby = self._start_worker()
+        self._slots[job.number] = slot
+        self._spare = self._start_worker()
 
     def wait(self, timeout: float) -> list[Ended]:
         ready = set(wait([process.sentinel for process in self._processes.values()], timeout))
@@ -66,9 +67,9 @@ class ProcessLauncher:
                 else:
                     ended.append(Ended(number, code, code == -signal.SIGKILL and self._killed_by_kernel()))
                 if orphan or code < 0:
-                    descendants.end_of_killed([process.pid])
+                    descendants.kill_of_pids([process.pid])
                 process.close()
-                del self._processes[number], self._places[number]
+                del self._processes[number], self._slots[number]
         return ended
 
     def stop(self, number: int, *, kill: bool = False) -> None:
@@ -78,22 +79,22 @@ class ProcessLauncher:
 
     def close(self) -> None:
         left = list(self._processes.values())
-        if self._standby is not None:
-            process, sender = self._standby
+        if self._spare is not None:
+            process, sender = self._spare
             sender.close()
             left.append(process)
         for process in left:
             process.kill()
             process.join()
             process.end_orphan()
-        descendants.end_of_killed([process.pid for process in left])
+        descendants.kill_of_pids([process.pid for process in left])
         for process in left:
             process.close()
         self._processes.clear()
-        self._standby = None
+        self._spare = None
 
     def _killed_by_kernel(self) -> bool:
-        """Whether the kernel has killed one more process for want of memory since the last that it did."""
+        """Whether the kernel has killed a process for lack of memory since the last call."""
         before, self._kernel_kills = self._kernel_kills, kernel_kills()
         return self._kernel_kills > before
 
@@ -102,16 +103,16 @@ class ProcessLauncher:
 
 
 def _work(receiver: Connection, threads: int) -> None:
-    """A worker process's whole life: it waits for its job, does it, and ends."""
+    """Runs in a worker process: waits for a job, runs it, and ends."""
     import torch
 
     from lightsearch.outcome import Interrupted
 
     torch.set_num_threads(threads)
     raise_oom_score()
-    # An interrupted job has written what there is to keep; without a job there is nothing.
-    with contextlib.suppress(Interrupted, EOFError), _told_by_exit_status():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the coordinator decides
+    # An interrupted job has written its checkpoint; a worker without a job (EOFError) has nothing to write.
+    with contextlib.suppress(Interrupted, EOFError), _exit_status_if_unavailable():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the coordinator decides
         signal.signal(signal.SIGTERM, interrupt)
         end_with_parent()
         job, devices = receiver.recv()
@@ -122,32 +123,33 @@ def _work(receiver: Connection, threads: int) -> None:
 
 
 @contextlib.contextmanager
-def _told_by_exit_status() -> Iterator[None]:
-    """A full disk leaves no other way to say that it is full."""
+def _exit_status_if_unavailable() -> Iterator[None]:
+    """Ends the process with ``CANNOT_WRITE`` if a resource is unavailable: a full disk allows no other answer."""
     try:
         yield
     except Exception as error:
         if as_unavailable(error) is None:
             raise
         with contextlib.suppress(OSError):
-            print(as_unavailable(error), file=sys.stderr)  # to its log, if there is room for a line
-        os._exit(CANNOT_WRITE)  # what else would be written on the way out cannot be
+            print(as_unavailable(error), file=sys.stderr)  # in its log, if there is room for a line
+        os._exit(CANNOT_WRITE)  # a normal exit would try to write more
 
 
 def interrupt(_signal: int, _frame: object) -> None:
+    """A signal handler that raises ``Interrupted``, once."""
     from lightsearch.outcome import Interrupted
 
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the writing of the checkpoint
     raise Interrupted("asked to stop")
 
 
 def _log_to(job: Job) -> None:
-    """What the trial prints goes to its folder, not to the screen."""
+    """Sends what the job prints to ``log.txt`` in its folder."""
     try:
         log = os.open(job.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         raise ResourceUnavailable(f"{job.folder} cannot be written to: {error.strerror or error}") from error
-    leftovers.keep_short(job.folder / "log.txt")
+    leftovers.limit_log(job.folder / "log.txt")
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(log, 1)
@@ -158,6 +160,6 @@ def _log_to(job: Job) -> None:
 
 
 def visible_device(device: int) -> str:
-    """The name of the machine's ``device``-th visible GPU."""
+    """The name, for CUDA_VISIBLE_DEVICES, of the ``device``-th GPU that is visible to this process."""
     names = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return names.split(",")[device] if names else str(device)

@@ -1,4 +1,4 @@
-"""Whether a trial has closed descriptors that are not its own, as ``os.closerange(3, 256)`` does."""
+"""Notices that a trial has closed file descriptors that are not its own, as ``os.closerange(3, 256)`` does."""
 
 from __future__ import annotations
 
@@ -8,39 +8,40 @@ import sys
 from pathlib import Path
 
 _guard: int | None = None
-"""A descriptor of ``/dev/null`` that nobody else knows of. Once it is closed, so may be whatever else was open."""
+"""A descriptor of ``/dev/null`` that no other code knows. If it is closed, others may be closed too."""
 
-_shared = False
+_exits = False
+"""Whether the process ends when the guard is closed."""
 
 
 class DescriptorsClosed(Exception):
-    """The code that a trial runs has closed the descriptors of its process, the storage's among them."""
+    """A trial's code has closed file descriptors of its process, also those of the storage."""
 
 
 def guard() -> None:
-    """Remembers that something is open, from now on."""
+    """Opens the guard, if it is not open."""
     global _guard
     if not _is_open():
         _guard = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
-def several_trials_share_them() -> None:
-    """Several trials run in this process: if one closes what is open, the process ends, and none is blamed for it."""
-    global _shared
-    _shared = True
+def exit_when_closed() -> None:
+    """Makes ``check_guarded`` end the process: several trials run in it, and it is not known which of them failed."""
+    global _exits
+    _exits = True
 
 
 def check_guarded() -> None:
-    """Finds out whether what was open is still open. A number that was closed may name another file by now.
+    """Checks that the guard is open. The number of a closed descriptor may name another file by now.
 
     Raises:
-        DescriptorsClosed: if it is not.
+        DescriptorsClosed: if it is not open.
     """
     if _guard is None or _is_open():
         return
     reason = "the trial's code has closed descriptors that are not its own (os.closerange?)"
-    if _shared:
-        with contextlib.suppress(OSError):  # where it would be written to may be closed as well
+    if _exits:
+        with contextlib.suppress(OSError):  # the log may be closed as well
             print(reason, file=sys.stderr, flush=True)
         os._exit(1)
     raise DescriptorsClosed(reason)

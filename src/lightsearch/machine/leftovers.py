@@ -1,4 +1,4 @@
-"""What killed processes leave behind: temporary files, a dead worker's card and lock, sockets. And logs without end."""
+"""What killed processes leave behind: temporary files, a worker's card and lock, sockets. And the length of logs."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from lightsearch.machine.owner import Owner, this_process
 from lightsearch.paths import trial_folder
 
 CARD, LOCK = ".worker.json", ".worker.lock"
-"""Who works in a trial's folder, and that somebody does."""
+"""In a trial's folder: the worker that runs there (an ``Owner`` as JSON), and the lock that it holds."""
 
 TEMPORARY = re.compile(r"\..+\.(\d+|fetched)")
-"""A file that was being written: ``.best.ckpt.4711``, with the writer's process id."""
+"""Names of files that were being written: ``.best.ckpt.4711``, with the process id of the writer."""
 
 SOCKETS = ".lightsearch"
-"""Says, in the folder of a fork server's sockets, whose it is."""
+"""A file in the folder of a process's sockets, with the process (an ``Owner`` as JSON)."""
 
 LOG_BYTES = 10 << 20
-"""How long a trial's log may get."""
+"""The size from which a log is shortened."""
 
 HEAD_BYTES, TAIL_BYTES = 1 << 20, 4 << 20
-"""What is kept of one that got longer."""
+"""How much of its beginning and its end is kept."""
 
 LOG_SECONDS = 0.5
-"""How often a log's length is looked at."""
+"""Time between two checks of a log's size."""
 
 
 def remove_temporary(folder: Path) -> None:
-    """Removes what dead workers were writing in a trial's folder; for whoever holds its lock.
+    """Removes the temporary files of dead workers in a trial's folder. The caller holds the folder's lock.
 
     Args:
         folder: The trial's folder.
@@ -50,11 +50,11 @@ def remove_temporary(folder: Path) -> None:
 
 
 def sweep(study: Path, ended: Iterable[int]) -> None:
-    """Leaves in the folders of trials that have ended nothing but their results.
+    """Removes all but the results from the folders of trials that have ended.
 
     Args:
         study: The study's folder.
-        ended: Numbers of trials that no worker will work on any more.
+        ended: Numbers of the trials; no worker will run them any more.
     """
     for number in ended:
         sweep_folder(trial_folder(study, number))
@@ -62,50 +62,50 @@ def sweep(study: Path, ended: Iterable[int]) -> None:
 
 def sweep_folder(folder: Path) -> None:
     """The same for the folder of one trial, or of one run of a retraining."""
-    # A late worker may still be there; it ends by itself, and the next run finds what it left.
+    # A late worker may still hold the lock; it ends by itself, and the next search removes what it leaves.
     with contextlib.suppress(OSError, Timeout):
         if not any(file.name != ".attempt" for file in folder.glob(".*")):
             return
         with FileLock(folder / LOCK, timeout=0):
             remove_temporary(folder)
-            trim(folder / "log.txt")
+            trim_log(folder / "log.txt")
             (folder / CARD).unlink(missing_ok=True)
             (folder / LOCK).unlink(missing_ok=True)
 
 
 def own_sockets() -> None:
-    """Notes whose the folder of this process's sockets is, which it removes if it is not killed."""
+    """Writes into the folder of this process's sockets who owns it, in case the process is killed."""
     with contextlib.suppress(OSError):
         (Path(util.get_temp_dir()) / SOCKETS).write_text(this_process().model_dump_json(), encoding="utf-8")
 
 
 def sweep_sockets() -> None:
-    """Removes the folders of sockets whose processes were killed."""
+    """Removes the folders of the sockets of processes that were killed."""
     for card in Path(tempfile.gettempdir()).glob(f"pymp-*/{SOCKETS}"):
         with contextlib.suppress(OSError, ValueError):
             if Owner.model_validate_json(card.read_text(encoding="utf-8")).is_dead():
                 shutil.rmtree(card.parent, ignore_errors=True)
 
 
-def keep_short(log: Path) -> threading.Event:
-    """Has a thread keep a log short while it is written; what is written at that moment may be lost.
+def limit_log(log: Path) -> threading.Event:
+    """Starts a thread that shortens a log while it is written. What is written at the moment of cutting may be lost.
 
     Returns:
-        Ends the thread, when set.
+        An event that ends the thread when it is set.
     """
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(LOG_SECONDS):
-            trim(log)
+            trim_log(log)
 
     threading.Thread(target=watch, name=f"log {log.parent.name}", daemon=True).start()
     return done
 
 
-def trim(log: Path) -> None:
-    """Cuts the middle out of a log that is too long: its writers go on at its end."""
-    with contextlib.suppress(OSError):  # it is not there; or the disk is full, and it can only get shorter
+def trim_log(log: Path) -> None:
+    """Cuts the middle out of a log that is too long. Writers that append continue at its end."""
+    with contextlib.suppress(OSError):  # there is no log, or the disk is full
         size = log.stat().st_size
         if size <= LOG_BYTES:
             return

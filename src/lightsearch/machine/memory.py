@@ -1,4 +1,4 @@
-"""Whether the kernel killed a process because the memory was full."""
+"""The kernel's out-of-memory killer: what it has killed, and what it is to kill first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COUNTERS = (
 
 
 def kernel_kills() -> int:
-    """How many processes the kernel has killed so far for want of memory, in this container or on this machine."""
+    """How many processes the kernel has killed for lack of memory so far, in this container or on this machine."""
     counts = [0]
     for counter in COUNTERS:
         with contextlib.suppress(OSError):
@@ -23,6 +23,6 @@ def kernel_kills() -> int:
 
 
 def raise_oom_score() -> None:
-    """Has the kernel choose this process before others: a trial can be lost and gone on with, its coordinator not."""
+    """Makes the kernel kill this process before others: a trial can be resumed, but its coordinator cannot."""
     with contextlib.suppress(OSError):  # no Linux
         Path("/proc/self/oom_score_adj").write_text("500", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A process of some machine, told apart from every other one: who runs a trial."""
+"""The identity of a process, across machines and restarts: who runs a trial."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Owner(BaseModel):
-    """A process, told apart from a later one with the same process id."""
+    """A process; a later process with the same process id is another owner."""
 
     model_config = ConfigDict(frozen=True)
 
     host: str
-    """For people; many machines have the same name."""
+    """The machine's name, for people; several machines may have the same."""
     boot: str
-    """Where its process id means something: one run of one machine, and one container in it."""
+    """The machine, from its start to its shutdown, and the container: where the process id is valid."""
     pid: int
+    """The process id."""
     started: float
-    """Start of the process, seconds since 1970."""
+    """When the process started, in seconds since 1970."""
     token: str = ""
-    """Tells apart the searches of one process."""
+    """Distinguishes the searches of one process."""
 
     def is_dead(self) -> bool:
-        """Whether it can be seen from here that the process is gone; elsewhere it never can."""
+        """Whether the process is known to be gone; False if it is on another machine."""
         return self.is_here() and self.process() is None
 
     def is_here(self) -> bool:
-        """Whether this process could see it."""
+        """Whether it is on this machine, in this container."""
         return self.boot == this_process().boot
 
     def process(self) -> psutil.Process | None:
-        """The process, if it can be seen from here and is there; a zombie is not."""
+        """The process, if it is on this machine and alive; a zombie is not."""
         if not self.is_here():
             return None
         try:
@@ -48,14 +49,14 @@ class Owner(BaseModel):
 
 @functools.cache
 def this_process() -> Owner:
-    """The owner that this process is."""
+    """This process as an owner."""
     return Owner(host=socket.gethostname(), boot=_boot(), pid=os.getpid(), started=psutil.Process().create_time())
 
 
 def _boot() -> str:
-    """Names this run of this machine, and the container in it."""
+    """Identifies the machine, from its start to its shutdown, and the container."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{boot}:{Path('/proc/self/ns/pid').stat().st_ino}"
-    except OSError:  # no Linux: the start of the machine, to the minute, since the estimate wanders
+    except OSError:  # no Linux: the start of the machine, to the minute, because the estimate varies
         return f"{socket.gethostname()}:{psutil.boot_time() // 60:.0f}"

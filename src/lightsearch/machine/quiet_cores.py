@@ -1,12 +1,13 @@
-"""Quiet cores: while a trial measures a latency, the other trials of this machine stand still between two batches.
+"""Quiet cores: while a trial measures a latency, the other trials of this machine pause between two batches.
 
-Two locks of the operating system, which are free as soon as their holder is gone, however that died. Whoever trains
-holds ``cores`` together with the others, and whoever measures holds it alone. Before that it holds ``gate``: whoever
-trains and finds the gate closed at its next batch gives way until it is open. (A lock that is shared is granted to
-newcomers while another waits to have it alone; without the gate those who measure would wait for ever.)
+There are two locks of the operating system, which become free when their holder ends in any way. A process that trains
+holds ``cores`` as a shared lock; a process that measures holds it exclusively. Before that, it holds ``gate``
+exclusively: a process that trains and finds the gate held at its next batch pauses until it is free. (A shared lock is
+granted to newcomers while another process waits to hold it exclusively. Without the gate, that process would wait for
+ever.)
 
-Only trials whose study measures a latency take part. Nobody waits without a limit: where others do not stand still in
-time, the measurement is made all the same, and its spread says what it is worth.
+Only trials whose study measures a latency take part. Every wait has a limit: if others do not pause in time, the
+latency is measured anyway, and its spread shows how far it can be trusted.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TURN_SECONDS = 60.0
-"""How long to wait for one's turn to measure, and, in training, for another to have measured."""
+"""How long to wait for the turn to measure, and, in training, for the end of another's measurement."""
 
-STILL_SECONDS = 10.0
-"""How long those that train may take to stand still: a batch, as a rule."""
+PAUSE_SECONDS = 10.0
+"""How long the others may take to pause; usually the rest of a batch."""
 
 POLL_SECONDS = 0.005
 
 
 class Cores:
-    """The cores of this machine, as one process uses them.
+    """The cores of this machine, as used by one process.
 
-    Its members of a pack share it: no two of them run at the same time.
+    The members of a pack share the object: no two of them run at the same time.
 
     Args:
-        folder: Where the locks are, the same one for all of a user's processes on a machine.
+        folder: Folder of the locks, the same for all processes of a user on a machine.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,6 +45,7 @@ class Cores:
         self._training = 0
         """How many trials of this process train."""
         self._gives_way = True
+        """Whether it pauses for others; False after one has held the gate for too long."""
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
@@ -58,23 +60,23 @@ class Cores:
                 fcntl.flock(self._cores, fcntl.LOCK_UN)
 
     def give_way(self) -> None:
-        """Between two batches: stands still while another process measures."""
+        """Pauses while another process measures; to be called between two batches."""
         if not self._gives_way or _try(self._gate, fcntl.LOCK_SH):
             fcntl.flock(self._gate, fcntl.LOCK_UN)
             return
         fcntl.flock(self._cores, fcntl.LOCK_UN)
-        # Who measures for so long is stopped; it is not waited for at every batch.
+        # A process that holds the gate for so long is stopped (SIGSTOP); no further batch waits for it.
         self._gives_way = _wait(self._gate, fcntl.LOCK_SH, TURN_SECONDS)
         fcntl.flock(self._gate, fcntl.LOCK_UN)
         self._share()
 
     @contextlib.contextmanager
     def quiet(self) -> Iterator[bool]:
-        """Held while a trial measures; yields whether all others stand still."""
-        fcntl.flock(self._cores, fcntl.LOCK_UN)  # others of a pack do not train while this one waits for its turn
+        """Held while a trial measures; yields whether all other processes pause."""
+        fcntl.flock(self._cores, fcntl.LOCK_UN)  # the other members of a pack wait as well
         turn = _wait(self._gate, fcntl.LOCK_EX, TURN_SECONDS)
         try:
-            yield turn and _wait(self._cores, fcntl.LOCK_EX, STILL_SECONDS)
+            yield turn and _wait(self._cores, fcntl.LOCK_EX, PAUSE_SECONDS)
         finally:
             fcntl.flock(self._cores, fcntl.LOCK_UN)
             fcntl.flock(self._gate, fcntl.LOCK_UN)
@@ -87,19 +89,19 @@ class Cores:
 
 @functools.cache
 def cores() -> Cores:
-    """This process's use of the machine's cores; one a process, since of two, one would wait for the other."""
+    """The ``Cores`` of this process. There is one only: of two, one would wait for the other."""
     return Cores(Path(tempfile.gettempdir()))
 
 
 def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError:  # nothing can be agreed on there: a lock that nobody else sees
+    except OSError:  # the folder cannot be used: a lock that no other process sees
         return os.memfd_create(path.name)
 
 
 def _wait(lock: int, operation: int, seconds: float) -> bool:
-    """Waits for a lock; whether it came in time."""
+    """Waits for a lock; returns whether it was granted in time."""
     end = time.monotonic() + seconds
     while not (got := _try(lock, operation)) and time.monotonic() < end:
         time.sleep(POLL_SECONDS)

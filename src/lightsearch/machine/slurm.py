@@ -1,4 +1,4 @@
-"""A search in a Slurm job: its trials are no tasks of that job, and Lightning must not take them for such."""
+"""A search in a Slurm job: its trials are not tasks of that job, and Lightning must not treat them as tasks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 TASK = ("SLURM_NTASKS", "SLURM_PROCID")
-"""What tells a process that srun started it, as which one of how many."""
+"""The variables that tell a process that srun started it: how many tasks there are, and which of them it is."""
 
 
 @contextmanager
-def no_task() -> Iterator[None]:
-    """Hides from this process, and from those that it starts meanwhile, which of the job's tasks it is.
+def hide_task() -> Iterator[None]:
+    """Hides from this process, and from those that it starts meanwhile, that it is a task of a Slurm job.
 
-    Lightning would make each trial a rank of one training over all tasks: it refuses their number, leaves loggers and
-    files to the first, seeds the data's workers by rank, and at Slurm's signal requeues the whole job from a trial.
+    Otherwise Lightning makes each trial a rank of one training over all tasks: it refuses their number, lets only the
+    first rank log and write files, seeds the loaders' workers by rank, and requeues the whole job at Slurm's signal.
     """
     hidden = {name: os.environ.pop(name) for name in TASK if name in os.environ}
     try:

@@ -1,7 +1,7 @@
-"""A calibration before a search: do its trials train in packs as they do alone, and does it pay?
+"""The calibration before a search: do its trials train in packs as they do alone, and are packs faster?
 
-Both are tried, through Lightning's own hooks, on the study's model and data: a few steps of a few epochs, their
-validations and their checkpoints.
+Both are measured on the study's model and data, with Lightning's own hooks: a few steps of a few epochs, with their
+validations and checkpoints.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from lightsearch.packs import engines
 from lightsearch.packs.calibration_trial import CalibrationTrial
 from lightsearch.packs.host import Host
 from lightsearch.packs.member import Member
+from lightsearch.packs.packing import Calibration
 from lightsearch.packs.proof import Comparison, compare
-from lightsearch.packs.size import Calibration
 from lightsearch.training.trainer import quiet
 
-FORMS = 4
-"""Forms of trials that are proved, the most frequent first; trials of others train one by one."""
+STRUCTURES = 4
+"""Structures of trials that are proved, the most frequent first; trials of other structures train one by one."""
 EXAMPLES = 3
-"""Configurations of a form that are tried until one shows something."""
+"""Configurations of a structure that are tried until one allows a comparison."""
 STEPS = 8
-"""Steps of each epoch that is timed."""
+"""Steps of each timed epoch."""
 ROUNDS = 3
-"""Epochs that are timed, in a pack and alone in alternation, after one that warms up."""
+"""Timed epochs, in a pack and alone in alternation, after one warm-up epoch."""
 PROCESS_SECONDS = 0.06
-"""What a process of its own costs a trial (``python -m tests.benchmarks.overhead``)."""
+"""What its own process costs a trial (``python -m tests.benchmarks.overhead``)."""
 TRAINED_SHARE = 0.35
 """The share of ``max_epochs`` that a trial trains on average: early stopping and pruning save the rest."""
 TIMED_SECONDS = 3.0
-"""After so much of it, fewer rounds have to do."""
+"""After this time no further round begins."""
 
 
 def calibrate(study_file: StudyFile, data_dir: str | None, size: int) -> Calibration:
-    """Trains some configurations of the study for a few steps, in a pack and alone; nothing is kept.
+    """Trains a few configurations of the study for a few steps, in a pack and alone. Nothing is kept.
 
     Args:
         study_file: The declared study.
@@ -61,36 +61,35 @@ def calibrate(study_file: StudyFile, data_dir: str | None, size: int) -> Calibra
     sampled = [study_file.space.suggest(sampler.ask()) for _ in range(size)]
     with (
         contextlib.redirect_stdout(io.StringIO()),
-        warnings.catch_warnings(action="ignore"),  # of what is slow, or odd, in vmap alone
+        warnings.catch_warnings(action="ignore"),  # vmap warns of what is slow or unusual in it alone
         tempfile.TemporaryDirectory() as name,
         _hosted(study_file, sampled, data_dir, Path(name) / "packed") as packed,
     ):
         if (reason := _attach(packed) or _unbounded(packed, study_file)) is not None:
             return Calibration(incompatibility=reason)
         compared = _compare(packed, study_file, sampled, data_dir, Path(name) / "proof")
-        refutations = [found.refutation for found in compared.values() if found.refutation is not None]
-        packed.proved = frozenset(form for form, found in compared.items() if found.refutation is None)
+        packed.proved = frozenset(structure for structure, found in compared.items() if found.difference is None)
         if not packed.proved:
-            return Calibration(incompatibility=refutations[0])
-        packed.refuse_others()
+            return Calibration(incompatibility=next(found.difference for found in compared.values()))
+        packed.refuse_unproved()
         with _hosted(study_file, sampled, data_dir, Path(name) / "alone") as alone:
-            alone.share_data(packed)
+            alone.data = packed.data
             alone.proved = frozenset()
             packed.train()
             alone.advance()
             start = max(found.start_seconds for found in compared.values()) + PROCESS_SECONDS
             epochs = max(study_file.trainer.max_epochs * TRAINED_SHARE, 1.0)
-            gains = list(_gains(packed, alone, start, epochs))
+            speedups = list(_speedups(packed, alone, start, epochs))
         if (failed := next((member.error for member in packed.ended), None)) is not None:
             return Calibration(incompatibility=f"a pack failed: {failed}")
-        return Calibration(statistics.median(gains), proved=packed.proved)
+        return Calibration(statistics.median(speedups), proved=packed.proved)
 
 
 @contextlib.contextmanager
 def _hosted(
     study_file: StudyFile, sampled: list[dict[str, Any]], data_dir: str | None, folder: Path
 ) -> Iterator[_TimedHost]:
-    """A host of trials that train epochs of a few steps."""
+    """Yields a host of trials whose epochs have a few steps."""
     host = _TimedHost()
     for number, params in enumerate(sampled):
         own = folder / str(number)
@@ -104,14 +103,14 @@ def _hosted(
 
 
 def _attach(host: Host) -> str | None:
-    """Lets every member come to its first epoch; why they do not train in packs, as far as that can be seen then."""
+    """Lets every member run up to its first epoch; returns why they cannot train in packs, as far as is known then."""
     for member in host.advance():
-        return f"a trial of it failed: {member.error}"  # what is wrong with it will be said of a trial
+        return f"a trial of it failed: {member.error}"  # the search reports what is wrong when a trial meets it
     return next((member.refused for member in host.members if member.refused is not None), None)
 
 
 def _unbounded(host: Host, study_file: StudyFile) -> str | None:
-    """Why trials' own epochs do not train in packs, where the few steps of an epoch here would."""
+    """Why whole epochs cannot train in packs although the few steps of an epoch here can."""
     if type(study_file.trainer.keywords.get("limit_train_batches")) is int:
         return None
     try:
@@ -124,64 +123,60 @@ def _unbounded(host: Host, study_file: StudyFile) -> str | None:
 def _compare(
     host: Host, study_file: StudyFile, sampled: list[dict[str, Any]], data_dir: str | None, folder: Path
 ) -> dict[str, Comparison]:
-    """A trial of each form in a pack and alone."""
+    """Compares a trial of each structure in a pack with the same trial alone."""
     examples: dict[str, list[dict[str, Any]]] = {}
     for member, params in zip(host.members, sampled, strict=True):
-        examples.setdefault(engines.form(member.trainer, member.module), []).append(params)
+        examples.setdefault(engines.structure(member.trainer, member.module), []).append(params)
     compared = {}
-    for form in sorted(examples, key=lambda form: -len(examples[form]))[:FORMS]:
-        for number, params in enumerate(examples[form][:EXAMPLES]):
+    for structure in sorted(examples, key=lambda one: -len(examples[one]))[:STRUCTURES]:
+        for number, params in enumerate(examples[structure][:EXAMPLES]):
             try:
-                compared[form] = compare(study_file, params, data_dir, folder / form / str(number))
+                compared[structure] = compare(study_file, params, data_dir, folder / structure / str(number))
                 break
-            except Diverged as error:  # it shows nothing; another configuration may
-                compared[form] = Comparison(f"a trial of it failed: {error}")
+            except Diverged as error:  # this configuration shows nothing; another one may
+                compared[structure] = Comparison(f"a trial of it failed: {error}")
     return compared
 
 
-def _gains(packed: _TimedHost, alone: _TimedHost, start_seconds: float, epochs: float) -> Iterator[float]:
-    """How many times as fast trials are in packs, measured in alternation.
+def _speedups(packed: _TimedHost, alone: _TimedHost, start_seconds: float, epochs: float) -> Iterator[float]:
+    """Yields, per round, how many times as fast the trials are in packs.
 
     Args:
-        packed: Trials in packs; the first of those with the same data has read it, the others start as in a search.
-        alone: The same trials, each by itself.
-        start_seconds: What a trial by itself takes until its first epoch.
+        packed: Trials in packs; the first trial with some data has read it, the others start as in a search.
+        alone: The same trials, each alone.
+        start_seconds: Seconds that a trial alone takes until its first epoch.
         epochs: Epochs of a trial.
     """
     for host in (packed, alone):
-        host.epoch_seconds()  # warms up
+        host.epoch_seconds()  # warm-up
     size, start_packed = len(packed.trials), statistics.median(trial.start_seconds for trial in packed.trials)
     began = time.perf_counter()
     for number in range(ROUNDS):
         if number == 0 or time.perf_counter() - began < TIMED_SECONDS:
-            by_itself = size * start_seconds + epochs * alone.epoch_seconds()
-            yield by_itself / (size * start_packed + epochs * packed.epoch_seconds())
+            one_by_one = size * start_seconds + epochs * alone.epoch_seconds()
+            yield one_by_one / (size * start_packed + epochs * packed.epoch_seconds())
 
 
 class _TimedHost(Host):
-    """A host that knows what takes its time."""
+    """A host that measures its epochs."""
 
     def __init__(self) -> None:
         super().__init__()
         self.trials: list[CalibrationTrial] = []
-        """Those of its members."""
+        """The trials of its members."""
         self.ended: list[Member] = []
-        """Members that did not come to the end of what is timed."""
+        """Members that ended before the last timed epoch."""
         self._seconds_to_add = 0.0
-        """What further steps of packs would take."""
+        """Seconds that the rest of the epoch would take the packs."""
 
-    def share_data(self, other: Host) -> None:
-        """Uses the data that another host has read."""
-        self._data = other._data
-
-    def refuse_others(self) -> None:
-        """Has members of forms that are not proved train alone."""
+    def refuse_unproved(self) -> None:
+        """Makes members train alone whose structure is not proved."""
         for member in self.members:
             if (reason := self.incompatibility(member)) is not None:
                 member.refuse(reason)
 
     def epoch_seconds(self) -> float:
-        """Trains every member for an epoch; seconds that all of its batches, and all of its validation, would take."""
+        """Trains every member for an epoch; returns the seconds that whole epochs and validations would take."""
         watches = [trial.stopwatch for trial in self.trials]
         before = [(watch.train, watch.val) for watch in watches]
         self._seconds_to_add = 0.0

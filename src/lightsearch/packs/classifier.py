@@ -1,8 +1,8 @@
-"""The default model's epochs, of several members at once: their first layers are one matrix product.
+"""Epochs of the default model, for several members at once: their first layers are one matrix product.
 
-What Lightning and autograd do for a single ``Classifier`` is written out here for many, since at these sizes the time
-goes to starting operations. Nothing is summed over members, so that no member influences another. See Fang et al.,
-Horizontally Fused Training Arrays (MLSys 2021), and Fernandes Junior, ParallelMLPs (arXiv 2206.08369).
+What Lightning and autograd do for one ``Classifier`` is written out here for many, because at these sizes most of the
+time is spent on launching operations. Nothing is summed over members, so that no member influences another. See Fang et
+al., Horizontally Fused Training Arrays (MLSys 2021), and Fernandes Junior, ParallelMLPs (arXiv 2206.08369).
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from lightsearch.models.classifier import Batch, Classifier
 from lightsearch.packs.member import Member
 
 VECTORS = ("1.bias", "2.weight", "2.bias", "4.bias", "5.weight", "5.bias")
-"""Parameters of one number a feature, in ``Classifier.model``: biases, and BatchNorm's scales and shifts."""
+"""Parameters of ``Classifier.model`` with one number per feature: biases, and scales and shifts of BatchNorm."""
+NORMS = (2, 5)
+"""The BatchNorm layers in ``Classifier.model``."""
 LAST = "7.bias"
-"""The last layer's biases, of one number a class."""
+"""The biases of the last layer, with one number per class."""
 MATRICES = ("1.weight", "4.weight", "7.weight")
-"""Its matrices: (h, in), (h, h), (classes, h)."""
+"""The weight matrices: (h, in), (h, h), (classes, h)."""
 
 
 def incompatibility(model: object) -> str | None:
@@ -35,22 +37,22 @@ def train_epoch(members: Sequence[Member], batches: Iterable[Batch]) -> None:
     """Trains every member for an epoch on the same batches, each with its own loss, optimizer state and step size.
 
     Args:
-        members: Their modules are Classifiers; widths and step sizes may differ. Each gets its weights, its running
-            statistics, its optimizer's state, and its ``train_loss_sum`` and ``train_count``.
-        batches: (images: (B, C, H, W), labels: (B,)) each, on the members' device.
+        members: Their modules are Classifiers; widths and step sizes may differ. Updated in place: weights, running
+            statistics, the optimizer's state, ``train_loss_sum`` and ``train_count``.
+        batches: (images: (B, C, H, W) float32, labels: (B,) int64) each, on the members' device.
     """
     pack = _Pack(members)
     loss_sums, count = torch.zeros(len(members), device=pack.device), 0  # stay on the device: no synchronisation
     for images, labels in batches:
         loss_sums += pack.step(images.flatten(1), labels) * len(labels)
         count += len(labels)
-    pack.hand_back()
+    pack.write_back()
     for member, loss_sum in zip(members, loss_sums, strict=True):
         member.module.train_loss_sum, member.module.train_count = loss_sum, count
 
 
 class _Norm(NamedTuple):
-    """A BatchNorm over the features of all members."""
+    """A BatchNorm over the features of all members; each tensor is (features of all members,)."""
 
     weight: Tensor
     bias: Tensor
@@ -59,10 +61,10 @@ class _Norm(NamedTuple):
 
 
 class _Pack:
-    """The members' parameters side by side. Activations are (features of all members, B).
+    """The parameters of the members side by side. Activations are (features of all members, B).
 
     Args:
-        members: In this order.
+        members: The members, in the order of the rows.
     """
 
     def __init__(self, members: Sequence[Member]) -> None:
@@ -75,12 +77,12 @@ class _Pack:
         self._adam = _Adam(members)
         first, second, third = self._adam.matrices
         self._w1 = torch.cat(first)
-        self._adam.matrices[0][:] = self._each(self._w1)
+        self._adam.matrices[0][:] = self._by_member(self._w1)
         self._w2, self._w3 = second, third
         self._dw1 = torch.empty_like(self._w1)
         self._dw2 = [torch.empty_like(weight) for weight in second]
         self._dw3 = [torch.empty_like(weight) for weight in third]
-        norms = [[layer[place] for layer in layers] for place in (2, 5)]
+        norms = [[layer[index] for layer in layers] for index in NORMS]
         self._running = [
             (torch.cat([norm.running_mean for norm in row]), torch.cat([norm.running_var for norm in row]))
             for row in norms
@@ -89,14 +91,14 @@ class _Pack:
         self._steps = 0
 
     def step(self, x: Tensor, labels: Tensor) -> Tensor:
-        """One step of every member.
+        """Takes one step of every member.
 
         Args:
             x: (B, in) float32.
             labels: (B,) int64.
 
         Returns:
-            (members,) float32: each one's loss, the mean of the batch.
+            (members,) float32: the loss of each member, the mean over the batch.
         """
         (b1, g1, s1, b2, g2, s2), b3 = self._adam.vectors()
         norm1, norm2 = _Norm(g1, s1, *self._running[0]), _Norm(g2, s2, *self._running[1])
@@ -104,12 +106,12 @@ class _Pack:
         z1 = torch.addmm(b1[:, None], self._w1, x.t())
         a1, *saved1 = self._norm(z1, norm1)
         z2 = torch.empty_like(z1)
-        for weight, a, z in zip(self._w2, self._each(a1), self._each(z2), strict=True):
+        for weight, a, z in zip(self._w2, self._by_member(a1), self._by_member(z2), strict=True):
             torch.mm(weight, a, out=z)
         z2 += b2[:, None]
         a2, *saved2 = self._norm(z2, norm2)
         logits = torch.empty(len(self.members), self._classes, len(x), device=self.device)
-        for weight, a, out in zip(self._w3, self._each(a2), logits, strict=True):
+        for weight, a, out in zip(self._w3, self._by_member(a2), logits, strict=True):
             torch.mm(weight, a, out=out)
         logits += b3[:, :, None]
 
@@ -119,37 +121,37 @@ class _Pack:
         d_logits = log_shares.exp_().scatter_add_(1, target, torch.full_like(logits[:, :1], -1.0)).div_(len(x))
 
         da2 = torch.empty_like(a2)
-        ends = zip(self._w3, self._dw3, d_logits, self._each(a2), self._each(da2), strict=True)
+        ends = zip(self._w3, self._dw3, d_logits, self._by_member(a2), self._by_member(da2), strict=True)
         for weight, gradient, d_out, a, da in ends:
             torch.mm(d_out, a.t(), out=gradient)
             torch.mm(weight.t(), d_out, out=da)
         dz2, dg2, ds2 = self._norm_backward(da2, a2, z2, norm2, saved2)
         da1 = torch.empty_like(a1)
-        middles = zip(self._w2, self._dw2, self._each(dz2), self._each(a1), self._each(da1), strict=True)
+        middles = zip(self._w2, self._dw2, self._by_member(dz2), self._by_member(a1), self._by_member(da1), strict=True)
         for weight, gradient, dz, a, da in middles:
             torch.mm(dz, a.t(), out=gradient)
             torch.mm(weight.t(), dz, out=da)
         dz1, dg1, ds1 = self._norm_backward(da1, a1, z1, norm1, saved1)
         torch.mm(dz1, x, out=self._dw1)
 
-        gradients = [self._each(self._dw1), self._dw2, self._dw3]
+        gradients = [self._by_member(self._dw1), self._dw2, self._dw3]
         vectors = [dz1.sum(dim=1), dg1, ds1, dz2.sum(dim=1), dg2, ds2]
         self._adam.step(gradients, vectors, d_logits.sum(dim=2))
         self._steps += 1
         return losses
 
-    def hand_back(self) -> None:
-        """Copies everything to the members' modules and optimizers."""
-        self._adam.hand_back()
-        for place, (mean, var) in zip((2, 5), self._running, strict=True):
-            pieces = zip(self._layers, self._each(mean), self._each(var), strict=True)
+    def write_back(self) -> None:
+        """Copies everything to the modules and optimizers of the members."""
+        self._adam.write_back()
+        for index, (mean, var) in zip(NORMS, self._running, strict=True):
+            pieces = zip(self._layers, self._by_member(mean), self._by_member(var), strict=True)
             for layer, own_mean, own_var in pieces:
-                layer[place].running_mean.copy_(own_mean)
-                layer[place].running_var.copy_(own_var)
-                layer[place].num_batches_tracked += self._steps
+                layer[index].running_mean.copy_(own_mean)
+                layer[index].running_var.copy_(own_var)
+                layer[index].num_batches_tracked += self._steps
 
-    def _each(self, features: Tensor) -> Sequence[Tensor]:
-        """Rows of all members, by member."""
+    def _by_member(self, features: Tensor) -> Sequence[Tensor]:
+        """Splits rows of all members by member."""
         return features.split_with_sizes(self.widths)
 
     def _norm(self, z: Tensor, norm: _Norm) -> tuple[Tensor, Tensor, Tensor]:
@@ -171,7 +173,7 @@ class _Pack:
 class _Adam:
     """Adam (Kingma and Ba, 2015) for all members, each with its own step size and its own count of steps.
 
-    A member's matrices are stepped by torch's fused kernel; the many small vectors, of all members, by one formula.
+    torch's fused kernel steps the matrices of one member. One formula steps the small vectors of all members.
     """
 
     def __init__(self, members: Sequence[Member]) -> None:
@@ -181,9 +183,9 @@ class _Adam:
         self._beta1, self._beta2 = group["betas"]
         self._eps = group["eps"]
         device = group["params"][0].device
-        # Stepped in place, so that they need not be handed back; the first layers' are replaced by views of one matrix.
+        # Stepped in place, so that nothing is to be written back; those of the first layers become views of one matrix.
         self.matrices = [[self._parameter(member, name) for member in members] for name in MATRICES]
-        """[kind][member]: its three weights."""
+        """[kind][member]: the weights, in the order of ``MATRICES``."""
         self._exp_avg = [[self._state(member, name, "exp_avg") for member in members] for name in MATRICES]
         self._exp_avg_sq = [[self._state(member, name, "exp_avg_sq") for member in members] for name in MATRICES]
         self._widths = [len(self._parameter(member, VECTORS[0])) for member in members]
@@ -207,7 +209,7 @@ class _Adam:
         return vectors, last.view(len(self._members), self._classes)
 
     def step(self, matrices: Sequence[Sequence[Tensor]], vectors: list[Tensor], last: Tensor) -> None:
-        """One step from the gradients, given as the parameters are."""
+        """Takes one step. The gradients have the order and the shapes of the parameters."""
         rates = [optimizer.param_groups[0]["lr"] for optimizer in self._optimizers]
         for i, rate in enumerate(rates):
             self._counts[i] += 1
@@ -237,8 +239,8 @@ class _Adam:
         for member in self._members:
             member.step_schedules()
 
-    def hand_back(self) -> None:
-        """Gives the members what they do not share with this already."""
+    def write_back(self) -> None:
+        """Copies to the members what is not stepped in place."""
         for weight, member in zip(self.matrices[0], self._members, strict=True):
             self._parameter(member, MATRICES[0]).copy_(weight)
         names = [name for name in (*VECTORS, LAST) for _ in self._members]
@@ -259,7 +261,7 @@ class _Adam:
         return parameter
 
     def _state(self, member: Member, name: str, key: str) -> Tensor:
-        """A parameter's state in the member's optimizer, zeros before its first step."""
+        """The state of a parameter in the member's optimizer; zeros before the first step."""
         parameter = member.module.model.get_parameter(name)
         state = member.optimizer.state[parameter]
         if not state:

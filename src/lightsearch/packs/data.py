@@ -1,4 +1,4 @@
-"""Data that the members of a pack share: read, set up and held in memory once."""
+"""Data that the members of a pack share: set up and held in memory once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lightsearch.packs.random_state import RandomState
 
 
 class SharedData:
-    """A data module that is set up once, and of which every member has a copy with the same loaders.
+    """A data module that is set up once. Every member gets a copy of it with the same loaders.
 
     A copy is of the user's own class and has its own ``trainer``, so that Lightning calls its hooks (batch transfers,
-    for example) as it does for a trial that trains alone.
+    for example) as for a trial that trains alone.
 
     Args:
         data: A LightningDataModule that is not set up yet.
@@ -22,7 +22,7 @@ class SharedData:
     def __init__(self, data: Any) -> None:
         self._data = data
         self._set_up_with: RandomState | None = None
-        """The random numbers after it was set up."""
+        """The state of the random number generators after ``setup``."""
         self._train: Any = None
         self._val: Any = None
 
@@ -30,12 +30,13 @@ class SharedData:
         """A data module for one more Trainer.
 
         Args:
-            own_loaders: Whether it makes loaders of its own, as a trial that trains alone does; all copies alike.
+            own_loaders: Whether the copy makes its own loaders, as a trial that trains alone does. All copies have to
+                agree.
         """
         copy: Any = object.__new__(type(self._data))
         copy.__dict__.update(self._data.__dict__)
 
-        # Functions, no methods: Lightning looks at their code to see what a data module overrides.
+        # Functions, not methods: Lightning compares their code to see what a data module overrides.
         def prepare_data() -> None:
             """Part of ``setup``."""
 
@@ -44,7 +45,7 @@ class SharedData:
             copy.__dict__.update({**self._data.__dict__, **own, "trainer": copy.trainer})
 
         def teardown(stage: str) -> None:
-            """Others still use what it would tear down."""
+            """Does nothing: other members still use the data."""
 
         own: dict[str, Any] = {"prepare_data": prepare_data, "setup": setup, "teardown": teardown}
         if not own_loaders:
@@ -63,13 +64,13 @@ class SharedData:
         if not own_loaders:
             self._train, self._val = self._data.train_dataloader(), self._data.val_dataloader()
             if isinstance(self._val, TensorLoader):
-                self._val = _Kept(self._val)
-        if trainer is not None:  # a latency is measured before there is one: then the loaders know no device
+                self._val = _CachedLoader(self._val)
+        if trainer is not None:  # a latency is measured without a Trainer; the loaders know no device then
             self._set_up_with = RandomState()
 
 
-class _Kept:
-    """A loader whose batches are the same every time, made once."""
+class _CachedLoader:
+    """A loader whose batches are made once."""
 
     def __init__(self, loader: TensorLoader) -> None:
         self._batches = list(loader)

@@ -12,6 +12,7 @@ from lightsearch.compat.lightning_package import package_of_model
 from lightsearch.compat.trainer import has_several_training_loaders, saves_within_epoch
 from lightsearch.packs import classifier, modules
 from lightsearch.packs.member import Member
+from lightsearch.packs.structure import module_key, part_kinds, without_sizes
 
 PLAIN = {
     "accumulate_grad_batches": 1,
@@ -23,7 +24,7 @@ PLAIN = {
     "val_check_interval": 1.0,
     "world_size": 1,
 }
-"""What a Trainer must have for its steps to be a pack's."""
+"""The Trainer attributes with which the steps can be taken by a pack."""
 UNBOUNDED = "the number of batches an epoch is not known"
 CALLBACK_HOOKS = (
     "on_after_backward",
@@ -33,7 +34,7 @@ CALLBACK_HOOKS = (
     "on_train_batch_end",
     "on_train_batch_start",
 )
-"""What Lightning calls of callbacks in every step, and a pack does not."""
+"""Hooks of callbacks that Lightning calls in every step; a pack does not call them."""
 STEP_HOOKS = (
     *CALLBACK_HOOKS,
     "backward",
@@ -44,15 +45,15 @@ STEP_HOOKS = (
     "optimizer_zero_grad",
     "transfer_batch_to_device",
 )
-"""What Lightning calls of a module in every step, and a pack does not, or of one member alone."""
+"""Hooks of a module that Lightning calls in every step; a pack does not call them, or only those of one member."""
 
 
 def incompatibility(trainer: Any, module: Any) -> str | None:
-    """Why a trial cannot train in a pack; None: as far as can be told without training it, it can.
+    """Why a trial cannot train in a pack, as far as can be told without training it; None: it can.
 
     Args:
-        trainer: Its Trainer, attached to the module.
-        module: Its LightningModule.
+        trainer: The Trainer of the trial, attached to the module.
+        module: The LightningModule.
     """
     for name, value in PLAIN.items():
         if getattr(trainer, name) != value:
@@ -79,46 +80,46 @@ def batch_key(module: Any) -> Hashable:
     """Modules with equal keys can be trained as one, on the same batches."""
     if classifier.incompatibility(module) is None:
         return (type(module), module.model[1].in_features, module.model[7].out_features)
-    return modules.batch_key(module)
+    return module_key(module)
 
 
-def form(trainer: Any, module: Any) -> str:
-    """A digest of what a trial trains with besides sizes: what has been proved of one trial holds for all of its form.
+def structure(trainer: Any, module: Any) -> str:
+    """A digest of what a trial trains with, without sizes; it is the same in every process.
 
-    It is the same in every process.
+    What is proved of one trial holds for all trials with its structure.
 
     Args:
-        trainer: Its Trainer, attached to the module.
-        module: Its LightningModule.
+        trainer: The Trainer of the trial, attached to the module.
+        module: The LightningModule.
     """
     optimizer = trainer.optimizers[0]
     schedules = [
         (type(config.scheduler).__qualname__, config.interval, config.reduce_on_plateau)
         for config in trainer.lr_scheduler_configs
     ]
-    described = (modules.parts(module), type(optimizer).__qualname__, modules.rough(optimizer.defaults), schedules)
+    described = (part_kinds(module), type(optimizer).__qualname__, without_sizes(optimizer.defaults), schedules)
     return hashlib.sha256(repr(described).encode()).hexdigest()
 
 
-def train_epoch(members: Sequence[Member], batches: Iterable[Any], *, probe: bool = True) -> None:
+def train_epoch(members: Sequence[Member], batches: Iterable[Any], *, probed: bool = False) -> None:
     """Trains members with equal batch keys for an epoch.
 
     Args:
-        members: The trials.
+        members: The members of a pack.
         batches: As their ``training_step`` takes them, on their device.
-        probe: Whether to look first what a step asks its module for; once is enough for modules of one form.
+        probed: Whether modules with this batch key have been probed; once is enough.
 
     Raises:
-        NotPackable: if it turns out that they cannot be trained as one. Any exception leaves them half trained.
+        NotPackable: if they cannot be trained as one. Any exception leaves the members half trained.
     """
     if classifier.incompatibility(members[0].module) is None:
         classifier.train_epoch(members, batches)
     else:
-        modules.train_epoch(members, batches, probe=probe)
+        modules.train_epoch(members, batches, probed=probed)
 
 
 def _acts_in_steps(callback: Any, base: Any) -> str | None:
-    """How a callback acts within an epoch's steps; None: it does not."""
+    """How a callback acts within the steps of an epoch; None: it does not."""
     if type(callback).__module__.partition(".")[0] == "lightsearch":
         return None
     if isinstance(callback, base.callbacks.ModelCheckpoint):

@@ -1,4 +1,4 @@
-"""A host: the process in which the members of packs live. In rounds, every member trains an epoch."""
+"""A host: the process that trains the members of packs. In each round, every member trains one epoch."""
 
 from __future__ import annotations
 
@@ -11,35 +11,37 @@ from lightsearch.outcome import Kind, LeftPack, kind_of
 from lightsearch.packs import engines
 from lightsearch.packs.data import SharedData
 from lightsearch.packs.member import Lockstep, Member
-from lightsearch.packs.modules import NotPackable
+from lightsearch.packs.vectorized_step import NotPackable
 from lightsearch.training import components
 from lightsearch.training.seeding import seed_epoch
 from lightsearch.training.trial import TrainerContext
 
 
 class Host:
-    """Any number of members. Those with the same data, batch size included, are trained together.
+    """Any number of members. Members with the same data, batch size included, train as one pack.
 
-    The leader of them decides the order of the batches: its own. So a pack of one trains as its trial would alone.
+    The oldest member of a pack is its leader. Its seed decides the order of the batches. So a pack of one member trains
+    as the trial does alone.
 
     Args:
-        proved: The forms of trials that a calibration has proved to train alike alone and in a pack; others train
-            alone. None: every form is tried.
+        proved: The structures of trials that a calibration has proved to train in a pack as they do alone. Other trials
+            train alone. None: every structure is tried.
     """
 
     def __init__(self, proved: frozenset[str] | None = None) -> None:
         self.members: list[Member] = []
         self.proved = proved
-        self._data: dict[str, SharedData] = {}
+        self.data: dict[str, SharedData] = {}
+        """The data of the members, by its sampled arguments."""
         self._probed: set[Hashable] = set()
 
     def add(self, number: int, run: Callable[[TrainerContext], object], *, isolated: bool = False) -> None:
-        """Takes in a member; it joins the others at their next epoch.
+        """Adds a member; it joins the others at their next epoch.
 
         Args:
-            number: The trial's.
-            run: Runs the trial, in the place that it is given.
-            isolated: Whether it trains as a trial that is in no pack, on data of its own.
+            number: The trial's number.
+            run: Runs the trial in the given context.
+            isolated: Whether it trains outside of packs, on its own data.
         """
         build_data = components.build_data if isolated else self.build_data
         member = Member(number, lambda member: run(TrainerContext(build_data, [Lockstep(member)])))
@@ -48,16 +50,16 @@ class Host:
         self.members.append(member)
 
     def round(self) -> list[Member]:
-        """Trains every member for an epoch; returns those that have ended before it."""
+        """Trains every member for an epoch; returns the members that have ended before it."""
         ended = self.advance()
         self.train()
         return ended
 
     def advance(self) -> list[Member]:
-        """Lets every member come to its next epoch; returns those that have ended before it."""
+        """Lets every member run up to its next epoch; returns the members that have ended before it."""
         for member in self.members:
             member.resume()
-            descriptors.check_guarded()  # before the next one meets with what this one has closed
+            descriptors.check_guarded()  # before the next member uses what this one has closed
         ended = [member for member in self.members if member.ended]
         self.members = [member for member in self.members if not member.ended]
         for member in self.members:
@@ -66,12 +68,12 @@ class Host:
         return ended
 
     def train(self) -> None:
-        """Trains the packs for the epoch that their members have come to."""
+        """Trains every pack for the epoch that its members have reached."""
         for pack in self.packs():
             self._train(pack)
 
     def packs(self) -> list[list[Member]]:
-        """Members that can be trained as one: of one form and size, on the same batches; the oldest first."""
+        """The members that can train as one: equal batch keys, the same batches; the oldest first."""
         packs: dict[Hashable, list[Member]] = {}
         for member in self.members:
             if member.refused is None:
@@ -80,18 +82,18 @@ class Host:
         return list(packs.values())
 
     def run(self) -> Iterator[Member]:
-        """Rounds until the last member has ended; yields them as they do."""
+        """Runs rounds until the last member has ended; yields each member when it ends."""
         while self.members:
             yield from self.round()
 
     def stop(self, number: int | None = None) -> None:
-        """Has a member, or every one, end where it waits for its next epoch."""
+        """Makes one member, or every member, end where it waits for its next epoch."""
         for member in self.members:
             if number in (None, member.number):
                 member.stop()
 
     def end(self) -> None:
-        """Ends all members, leaving their checkpoints; also one whose turn was cut off."""
+        """Ends all members, also one that was interrupted in its turn; their checkpoints stay."""
         self.stop()
         for member in self.members:
             while not member.ended:
@@ -99,32 +101,33 @@ class Host:
         self.members = []
 
     def build_data(self, study_file: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> Any:
-        """The study's data for a member, held once for all that sample the same arguments."""
+        """The study's data for a member; members with the same sampled arguments share it."""
         key = repr(sorted(sampled.items()))
-        if key not in self._data:
-            self._data[key] = SharedData(components.build_data(study_file, sampled, data_dir))
-        return self._data[key].copy()
+        if key not in self.data:
+            self.data[key] = SharedData(components.build_data(study_file, sampled, data_dir))
+        return self.data[key].copy()
 
     def incompatibility(self, member: Member) -> str | None:
+        """Why a member cannot train in a pack; None: it can."""
         if (reason := engines.incompatibility(member.trainer, member.module)) is not None:
             return reason
-        if self.proved is not None and engines.form(member.trainer, member.module) not in self.proved:
-            return "no trial of its form was tried in a pack before the search"
+        if self.proved is not None and engines.structure(member.trainer, member.module) not in self.proved:
+            return "no trial of its structure was tried in a pack before the search"
         return None
 
     def _train(self, pack: list[Member]) -> None:
-        """Trains members with equal batch keys on the same batches for an epoch.
+        """Trains members with equal batch keys for an epoch.
 
-        Whatever goes wrong, it may be of the pack's making: its members go on by themselves, from their checkpoints.
+        If anything fails, the pack itself may be the cause: the members continue alone, from their checkpoints.
         """
         leader = pack[0]
         key = engines.batch_key(leader.module)
         seed_epoch(leader.epoch_seed)
         try:
-            engines.train_epoch(pack, leader.batches(), probe=key not in self._probed)
+            engines.train_epoch(pack, leader.batches(), probed=key in self._probed)
         except Exception as error:
             if len(pack) > 1 and kind_of(error) is Kind.OUT_OF_MEMORY:
-                raise  # each may well fit by itself: this process ends, and they go on elsewhere
+                raise  # each may well fit alone: this process ends, and the trials continue in others
             reason = str(error) if isinstance(error, NotPackable) else f"{type(error).__name__}: {error}"
             for member in pack:
                 member.stop(LeftPack(reason))

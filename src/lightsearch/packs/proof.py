@@ -1,8 +1,8 @@
-"""The proof that a pack changes nothing: a trial's weights and every logged value are those that it has alone.
+"""The proof that a pack changes nothing: the weights and all logged values of a trial are those that it has alone.
 
-The comparison is with what rounding does: the same trial alone, its weights changed by their last bits at the start.
-A BatchNorm takes out the bias before it, for example, which noise alone then moves, and with it the running mean and
-the first validations; other weights it hardly moves.
+The tolerance comes from what rounding does: the same trial runs alone once more, with its weights changed by their last
+bits at the start. For example, a BatchNorm cancels the bias before it. Only noise moves this bias, and with it the
+running mean and the first validations; noise hardly moves the other weights.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ from lightsearch.training import components
 EPOCHS, STEPS = 3, 3
 """Epochs of each trial, and batches of an epoch and of a validation."""
 LAST_BITS = 1e-6
-"""About ten times the share by which the next float32 differs."""
+"""Relative size of the change at the start: about ten times the distance to the next float32."""
 TOLERANCE = 1e-4
-"""What weights, in the norm of a tensor, and logged values may differ by, as a share of them ..."""
+"""Relative difference that is allowed for weights (in the norm of a tensor) and logged values, ..."""
 TIMES_ROUNDING = 10
-"""... or so many times what last bits at the start make of them."""
+"""... plus this many times the relative difference that the change at the start causes."""
 UNSTABLE = 1e-2
-"""A configuration in which last bits grow to this share proves nothing."""
-TRIES = 20
-"""How often another value of a parameter is drawn, until it differs."""
+"""A configuration in which the change at the start grows to this relative size proves nothing."""
+DRAWS = 20
+"""Configurations that are drawn to find other values of the parameters."""
 
 
 class Comparison(NamedTuple):
-    """What comparing a trial in a pack with the same trial alone has shown."""
+    """The result of comparing a trial in a pack with the same trial alone."""
 
-    refutation: str | None
+    difference: str | None
     """What a pack would change; None: nothing."""
     start_seconds: float = 0.0
-    """From the beginning of a trial alone to its first epoch: its data is read, its module built."""
+    """From the beginning of a trial alone to its first epoch: it reads its data and builds its module."""
 
 
 def compare(study_file: StudyFile, params: dict[str, Any], data_dir: str | None, folder: Path) -> Comparison:
-    """Trains a trial and a partner in a pack, the partner an epoch behind, and each of them alone; compares them.
+    """Trains a trial and a partner in a pack, the partner one epoch behind, then each of them alone; compares them.
 
     Args:
         study_file: The declared study.
-        params: The trial's sampled parameters; the partner differs from it in all that one pack allows.
+        params: The sampled parameters of the trial. The partner differs in as many of them as one pack allows.
         data_dir: Folder of the data files.
-        folder: Takes the checkpoints.
+        folder: Folder for the checkpoints.
 
     Raises:
-        Diverged: if the configuration is no example, since it diverges or is unstable.
+        Diverged: if the configuration shows nothing, because it diverges or is unstable.
     """
     for partner in (_partner(study_file, params, data_dir), params):
         pair = [
@@ -68,11 +68,11 @@ def compare(study_file: StudyFile, params: dict[str, Any], data_dir: str | None,
         if pair[0].epoch_seeds[1:] == pair[1].epoch_seeds[: EPOCHS - 1]:
             reasons = [reason for trial in pair if (reason := _difference(trial)) is not None]
             return Comparison(reasons[0] if reasons else None, statistics.median(trial.start_seconds for trial in pair))
-    return Comparison("no two trials have modules of one form, and the same batches")
+    return Comparison("no two trials have modules of one structure, and the same batches")
 
 
 def _train_together(pair: Sequence[CalibrationTrial]) -> str | None:
-    """Trains both in a pack, the second from the second epoch of the first; why that failed."""
+    """Trains both in a pack, the second from the second epoch of the first; returns why that failed, or None."""
     host = Host()
     ended = []
     try:
@@ -95,7 +95,7 @@ def _train_together(pair: Sequence[CalibrationTrial]) -> str | None:
 
 
 def _difference(trial: CalibrationTrial) -> str | None:
-    """What a pack has changed in a trial that has trained in one."""
+    """What a pack has changed in a trial that has trained in one; None: nothing."""
     packed = _Result(trial)
     trial.start.forget()
     trial.start_seconds = 0.0
@@ -105,7 +105,7 @@ def _difference(trial: CalibrationTrial) -> str | None:
     trial.fit(epoch_seeds=packed.epoch_seeds)
     nudged = _Result(trial)
     rounding: dict[str, float] = {}
-    for name, distance in _distances(alone, nudged):  # a logged value's largest of all epochs
+    for name, distance in _distances(alone, nudged):  # of a logged value, the largest of all epochs
         rounding[_without_epoch(name)] = max(rounding.get(_without_epoch(name), 0.0), distance)
     if statistics.median([0.0, *rounding.values()]) > UNSTABLE:
         raise Diverged("a last bit of its weights grows too large to compare anything")
@@ -120,7 +120,7 @@ def _without_epoch(name: str) -> str:
 
 
 class _Result:
-    """What a trial has become."""
+    """The weights and the logged values of a trial."""
 
     def __init__(self, trial: CalibrationTrial) -> None:
         self.epoch_seeds = trial.epoch_seeds
@@ -143,7 +143,7 @@ class _Result:
 
 
 def _distances(alone: _Result, other: _Result) -> Iterator[tuple[str, float]]:
-    """By what share of it each value of another run differs; infinity where it is not there, or no number can say."""
+    """The relative difference of each value in another run; infinity if it is missing or cannot be compared."""
     for name in alone.logged.keys() | other.logged.keys():
         one, two = (run.logged.get(name, math.inf) for run in (alone, other))
         same = one == two or (math.isnan(one) and math.isnan(two))
@@ -163,10 +163,10 @@ def _tensor_distance(one: torch.Tensor | None, other: torch.Tensor | None) -> fl
 
 
 def _partner(study_file: StudyFile, params: dict[str, Any], data_dir: str | None) -> dict[str, Any]:
-    """A configuration for the same pack that differs in as many parameters as possible: their values must not mix."""
+    """A configuration for the same pack with other values of as many parameters as possible, to show any mixing."""
     space = study_file.space
     sampler = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=study_file.seed + 1))
-    draws = [space.suggest(sampler.ask()) for _ in range(TRIES)]
+    draws = [space.suggest(sampler.ask()) for _ in range(DRAWS)]
     sampled = space.split(params)
     data = components.build_data(study_file, sampled["data"], data_dir)
     key = engines.batch_key(components.build_model(study_file, sampled["model"], data))
@@ -180,11 +180,11 @@ def _partner(study_file: StudyFile, params: dict[str, Any], data_dir: str | None
 
 
 def _batches_with(study_file: StudyFile, candidate: dict[str, Any], sampled: Any, data: Any, key: Any) -> bool:
-    """Whether a configuration makes a module with this batch key, from the same data and for the same Trainer."""
+    """Whether a configuration gives a module with this batch key, the same data and the same Trainer."""
     try:
         others = study_file.space.split(candidate)
         if any(others[section] != sampled[section] for section in ("data", "trainer")):
             return False
         return bool(engines.batch_key(components.build_model(study_file, others["model"], data)) == key)
-    except Exception:  # a configuration that cannot be built is none
+    except Exception:  # the configuration cannot be built
         return False

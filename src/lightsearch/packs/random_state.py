@@ -1,4 +1,4 @@
-"""The random numbers of torch, numpy and Python: where they stand."""
+"""The state of the random number generators of torch, numpy and Python."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 
 
 class RandomState:
-    """The state of the global generators at one moment.
+    """The state of the global generators at the moment of construction.
 
     Args:
-        device: A device whose generator counts as well as the CPU's.
+        device: A device whose generator is included, besides the CPU's.
     """
 
     def __init__(self, device: torch.device | None = None) -> None:
@@ -24,15 +24,15 @@ class RandomState:
         self._numpy: Any = np.random.get_state()
 
     def restore(self) -> None:
-        """Puts the generators back to this state."""
+        """Sets the generators to this state."""
         torch.set_rng_state(self._torch)
         if self._cuda is not None:
             torch.cuda.set_rng_state(self._cuda, self._device)  # type: ignore[arg-type]  # there is one
         random.setstate(self._python)
         np.random.set_state(self._numpy)
 
-    def is_now(self) -> bool:
-        """Whether the generators are in this state: nothing has been drawn since."""
+    def is_current(self) -> bool:
+        """Whether the generators are in this state: no number has been drawn since."""
         now = RandomState(self._device)
         same = torch.equal(now._torch, self._torch) and now._python == self._python
         if self._cuda is not None and now._cuda is not None:

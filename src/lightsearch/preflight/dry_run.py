@@ -194,7 +194,7 @@ def _in_child(
         process.join(END_SECONDS)
         process.kill()
         process.join()
-        descendants.end_of_killed([process.pid])
+        descendants.kill_of_pids([process.pid])
 
 
 def _be(sender: Connection, study_file: StudyFile, data_dir: str | None, folder: Path) -> None:

@@ -47,7 +47,7 @@ def sole_worker(folder: Path) -> Iterator[None]:
         raise ResourceUnavailable(f"{folder} cannot be written to: {error.strerror or error}") from error
     try:
         if (before := _on_card(card)) is not None:
-            descendants.end_of(before)
+            descendants.kill_of_owner(before)
         leftovers.remove_temporary(folder)
         write_text(card, this_process().model_dump_json())
         yield

@@ -1,4 +1,4 @@
-"""The coordinator's side of a Ray cluster: a launcher whose workers are on its nodes."""
+"""The coordinator's side of a Ray cluster: a launcher whose workers run on its nodes."""
 
 from __future__ import annotations
 
@@ -20,46 +20,54 @@ from lightsearch.display.display import Display
 from lightsearch.errors import Mistake, ResourceUnavailable
 from lightsearch.launchers import Ended, Job
 from lightsearch.launchers.fork_server import ForkServer
-from lightsearch.launchers.ray import Begin, NodeReport, NodeRequirements, NoUsableNode, RayCluster, Stop, Workers
-from lightsearch.launchers.ray.look import boot, versions
+from lightsearch.launchers.ray import RayCluster
+from lightsearch.launchers.ray.messages import (
+    ClusterReport,
+    NodeRequirements,
+    NoUsableNode,
+    StartWorkers,
+    StopJob,
+    WorkerCounts,
+)
+from lightsearch.launchers.ray.node_report import boot, versions
 from lightsearch.storage.artifacts import RESULTS, Artifacts
 
 ANSWER_SECONDS = 5.0
 """How long a cluster's head may take to accept a connection."""
 
 CONNECT_SECONDS = 25.0
-"""How long Ray may take to connect to it; to what is no cluster it would try for minutes."""
+"""How long Ray may take to connect; where there is no cluster it would try for minutes."""
 
-LOOK_SECONDS = 90.0
-"""How long its nodes may take to be looked at."""
+REPORT_SECONDS = 90.0
+"""How long the nodes may take to report."""
 
 LOST_SECONDS = 300.0
-"""How long a cluster that was lost in mid-search is waited for."""
+"""How long to wait for a cluster that was lost during the search."""
 
-AGAIN_SECONDS = 3.0
-"""How often it is tried to connect again."""
+RECONNECT_SECONDS = 3.0
+"""Time between two attempts to connect again."""
 
 CLOSE_SECONDS = 10.0
 """How long the driver may take to end."""
 
-RAYS = {"RAY_gcs_rpc_server_reconnect_timeout_s": "30"}
-"""Ray's settings in the driver's process, where the user has no others: how long it waits for a head that is gone."""
+RAY_SETTINGS = {"RAY_gcs_rpc_server_reconnect_timeout_s": "30"}
+"""Environment variables of the driver, unless the user sets them: how long Ray waits for a head that is gone."""
 
-MOST_FILES, MOST_BYTES = 10_000, 10 * 2**30
-"""Data beyond these is not sent to nodes: it belongs on a shared folder."""
+MAX_FILES, MAX_BYTES = 10_000, 10 * 2**30
+"""Larger data is not sent to nodes: it belongs in a shared folder."""
 
 
 class RayLauncher:
-    """Runs jobs on a cluster's nodes. When the cluster is lost, what ran there is started again once it is back.
+    """Runs jobs on the nodes of a cluster. If the cluster is lost, its jobs end, to be started again once it is back.
 
     Args:
-        server: Where the driver comes from.
+        server: The fork server that starts the driver.
         cluster: The cluster.
-        folder: Where trials' files go; the nodes must see it. None: into an object store.
+        folder: Folder for trials' files, which the nodes must see; None: they go to an object store.
         shared: Whether nodes see this machine's folders, and so the user's modules.
-        on_this_machine: Whether they must be this machine: the storage is a file.
-        data_dir: Folder of the data files; None: not named.
-        display: Where it is shown how the cluster is.
+        on_this_machine: Whether nodes must be this machine, because the storage is a file.
+        data_dir: Folder of the data files; None: the default.
+        display: Shows the state of the cluster.
     """
 
     def __init__(
@@ -85,37 +93,37 @@ class RayLauncher:
             self._probe.touch()
         probe = None if self._probe is None else str(self._probe)
         machine = boot() if on_this_machine else None
-        self._expected = NodeRequirements(versions(), probe, machine, data_dir, listing(data_dir))
-        self._begin: Begin | None = None
+        self._required = NodeRequirements(versions(), probe, machine, data_dir, list_files(data_dir))
+        self._start: StartWorkers | None = None
         self._artifacts: Artifacts | None = None
-        self._workers = Workers()
+        self._workers = WorkerCounts()
         self._jobs: dict[int, Job] = {}
         self._unsent: list[Job] = []
-        """Jobs that wait for the cluster to be there again."""
+        """Jobs that wait for the cluster."""
         self._ended: list[Ended] = []
         self._connected = False
         self._lost_since: float | None = None
         self._process: ForkServerProcess | None = None
         self._connection: Connection
-        self._again = 0.0
-        """When to try to connect again."""
+        self._next_attempt = 0.0
+        """When to try to connect again (``time.monotonic``)."""
         try:
             self._start_driver()
-            self.found = self._first_look()
-            """What was found on the nodes: mistakes, and how many workers fit."""
+            self.found = self._first_report()
+            """What the driver has found on the nodes."""
         except BaseException:
             self.close()
             raise
 
-    def begin(self, begin: Begin, artifacts: Artifacts | None) -> None:
-        """Has workers started.
+    def begin(self, start: StartWorkers, artifacts: Artifacts | None) -> None:
+        """Starts the workers.
 
         Args:
-            begin: What they need to know, and how many there are to be.
-            artifacts: Where trials' files go; None: their folders are shared.
+            start: How many workers, and what they need.
+            artifacts: The object store for trials' files; None: their folders are shared.
         """
-        self._begin, self._artifacts = begin, artifacts
-        self._send(begin)
+        self._start, self._artifacts = start, artifacts
+        self._send(start)
 
     @property
     def slots(self) -> int:
@@ -132,16 +140,16 @@ class RayLauncher:
                 f"the Ray cluster at {self._cluster.address} has been gone for {LOST_SECONDS:.0f} s"
             )
         if self._process is None:
-            self._connect_again(timeout)
+            self._reconnect(timeout)
         elif not self._ended:
             wait([self._connection], timeout)
-        self._hear()
+        self._receive()
         self._display.place(str(self._workers))
         ended, self._ended = self._ended, []
         for one in ended:
             job = self._jobs.pop(one.number)
             if one.machine_lost and self._artifacts is not None:
-                with contextlib.suppress(ResourceUnavailable):  # how far it had got is not worth a search
+                with contextlib.suppress(ResourceUnavailable):  # without them the trial only repeats more epochs
                     self._artifacts.fetch(job.folder.name, int(job.arguments["attempt"]), job.folder, RESULTS)
             for name, content in one.files.items():
                 write_bytes(job.folder / name, content)
@@ -152,7 +160,7 @@ class RayLauncher:
         self._unsent = [job for job in self._unsent if job.number != number]
         self._ended += [Ended(job.number, 0) for job in unsent]
         if self._connected and not unsent:
-            self._send(Stop(number, kill))
+            self._send(StopJob(number, kill))
 
     def close(self) -> None:
         self._end_driver()
@@ -160,77 +168,77 @@ class RayLauncher:
             self._probe.unlink(missing_ok=True)
 
     def _start_driver(self) -> None:
-        self._process, self._connection = self._server.start(_drive, self._cluster, self._expected, self._working_dir)
+        self._process, self._connection = self._server.start(_drive, self._cluster, self._required, self._working_dir)
 
     def _end_driver(self) -> None:
         process, connected = self._process, self._connected
         self._process, self._connected = None, False
         if process is not None:
-            self._connection.close()  # it hangs up, and Ray ends the workers
+            self._connection.close()  # the driver ends then, and Ray ends the workers
             if connected:
                 process.join(CLOSE_SECONDS)
             process.kill()
             process.join()
             process.close()
 
-    def _first_look(self) -> NodeReport:
+    def _first_report(self) -> ClusterReport:
         wait_seconds = CONNECT_SECONDS
         with contextlib.suppress(EOFError):
             while self._connection.poll(wait_seconds):
-                word = self._connection.recv()
-                if isinstance(word, NodeReport):
-                    self._connected = not word.mistakes
-                    return word
-                self._say(word)
-                wait_seconds = LOOK_SECONDS
-        return NodeReport([Mistake("--ray-address", self._cluster.address, "is no Ray cluster that answers")], 0)
+                message = self._connection.recv()
+                if isinstance(message, ClusterReport):
+                    self._connected = not message.mistakes
+                    return message
+                self._say(message)
+                wait_seconds = REPORT_SECONDS
+        return ClusterReport([Mistake("--ray-address", self._cluster.address, "is no Ray cluster that answers")], 0)
 
-    def _hear(self) -> None:
-        """Takes what the driver has sent; if it is gone, so is what ran on the cluster."""
+    def _receive(self) -> None:
+        """Handles what the driver has sent. If the driver is gone, so is the cluster."""
         if self._process is None:
             return
         try:
             while self._connection.poll():
-                self._take(self._connection.recv())
+                self._handle(self._connection.recv())
         except (EOFError, OSError):
             self._lose("Ray has ended")
 
-    def _take(self, word: Any) -> None:
-        if isinstance(word, Workers):
-            self._workers = word
-        elif isinstance(word, Ended):
-            if word.number in self._jobs:
-                self._ended.append(word)
-        elif isinstance(word, NodeReport):
-            if word.mistakes and not word.fitting:
-                self._lose(str(word.mistakes[0]))
+    def _handle(self, message: Any) -> None:
+        if isinstance(message, WorkerCounts):
+            self._workers = message
+        elif isinstance(message, Ended):
+            if message.number in self._jobs:
+                self._ended.append(message)
+        elif isinstance(message, ClusterReport):
+            if message.mistakes and not message.fitting:
+                self._lose(str(message.mistakes[0]))
             else:
                 self._connected, self._lost_since = True, None
                 self._say("the Ray cluster is there again")
-                self._send(self._begin)
+                self._send(self._start)
                 self._send_jobs()
-        elif isinstance(word, NoUsableNode):
-            raise ResourceUnavailable(f"no worker can be started on the Ray cluster: {word.why}")
+        elif isinstance(message, NoUsableNode):
+            raise ResourceUnavailable(f"no worker can be started on the Ray cluster: {message.reason}")
         else:
-            self._say(str(word))
+            self._say(str(message))
 
-    def _lose(self, why: str) -> None:
-        """The cluster, or the way to it, is gone: what ran there is started again once it is back."""
+    def _lose(self, cause: str) -> None:
+        """Ends all jobs on the cluster, because it or the connection to it is lost."""
         self._end_driver()
         if self._lost_since is None:
             self._lost_since = time.monotonic()
-            self._say(f"the Ray cluster at {self._cluster.address} is gone ({why}); waiting for it")
-        self._workers = Workers()
+            self._say(f"the Ray cluster at {self._cluster.address} is gone ({cause}); waiting for it")
+        self._workers = WorkerCounts()
         self._display.place("")
         unsent = {job.number for job in self._unsent}
         lost = self._jobs.keys() - unsent - {ended.number for ended in self._ended}
         reason = "the Ray cluster is gone"
         self._ended += [Ended(number, 1, reason=reason, machine_lost=True) for number in sorted(lost)]
 
-    def _connect_again(self, timeout: float) -> None:
+    def _reconnect(self, timeout: float) -> None:
         time.sleep(timeout)
-        if time.monotonic() > self._again:
-            self._again = time.monotonic() + AGAIN_SECONDS
+        if time.monotonic() > self._next_attempt:
+            self._next_attempt = time.monotonic() + RECONNECT_SECONDS
             if not check_cluster(self._cluster):
                 self._start_driver()
 
@@ -240,18 +248,18 @@ class RayLauncher:
             for job in jobs:
                 self._send(job)
 
-    def _send(self, word: Any) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is gone; wait() finds out
-            self._connection.send(word)
+    def _send(self, message: Any) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the driver is gone; wait() finds out
+            self._connection.send(message)
 
 
 def check_cluster(cluster: RayCluster) -> list[Mistake]:
-    """What keeps a cluster from being used, found within seconds: Ray itself takes a minute."""
+    """Why a cluster cannot be used, as far as can be told within seconds; Ray itself takes a minute."""
     if find_spec("ray") is None:
         return [Mistake("--on", "ray", 'needs Ray: pip install -e ".[ray]"')]
     address = os.environ.get("RAY_ADDRESS", "") if cluster.address == "auto" else cluster.address
     if not address or address == "auto":
-        return cluster.mistakes  # Ray looks for one on this machine
+        return cluster.mistakes  # Ray looks for a cluster on this machine
     match = re.fullmatch(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)", address)
     if match is None:
         return [Mistake("--ray-address", address, "write auto, HOST:PORT or ray://HOST:PORT"), *cluster.mistakes]
@@ -263,8 +271,8 @@ def check_cluster(cluster: RayCluster) -> list[Mistake]:
     return cluster.mistakes
 
 
-def listing(folder: str | None) -> dict[str, int] | None:
-    """The files below a folder with their sizes in bytes, hidden ones left out; None: they are too much to send."""
+def list_files(folder: str | None) -> dict[str, int] | None:
+    """The files below a folder, without hidden ones, with their sizes in bytes; None: they are too large to send."""
     found: dict[str, int] = {}
     total = 0
     if folder is None:
@@ -274,15 +282,15 @@ def listing(folder: str | None) -> dict[str, int] | None:
         if file.is_file() and not any(part.startswith(".") for part in name.parts):
             found[name.as_posix()] = file.stat().st_size
             total += found[name.as_posix()]
-        if len(found) > MOST_FILES or total > MOST_BYTES:
+        if len(found) > MAX_FILES or total > MAX_BYTES:
             return None
     return dict(sorted(found.items()))
 
 
 def _drive(*arguments: Any) -> None:
-    """``drive``, imported where Ray may be."""
-    os.environ |= RAYS | os.environ
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # Ray's own talk; what matters, the driver says
+    """Calls ``drive``; imports Ray in the driver's process only."""
+    os.environ |= RAY_SETTINGS | os.environ
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # Ray's own messages; the driver sends what matters
     from lightsearch.launchers.ray.driver import drive
 
     drive(*arguments)

@@ -1,4 +1,4 @@
-"""What runs on a node: a worker, which is an actor of Ray's, has a launcher of its own for one trial or one pack."""
+"""The worker: a Ray actor on a node, with its own launcher for one trial or one pack at a time."""
 
 from __future__ import annotations
 
@@ -24,68 +24,69 @@ from lightsearch.launchers.fork_server import ForkServer
 from lightsearch.launchers.mirrored import MirroredLauncher
 from lightsearch.launchers.packs import PackLauncher
 from lightsearch.launchers.processes import ProcessLauncher
-from lightsearch.launchers.ray import RayCluster, Setup
+from lightsearch.launchers.ray import RayCluster
+from lightsearch.launchers.ray.messages import WorkerSetup
 from lightsearch.storage.artifacts import RESULT, Artifacts, results_in
 
 TICK_SECONDS = 0.05
-"""How often a worker looks whether a trial has ended."""
+"""How often a worker checks whether a job has ended."""
 
-ALONE_SECONDS = 30.0
-"""A worker that has not heard from its driver for so long ends: the cluster's head is gone, and nobody tells it."""
+HEARTBEAT_TIMEOUT_SECONDS = 30.0
+"""A worker ends if it has had no heartbeat for this long: the cluster's head may be gone, and nothing else tells it."""
 
 
 class Worker:
-    """Runs trials in processes of their own, as a search on one machine does.
+    """Runs jobs in worker processes, as a search on one machine does.
 
-    Its calls come on several threads: ``run`` takes as long as its trial.
+    Ray calls its methods on several threads: ``run`` takes as long as its job.
 
     Args:
-        setup: What the search needs.
-        cluster: What a trial takes.
-        data_dir: Folder of the data files on this node; None: not named.
+        setup: What all trials of the search need.
+        cluster: The resources of a trial.
+        data_dir: Folder of the data files on this node; None: the default.
     """
 
-    def __init__(self, setup: Setup, cluster: RayCluster, data_dir: str | None) -> None:
-        if setup.shared:  # else Ray has put a copy of the folder's modules where this process is
+    def __init__(self, setup: WorkerSetup, cluster: RayCluster, data_dir: str | None) -> None:
+        if setup.shared:  # else Ray has copied the modules of that folder into the current one
             os.chdir(setup.folder)
-        sys.path += [path for path in map(str, _here(setup)) if path not in sys.path]
+        sys.path += [path for path in map(str, _module_folders(setup)) if path not in sys.path]
         self._data_dir = data_dir
         self._scratch = _scratch() if setup.artifacts else None
         self._lock = threading.Lock()
         self._ended: dict[int, Ended] = {}
-        self._heard = time.monotonic()
-        self._launcher = self._launch_with(ForkServer(setup.modules), setup, cluster)
-        threading.Thread(target=self._end_when_alone, daemon=True).start()
+        self._last_heartbeat = time.monotonic()
+        self._launcher = self._make_launcher(ForkServer(setup.modules), setup, cluster)
+        threading.Thread(target=self._end_without_heartbeat, daemon=True).start()
 
-    def hear(self) -> None:
-        """Hears that its driver is there; its answer tells that the worker is."""
-        self._heard = time.monotonic()
+    def ping(self) -> None:
+        """A heartbeat: the call shows that the driver is alive, the answer that the worker is."""
+        self._last_heartbeat = time.monotonic()
 
     def run(self, job: Job) -> Ended:
-        """Runs a job to its end."""
+        """Runs a job until it ends."""
         data_dir = job.arguments["data_dir"] and self._data_dir
         job = dataclasses.replace(job, arguments={**job.arguments, "data_dir": data_dir})
         try:
             with self._lock:
                 self._launcher.launch(job)
-        except ResourceUnavailable as error:  # its files could not be fetched
+        except ResourceUnavailable as error:  # its files cannot be fetched
             return Ended(job.number, CANNOT_WRITE, reason=str(error))
         while True:
             with self._lock:
                 self._ended |= {ended.number: ended for ended in self._launcher.wait(0)}
                 ended = self._ended.pop(job.number, None)
             if ended is not None:
-                # Another machine may see what was written here a little later.
+                # The coordinator's machine may see the file in a shared folder only a little later.
                 return ended if ended.files else dataclasses.replace(ended, files=_result(job.folder))
             time.sleep(TICK_SECONDS)
 
     def stop(self, number: int, kill: bool) -> None:
-        """Asks a job to end, or ends it."""
+        """Asks a job to end at its next chance, or kills it."""
         with self._lock:
             self._launcher.stop(number, kill=kill)
 
-    def _launch_with(self, server: ForkServer, setup: Setup, cluster: RayCluster) -> Launcher:
-        # Ray shows each worker its own GPUs alone.
+    def _make_launcher(self, server: ForkServer, setup: WorkerSetup, cluster: RayCluster) -> Launcher:
+        # Ray makes only the worker's own GPUs visible to it.
         gpus = max(int(cluster.gpus_per_trial), 1 if cluster.gpus_per_trial else 0)
         threads = max(1, int(cluster.cpus_per_trial) // setup.devices)
         launcher: Launcher
@@ -97,10 +98,10 @@ class Worker:
             launcher = MirroredLauncher(launcher, Artifacts(setup.artifacts), self._scratch)
         return launcher
 
-    def _end_when_alone(self) -> None:
-        while time.monotonic() - self._heard < ALONE_SECONDS:
+    def _end_without_heartbeat(self) -> None:
+        while time.monotonic() - self._last_heartbeat < HEARTBEAT_TIMEOUT_SECONDS:
             time.sleep(1)
-        os._exit(1)  # its trials notice, and leave their checkpoints
+        os._exit(1)  # its trials notice that, and end with a checkpoint
 
 
 def _result(folder: Path) -> dict[str, bytes]:
@@ -108,7 +109,7 @@ def _result(folder: Path) -> dict[str, bytes]:
 
 
 def _scratch() -> Path:
-    """A folder for trials on this node, which are sent away; what workers that are gone have left there is deleted."""
+    """A folder for trials whose files are sent to an object store. Deletes what dead workers have left on this node."""
     parent = _own_folder() / "trials"
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left in parent.iterdir():
@@ -123,28 +124,28 @@ def _own_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"lightsearch-{getpass.getuser()}"
 
 
-def _here(setup: Setup) -> Iterator[Path]:
-    """Where modules are found, here."""
+def _module_folders(setup: WorkerSetup) -> Iterator[Path]:
+    """The folders of the coordinator's ``sys.path``, as they are on this node."""
     for entry in setup.path:
         path = Path(setup.folder, entry)
         yield Path.cwd() / path.relative_to(setup.folder) if path.is_relative_to(setup.folder) else path
 
 
 @ray.remote(num_cpus=0, max_retries=2)
-def place_data(digest: str, parts: dict[str, Any]) -> str:
-    """Has the data files on this node, and returns their folder; the first to ask writes them, once.
+def store_data(digest: str, files: dict[str, Any]) -> str:
+    """Writes the data files on this node, unless they are there already, and returns their folder.
 
     Args:
-        digest: Of the files' names and contents.
-        parts: Their contents in Ray's object store, by their names; a node that has the files fetches none.
+        digest: A digest of the names and the contents of the files.
+        files: Ray's references to the contents, by name; a node that has the files fetches none.
     """
     folder = _own_folder() / "data" / digest
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             staging = folder.with_name(f".{digest}.{os.getpid()}")
-            for name, part in parts.items():
+            for name, content in files.items():
                 (staging / name).parent.mkdir(parents=True, exist_ok=True)
-                ray.get(part).tofile(staging / name)
+                ray.get(content).tofile(staging / name)
             staging.replace(folder)
     return str(folder)

@@ -8,12 +8,12 @@ from typing import NamedTuple
 class Calibration(NamedTuple):
     """What a few epochs in a pack and alone have shown (see ``calibration.py``)."""
 
-    gain: float = 1.0
-    """How many times as fast the trials were in a pack as one after the other."""
+    speedup: float = 1.0
+    """How many times as fast trials are in a pack as one after the other."""
     incompatibility: str | None = None
-    """Why they do not train in packs; None: they do."""
+    """Why the trials cannot train in packs; None: they can."""
     proved: frozenset[str] = frozenset()
-    """The forms of trials that train in packs as they do alone (see ``engines.form``)."""
+    """The structures of trials that train in packs as they do alone (see ``engines.structure``)."""
 
 
 class Packing(NamedTuple):
@@ -22,7 +22,8 @@ class Packing(NamedTuple):
     size: int = 1
     """Trials that a worker trains together; 1: one by one."""
     proved: frozenset[str] = frozenset()
-    """The forms of trials that do; others train one by one in the same worker."""
+    """The structures of trials that train in packs; other trials train one by one in the same worker."""
 
 
 ONE_BY_ONE = Packing()
+"""No packs."""
