@@ -192,7 +192,7 @@ def test_data_that_a_pack_would_change_are_refuted(tmp_path: Path) -> None:
     assert "differs" in str(refuted(Plain, tmp_path / "advancing", Advancing))
 
 
-def test_a_form_that_is_refuted_is_not_packed(place: Path) -> None:
+def test_a_structure_that_is_refuted_is_not_packed(place: Path) -> None:
     study_file, _ = validate(
         {
             "name": "forms",

@@ -23,7 +23,8 @@ from lightsearch.launchers.mirrored import MirroredLauncher
 from lightsearch.launchers.packs import PackLauncher
 from lightsearch.launchers.processes import ProcessLauncher
 from lightsearch.launchers.ray import RayCluster
-from lightsearch.launchers.ray.launcher import RayLauncher, check_cluster
+from lightsearch.launchers.ray.check import check_cluster
+from lightsearch.launchers.ray.launcher import RayLauncher
 from lightsearch.launchers.ray.messages import StartWorkers, WorkerSetup
 from lightsearch.machine.cores import check_threads, threads_for, workers_that_fit
 from lightsearch.packs.packing import ONE_BY_ONE, Packing

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import sys
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from typing import Any, TextIO
 
-from lightsearch.errors import as_unavailable
-from lightsearch.launchers import CANNOT_WRITE, Ended, Job
-from lightsearch.launchers.fork_server import SERVER_KILLED, Child, ForkServer, end_with_parent
-from lightsearch.launchers.processes import interrupt, visible_device
-from lightsearch.machine import descendants, descriptors, leftovers
-from lightsearch.machine.memory import kernel_kills, raise_oom_score
+from lightsearch.launchers import Ended, Job
+from lightsearch.launchers.fork_server import SERVER_KILLED, Child, ForkServer
+from lightsearch.launchers.pack_host import run_host
+from lightsearch.machine import descendants
+from lightsearch.machine.memory import kernel_kills
 from lightsearch.packs.packing import Packing
 
 EXIT_SECONDS = 2.0
 """How long a host that has closed its connection may take to end."""
-GATHER_SECONDS = 0.3
-"""How long a host waits for one more trial before it begins, so that trials begin together."""
 
 
 @dataclass
@@ -127,7 +118,7 @@ class PackLauncher:
 
     def _start_host(self, slot: int | None) -> _HostHandle:
         device = (slot or 0) % self._accelerators if self._accelerators else None
-        process, here = self._server.start(_work, self._threads, device, self._packing.proved)
+        process, here = self._server.start(run_host, self._threads, device, self._packing.proved)
         host = _HostHandle(process, here, slot)
         self._hosts.append(host)
         return host
@@ -169,98 +160,3 @@ class PackLauncher:
     def _killed_by_kernel(self) -> bool:
         before, self._kernel_kills = self._kernel_kills, kernel_kills()
         return self._kernel_kills > before
-
-
-def _work(connection: Connection, threads: int, device: int | None, proved: frozenset[str]) -> None:
-    """Runs in a host process: rounds while it has members and its coordinator lives."""
-    import torch
-
-    from lightsearch.outcome import Interrupted
-    from lightsearch.packs.host import Host
-
-    torch.set_num_threads(threads)
-    raise_oom_score()
-    descriptors.exit_when_closed()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the coordinator decides
-    signal.signal(signal.SIGTERM, interrupt)
-    end_with_parent()
-    if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible_device(device)
-    host = Host(proved)
-    logs = _ThreadLogs()
-    try:
-        with contextlib.suppress(EOFError):
-            while True:
-                _receive(connection, host, logs)
-                for member in host.round():
-                    connection.send(_end_of(member.number, member.error))
-    except Interrupted:
-        host.end()
-
-
-def _receive(connection: Connection, host: Any, logs: _ThreadLogs) -> None:
-    """Handles what the coordinator has sent; waits for a job if there are no members."""
-    wait_seconds = 0.0 if host.members else GATHER_SECONDS
-    while not host.members or connection.poll(wait_seconds):
-        message = connection.recv()
-        if isinstance(message, Job):
-            host.add(message.number, logs.with_log(message), isolated=message.isolated)
-        else:
-            host.stop(message)
-
-
-def _end_of(number: int, error: BaseException | None) -> Ended:
-    """The end of a member, as if it had run in its own process."""
-    from lightsearch.outcome import Interrupted, LeftPack
-
-    if isinstance(error, LeftPack):
-        return Ended(number, 0, left_pack=True, reason=(str(error).strip().splitlines() or ["?"])[0][:300])
-    if error is None or isinstance(error, Interrupted):
-        return Ended(number, 0)
-    return Ended(number, CANNOT_WRITE if as_unavailable(error) is not None else 1)
-
-
-def _append(reason: Exception, log: Path) -> None:
-    """Appends a line to a log, if there is room for it."""
-    with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
-        print(reason, file=file)
-
-
-class _ThreadLogs:
-    """Sends what each thread prints to ``log.txt`` in the folder of its job. It replaces stdout and stderr."""
-
-    def __init__(self) -> None:
-        self._files: dict[int, TextIO] = {}
-        """The open logs, by thread."""
-        self._screen = sys.stderr
-        sys.stdout = sys.stderr = self
-
-    def with_log(self, job: Job) -> Callable[[Any], object]:
-        """A function that runs a job with its log, in the thread that calls it."""
-
-        def run(place: Any) -> object:
-            try:
-                with (job.folder / "log.txt").open("a", buffering=1, encoding="utf-8") as file:
-                    self._files[threading.get_ident()] = file
-                    done = leftovers.limit_log(job.folder / "log.txt")
-                    try:
-                        return job.function(**job.arguments, place=place)
-                    finally:
-                        done.set()
-            except Exception as error:
-                if (reason := as_unavailable(error)) is not None:
-                    _append(reason, job.folder / "log.txt")
-                raise
-            finally:
-                self._files.pop(threading.get_ident(), None)
-
-        return run
-
-    def write(self, text: str) -> int:
-        return self._files.get(threading.get_ident(), self._screen).write(text)
-
-    def flush(self) -> None:
-        self._files.get(threading.get_ident(), self._screen).flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._screen, name)

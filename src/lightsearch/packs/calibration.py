@@ -61,7 +61,7 @@ def calibrate(study_file: StudyFile, data_dir: str | None, size: int) -> Calibra
     sampled = [study_file.space.suggest(sampler.ask()) for _ in range(size)]
     with (
         contextlib.redirect_stdout(io.StringIO()),
-        warnings.catch_warnings(action="ignore"),  # vmap warns of what is slow or unusual in it alone
+        warnings.catch_warnings(action="ignore"),  # vmap warns of operations that are slow only in it
         tempfile.TemporaryDirectory() as name,
         _hosted(study_file, sampled, data_dir, Path(name) / "packed") as packed,
     ):

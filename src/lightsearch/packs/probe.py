@@ -52,7 +52,7 @@ def probe(
     drawn = not before.is_current()
     before.restore()  # the first real step draws the same numbers
     if drawn:
-        raise NotPackable("its training_step draws random numbers (dropout?), alone others than in a pack")
+        raise NotPackable("its training_step draws random numbers (dropout?), which differ in a pack")
     if losses.shape != (len(modules),) or not losses.requires_grad:
         raise NotPackable("its training_step does not return one loss")
     for name in sorted(written - {"__class__", "log", "log_dict", "training"}):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import socket
 import sys
 import time
 import uuid
-from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -21,6 +18,7 @@ from lightsearch.errors import Mistake, ResourceUnavailable
 from lightsearch.launchers import Ended, Job
 from lightsearch.launchers.fork_server import ForkServer
 from lightsearch.launchers.ray import RayCluster
+from lightsearch.launchers.ray.check import check_cluster
 from lightsearch.launchers.ray.messages import (
     ClusterReport,
     NodeRequirements,
@@ -31,9 +29,6 @@ from lightsearch.launchers.ray.messages import (
 )
 from lightsearch.launchers.ray.node_report import boot, versions
 from lightsearch.storage.artifacts import RESULTS, Artifacts
-
-ANSWER_SECONDS = 5.0
-"""How long a cluster's head may take to accept a connection."""
 
 CONNECT_SECONDS = 25.0
 """How long Ray may take to connect; where there is no cluster it would try for minutes."""
@@ -251,24 +246,6 @@ class RayLauncher:
     def _send(self, message: Any) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the driver is gone; wait() finds out
             self._connection.send(message)
-
-
-def check_cluster(cluster: RayCluster) -> list[Mistake]:
-    """Why a cluster cannot be used, as far as can be told within seconds; Ray itself takes a minute."""
-    if find_spec("ray") is None:
-        return [Mistake("--on", "ray", 'needs Ray: pip install -e ".[ray]"')]
-    address = os.environ.get("RAY_ADDRESS", "") if cluster.address == "auto" else cluster.address
-    if not address or address == "auto":
-        return cluster.mistakes  # Ray looks for a cluster on this machine
-    match = re.fullmatch(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)", address)
-    if match is None:
-        return [Mistake("--ray-address", address, "write auto, HOST:PORT or ray://HOST:PORT"), *cluster.mistakes]
-    try:
-        socket.create_connection((match[1], int(match[2])), ANSWER_SECONDS).close()
-    except OSError as error:
-        hint = f"does not answer: {error.strerror or error}; is the cluster up, and its address right?"
-        return [Mistake("--ray-address", address, hint), *cluster.mistakes]
-    return cluster.mistakes
 
 
 def list_files(folder: str | None) -> dict[str, int] | None:
