@@ -46,7 +46,7 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
 
     def __init__(self, trial: optuna.Trial | None, monitor: str) -> None:
         super().__init__(trial, monitor)
-        self.trial = trial
+        self.trial: Any = trial
         self.pruned_epoch: int | None = None
         """The epoch in which the trial was pruned."""
         self.validations = 0
