@@ -148,7 +148,7 @@ def test_the_front_is_that_of_the_definition(directions: list[str]) -> None:
     for _ in range(60):
         study.add_trial(create_trial(values=[rng.randint(0, 6) for _ in directions]))  # with many equals
     study.add_trial(create_trial(state=TrialState.FAIL))
-    found = pareto.front(study.trials, directions)
+    found = pareto.non_dominated(study.trials, directions)
     assert {trial.number for trial in found} == brute_force(study.trials, directions)
     assert {trial.number for trial in found} == {trial.number for trial in study.best_trials}
     assert found[0] == pareto.ranked(study.trials, directions)[0]
@@ -166,7 +166,7 @@ def test_the_front_is_that_of_the_definition_where_latencies_have_spreads(place:
         spreads = [0.0] * 3
         values[place], spreads[place] = rng.uniform(1, 4), rng.choice([0.1, 0.5, 1.5])
         study.add_trial(create_trial(values=values, user_attrs={"spreads": spreads}))
-    found = pareto.front(study.trials, directions)
+    found = pareto.non_dominated(study.trials, directions)
     assert {trial.number for trial in found} == brute_force(study.trials, directions)
     assert {trial.number for trial in found} != {trial.number for trial in study.best_trials}
     assert found[0] == pareto.ranked(study.trials, directions)[0]
@@ -183,7 +183,7 @@ def test_being_equal_in_latency_carries_no_further() -> None:
     ):
         study.add_trial(create_trial(values=[accuracy, latency], user_attrs={"spreads": [0.0, spread]}))
     # 2 is equal to 1, but slower than 0; 3 is slower than 4; 1 and 0 are equal.
-    assert [trial.number for trial in pareto.front(study.trials, ["maximize", "minimize"])] == [0, 1, 4]
+    assert [trial.number for trial in pareto.non_dominated(study.trials, ["maximize", "minimize"])] == [0, 1, 4]
     assert [trial.number for trial in study.best_trials] == [0, 4]
 
 
@@ -203,7 +203,7 @@ def test_spreads_of_other_programs_are_none() -> None:
     study = optuna.create_study(directions=["maximize", "minimize"])
     for values, attrs in (([1.0, 1.0], {"spreads": [9.0]}), ([1.0, 2.0], {"spreads": "wide"})):
         study.add_trial(create_trial(values=values, user_attrs=attrs))
-    assert [trial.number for trial in pareto.front(study.trials, ["maximize", "minimize"])] == [0]
+    assert [trial.number for trial in pareto.non_dominated(study.trials, ["maximize", "minimize"])] == [0]
 
 
 class Diverging(Regressor):

@@ -58,7 +58,7 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     from lightsearch.display.wording import describe_outcome, describe_params, duration, latest
     from lightsearch.paths import study_folder
     from lightsearch.storage.locks import storage_time
-    from lightsearch.study.leaders import front, leaders
+    from lightsearch.study.leaders import leaders, pareto_front
     from lightsearch.study.leases import is_stale
     from lightsearch.study.origin import outcome_of
     from lightsearch.study.stored import declaration_of, find_study
@@ -71,7 +71,11 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     screen.print(f"{name}: {aims}, {len(trials)} trials", markup=False)
     screen.print("by state  " + (", ".join(f"{n} {state}" for state, n in states.items()) or "none"))
     screen.print("by kind   " + (", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "none"))
-    best = front(trials, declared.directions) if declared.multi_objective else leaders(trials, declared.direction, 1)
+    best = (
+        pareto_front(trials, declared.directions)
+        if declared.multi_objective
+        else leaders(trials, declared.direction, 1)
+    )
     described = [describe_outcome(outcome, declared.metrics[1:]) for outcome in best] or ["none yet"]
     for line in described:
         screen.print(f"{'front' if declared.multi_objective else 'best':<10}{line}", markup=False, soft_wrap=True)

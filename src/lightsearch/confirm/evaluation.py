@@ -16,7 +16,7 @@ from lightsearch.paths import check_writable, study_folder
 from lightsearch.storage.artifacts import bring
 from lightsearch.storage.locks import storage_lock
 from lightsearch.storage.opening import open_storage
-from lightsearch.study.leaders import front, leaders
+from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.origin import ended_how
 from lightsearch.study.stored import check_has_model, declaration_of, find_study
 from lightsearch.training.rebuild import Rebuilt, rebuild, whole_checkpoint
@@ -98,7 +98,7 @@ def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = N
     if trial is not None:
         why, chosen = "evaluate: a trial by its number", [one for one in complete if one.number == trial]
     elif declared.multi_objective:
-        why, chosen = "evaluate: the Pareto front", front(trials, declared.directions)
+        why, chosen = "evaluate: the Pareto front", pareto_front(trials, declared.directions)
     else:
         why, chosen = "evaluate: the best trial", complete[:1]
     if not chosen:

@@ -18,7 +18,7 @@ from lightsearch.display.wording import describe_params
 from lightsearch.errors import Mistake, UserError
 from lightsearch.paths import study_folder
 from lightsearch.study import origin
-from lightsearch.study.leaders import front
+from lightsearch.study.leaders import pareto_front
 from lightsearch.study.stored import declaration_of
 
 
@@ -66,7 +66,7 @@ def retrain(
     if n_trial is not None:
         chosen_from = [candidates.named(trials, n_trial)]
     elif declared.multi_objective:
-        numbers = ", ".join(str(one.number) for one in front(trials, declared.directions))
+        numbers = ", ".join(str(one.number) for one in pareto_front(trials, declared.directions))
         hint = f"has several objectives; choose a trial of its front yourself, with --n-trial: {numbers}"
         raise UserError(Mistake("--study", name, hint))
     else:

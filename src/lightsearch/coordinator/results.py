@@ -14,7 +14,7 @@ from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.paths import trial_folder
 from lightsearch.storage.artifacts import Artifacts
-from lightsearch.study.leaders import front, leaders
+from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.origin import others, outcome_of
 from lightsearch.study.pareto import as_list
 from lightsearch.study.trial_queue import TrialQueue
@@ -57,7 +57,7 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
         "direction": declared["direction"],
         "best": _entry(ranked[0], metrics) if ranked else None,
         "leaders": [_entry(outcome, metrics) for outcome in ranked],
-        **({"front": [_entry(outcome, metrics) for outcome in front(trials, directions)]} if several else {}),
+        **({"front": [_entry(outcome, metrics) for outcome in pareto_front(trials, directions)]} if several else {}),
         "other_programs": foreign
         and {
             "trials": foreign.trials,
@@ -103,7 +103,7 @@ def drop_checkpoints(
     declared = queue.study_file
     kept = {outcome.number for outcome in leaders(trials, declared.directions, declared.keep_top_k)}
     if declared.multi_objective:
-        kept |= {outcome.number for outcome in front(trials, declared.directions)}
+        kept |= {outcome.number for outcome in pareto_front(trials, declared.directions)}
     by_number = {trial.number: trial for trial in trials}
     for number in finished - kept:
         # First, so that none is named that is not there, wherever this process is killed.

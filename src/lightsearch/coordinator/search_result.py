@@ -15,7 +15,7 @@ from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Outcome
 from lightsearch.report import tables
 from lightsearch.storage.artifacts import bring
-from lightsearch.study.leaders import front, leaders
+from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.stored import check_has_model
 from lightsearch.training.rebuild import rebuild
 
@@ -56,7 +56,7 @@ class SearchResult:
     @property
     def front(self) -> list[Outcome]:
         """The Pareto front of several objectives, the best by the first one first; ``metrics`` has all their values."""
-        return front(self.study.get_trials(deepcopy=False), self.study_file.directions)
+        return pareto_front(self.study.get_trials(deepcopy=False), self.study_file.directions)
 
     def trials(self) -> pd.DataFrame:
         """One row a trial; see ``lightsearch.report.tables.trials`` for its columns."""

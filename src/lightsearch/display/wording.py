@@ -14,7 +14,7 @@ from rich.table import Table
 
 from lightsearch.outcome import Outcome
 from lightsearch.paths import trial_folder
-from lightsearch.study.leaders import front
+from lightsearch.study.leaders import pareto_front
 from lightsearch.study.pareto import as_list
 
 
@@ -98,7 +98,7 @@ def leaders_table(entries: list[dict[str, Any]], metric: str | Sequence[str]) ->
 def front_text(trials: list[FrozenTrial], direction: str | Sequence[str]) -> str:
     """How many trials are on the front, in words; nothing where there is one objective."""
     directions = as_list(direction)
-    return f", front of {len(front(trials, directions))}" if len(directions) > 1 else ""
+    return f", front of {len(pareto_front(trials, directions))}" if len(directions) > 1 else ""
 
 
 def n_finished(trials: list[FrozenTrial]) -> int:

@@ -317,7 +317,7 @@ def gather(study: optuna.Study) -> Facts:
     directions = [direction for _, direction in aims]
     by_number = {row.number: row for row in rows}
     ranked = [by_number[trial.number] for trial in pareto.ranked(leading, directions)]
-    on_front = pareto.front(leading, directions) if len(aims) > 1 else []
+    on_front = pareto.non_dominated(leading, directions) if len(aims) > 1 else []
     return Facts(
         name=study.study_name,
         objectives=aims,

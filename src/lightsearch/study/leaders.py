@@ -26,7 +26,7 @@ def leaders(trials: list[FrozenTrial], direction: str | Sequence[str], limit: in
     return [outcome for trial in ranked[:limit] if (outcome := outcome_of(trial))]
 
 
-def front(trials: list[FrozenTrial], directions: Sequence[str]) -> list[Outcome]:
+def pareto_front(trials: list[FrozenTrial], directions: Sequence[str]) -> list[Outcome]:
     """The Pareto front of several objectives, in the order of ``leaders``.
 
     Args:
@@ -34,4 +34,4 @@ def front(trials: list[FrozenTrial], directions: Sequence[str]) -> list[Outcome]
         directions: ``maximize`` or ``minimize``, for each objective.
     """
     ours = [trial for trial in trials if not is_foreign(trial)]
-    return [outcome for trial in pareto.front(ours, directions) if (outcome := outcome_of(trial))]
+    return [outcome for trial in pareto.non_dominated(ours, directions) if (outcome := outcome_of(trial))]

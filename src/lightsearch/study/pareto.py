@@ -48,7 +48,7 @@ def ranked(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[Fro
     return sorted(complete, key=key)
 
 
-def front(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[FrozenTrial]:
+def non_dominated(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[FrozenTrial]:
     """The Pareto front, in the order of ``ranked``; trials with equal values are on it together.
 
     Args:
@@ -58,11 +58,11 @@ def front(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[Froz
     points = [_Point(_costs(trial, directions), spreads_of(trial), trial) for trial in ranked(trials, directions)]
     found: list[_Point] = []
     for point in points:  # by the values as they are, whoever beats a trial comes before it
-        if not any(_beats(other, point, exactly=True) for other in found):
+        if not any(_dominates(other, point, exactly=True) for other in found):
             found.append(point)
     if any(any(point.spreads) for point in points):
         rivals = [*found, *points]  # the likeliest first
-        found = [point for point in points if not any(_beats(other, point) for other in rivals)]
+        found = [point for point in points if not any(_dominates(other, point) for other in rivals)]
     return [point.trial for point in found]
 
 
@@ -73,7 +73,7 @@ class _Point(NamedTuple):
     trial: FrozenTrial
 
 
-def _beats(one: _Point, other: _Point, *, exactly: bool = False) -> bool:
+def _dominates(one: _Point, other: _Point, *, exactly: bool = False) -> bool:
     """Whether one trial beats another; exactly: whatever the spreads."""
     better = False
     for mine, its, *spreads in zip(one.costs, other.costs, one.spreads, other.spreads, strict=True):
