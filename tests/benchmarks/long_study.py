@@ -27,7 +27,8 @@ from lightsearch.declare.validation import validate
 from lightsearch.display.plain import PlainDisplay
 from lightsearch.launchers.fork_server import ForkServer
 from lightsearch.storage.opening import open_storage
-from lightsearch.study.trial_queue import NoTrialReason, TrialAssignment, TrialQueue
+from lightsearch.study.assignment import NoTrialReason, TrialAssignment
+from lightsearch.study.trial_queue import TrialQueue
 from tests.benchmarks.overhead import TrivialLauncher
 
 ROOT = Path(__file__).parents[2]

@@ -38,10 +38,11 @@ from lightsearch.display.plain import PlainDisplay
 from lightsearch.launchers import Ended, Job
 from lightsearch.machine.owner import this_process
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.storage.locks import _lock_engine
+from lightsearch.storage.locks import lock_engine
 from lightsearch.storage.opening import open_storage
 from lightsearch.study import trial_queue as study_module
-from lightsearch.study.trial_queue import TrialAssignment, TrialQueue
+from lightsearch.study.assignment import TrialAssignment
+from lightsearch.study.trial_queue import TrialQueue
 from lightsearch.study.worker_trial import attach_trial
 from tests import postgresql
 
@@ -147,7 +148,7 @@ def add_trials(url: str, state: TrialState, count: int) -> None:
             )
         )
     queue.storage.remove_session()
-    for engine in (queue.storage.engine, _lock_engine(url)):  # a database that is in use cannot be copied
+    for engine in (queue.storage.engine, lock_engine(url)):  # a database that is in use cannot be copied
         engine.dispose()
 
 

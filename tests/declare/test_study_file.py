@@ -9,7 +9,7 @@ from lightsearch.declare.study_file import StudyFile, checked_name
 from lightsearch.declare.validation import validate
 from lightsearch.errors import UserError
 from lightsearch.study import sampler_checks
-from lightsearch.study.differences import differences
+from lightsearch.study.stored import differences
 from tests.conftest import ROOT, digits
 
 DIGITS = ROOT / "studies" / "digits.toml"

@@ -10,7 +10,7 @@ from lightsearch.display.live import LiveDisplay
 from lightsearch.display.pace import Pace
 from lightsearch.display.wording import describe_outcome, describe_params, duration
 from lightsearch.outcome import Kind, Outcome, TrialError
-from lightsearch.study.trial_queue import TrialAssignment
+from lightsearch.study.assignment import TrialAssignment
 from tests.conftest import digits, open_queue
 
 

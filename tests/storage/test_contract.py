@@ -13,15 +13,15 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from lightsearch.errors import ResourceUnavailable, UserError
+from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Kind, Outcome, TrialError
-from lightsearch.storage import locks, opening
-from lightsearch.storage.locks import check_server, storage_lock, storage_time
+from lightsearch.storage.locks import storage_lock, storage_time
 from lightsearch.storage.opening import open_storage
-from lightsearch.study import trial_queue as study_module
+from lightsearch.study import trial_queue
+from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.creation import study_names
 from lightsearch.study.leaders import leaders
-from lightsearch.study.trial_queue import NoTrialReason, TrialAssignment, TrialQueue
+from lightsearch.study.trial_queue import TrialQueue
 from lightsearch.study.worker_trial import attach_trial
 from tests import postgresql
 from tests.conftest import digits, open_queue
@@ -146,7 +146,7 @@ class StorageContract:
     def test_a_trial_whose_answer_was_cut_off_is_found_again(self) -> None:
         queue = self.queue()
         trial = ask(queue, 5)
-        queue._held.clear()  # as if asking had failed after the storage had done it
+        queue._leases.held.clear()  # as if asking had failed after the storage had done it
         again = ask(queue, 5)
         assert (again.number, again.attempt) == (trial.number, 2)
 
@@ -158,7 +158,7 @@ class StorageContract:
         def cut_off(*_: object) -> None:
             raise ConnectionError
 
-        monkeypatch.setattr(study_module, "Trial", cut_off)
+        monkeypatch.setattr(trial_queue, "Trial", cut_off)
         monkeypatch.setattr(TrialQueue, "_give_back", cut_off)  # nor can it give the trial back
         with pytest.raises(ResourceUnavailable):
             queue.ask(1)
@@ -191,7 +191,7 @@ class StorageContract:
                 between.append(ask(other, 5))
             return optuna.Trial(study, trial_id)
 
-        monkeypatch.setattr(study_module, "Trial", trial_of)
+        monkeypatch.setattr(trial_queue, "Trial", trial_of)
         mine = ask(queue, 5)
         assert [mine.number, between[0].number] == [0, 1]
         assert mine.params != between[0].params
@@ -256,55 +256,3 @@ class TestPostgreSQL(StorageContract):
     @pytest.fixture(autouse=True)
     def _place(self, tmp_path: Path, server: postgresql.Server) -> None:
         self.folder, self.url = tmp_path, server.database(f"test-{uuid.uuid4().hex}")
-
-    def test_a_server_that_refuses_is_one_line(
-        self, server: postgresql.Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        for module in (opening, locks):
-            monkeypatch.setattr(module, "OPEN_SECONDS", 0.1)
-        for url, reason in (
-            (server.url("nowhere"), 'database "nowhere" does not exist'),
-            (self.url.replace(postgresql.PASSWORD, "guess"), "password authentication failed"),
-        ):
-            (mistake,) = check_server(url)
-            with pytest.raises(UserError) as refused:
-                open_storage(url)
-            for said in (str(mistake), str(refused.value)):
-                assert reason in said
-                assert "\n" not in said
-                assert postgresql.PASSWORD not in said
-                assert "guess" not in said
-
-    def test_leases_go_by_the_servers_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        late, other = self.queue(), self.queue()
-        ask(late, 5)
-        # A machine whose clock is an hour ahead takes nothing over.
-        monkeypatch.setattr(study_module.time, "time", lambda: 4e9)
-        assert ask(other, 5).number == 1
-
-    def test_a_lock_is_free_again_when_the_server_was_restarted_and_its_holder_knows(
-        self, server: postgresql.Server
-    ) -> None:
-        open_storage(self.url)
-        with storage_lock(self.url, "x") as check:
-            check()
-            server.kill()
-            server.start()
-            with pytest.raises(study_module.LockLost):
-                check()
-            with storage_lock(self.url, "x"):
-                pass
-
-    def test_what_is_asked_of_a_server_that_was_restarted_is_done(self, server: postgresql.Server) -> None:
-        queue = self.queue()
-        trial = ask(queue, 2)
-        server.kill()
-        restart = threading.Timer(2.0, server.start)
-        restart.start()
-        complete(queue, trial, 0.5)
-        restart.join()
-        server.kill()
-        server.start()
-        complete(queue, ask(queue, 2), 0.6)
-        assert [trial.value for trial in queue.study.trials] == [0.5, 0.6]
-        assert queue.ask(2) is NoTrialReason.NONE

@@ -12,11 +12,12 @@ import optuna
 import pytest
 import sqlalchemy
 
+from lightsearch.credentials import redact
 from lightsearch.errors import StorageFailed, UserError
 from lightsearch.outcome import describe
 from lightsearch.storage import locks, opening
 from lightsearch.storage.locks import check_server
-from lightsearch.storage.opening import attach_storage, open_storage, redact
+from lightsearch.storage.opening import attach_storage, open_storage
 from lightsearch.storage.urls import check_url, storage_url
 from tests import postgresql
 from tests.conftest import environment

@@ -39,13 +39,13 @@ def test_the_same_trials_as_optunas(tmp_path: Path, directions: list[str]) -> No
     states = (TrialState.COMPLETE, TrialState.FAIL)
     for chosen in ((None, set(), -1), (None, {1, 2}, 4), (None, set(), 5), (states, set(), -1), (states, {2, 3}, 4)):
         expected = theirs._get_trials(study_id, *chosen)
-        found = ours._get_trials(study_id, *chosen)
+        found = ours.read_trials(study_id, *chosen)
         assert [vars(trial) for trial in map(comparable, found)] == [vars(trial) for trial in map(comparable, expected)]
         assert [list(trial.params) for trial in found] == [list(trial.params) for trial in expected]
-    assert len(ours._get_trials(study_id, None, set(), -1)) == 6
-    assert ours._get_trials(study_id, None, set(), 99) == []
+    assert len(ours.read_trials(study_id, None, set(), -1)) == 6
+    assert ours.read_trials(study_id, None, set(), 99) == []
     with pytest.raises(KeyError):
-        ours._get_trials(99, None, set(), -1)
+        ours.read_trials(99, None, set(), -1)
 
 
 def comparable(trial: optuna.trial.FrozenTrial) -> optuna.trial.FrozenTrial:

@@ -20,7 +20,8 @@ from lightsearch.paths import trial_folder
 from lightsearch.storage.opening import attach_storage, open_storage
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.study import creation
-from lightsearch.study.trial_queue import TrialAssignment, TrialQueue
+from lightsearch.study.assignment import TrialAssignment
+from lightsearch.study.trial_queue import TrialQueue
 from tests.conftest import FACTS, digits, open_queue
 
 EVERY = pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "every one"])
@@ -146,7 +147,7 @@ def test_one_that_has_not_begun_leaves_nothing(tmp_path: Path) -> None:
 def test_finished_trials_and_running_ones_of_others_prevent_it(tmp_path: Path) -> None:
     queue = open_queue(digits(), tmp_path)
     running = ask(queue)
-    with pytest.raises(UserError, match="runs just now with another declaration"):
+    with pytest.raises(UserError, match="is running with another declaration"):
         open_queue(digits("seed=7"), tmp_path)
     tell(queue, running, Kind.PRUNED)
     with pytest.raises(UserError, match="holds trials of another declaration"):

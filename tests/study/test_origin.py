@@ -17,8 +17,9 @@ from lightsearch.errors import UserError
 from lightsearch.report import tables, write_report
 from lightsearch.report.diagnostics.diagnose import diagnose
 from lightsearch.study import origin
+from lightsearch.study.assignment import NoTrialReason
 from lightsearch.study.leaders import leaders
-from lightsearch.study.trial_queue import NoTrialReason, TrialQueue
+from lightsearch.study.trial_queue import TrialQueue
 from tests.conftest import command, digits, open_queue
 from tests.study.test_trial_queue import ask, complete
 

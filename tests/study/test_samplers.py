@@ -9,7 +9,7 @@ import pytest
 from lightsearch.declare.reading import read_declaration
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.study import sampler_checks, samplers
-from lightsearch.study.trial_queue import NoTrialReason, TrialAssignment
+from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from tests.conftest import ROOT, digits, open_queue
 
 SMALL = "space={model={hidden_size={choice=[16, 32]}}, data={batch_size={int=[32, 96], step=32}}}"

@@ -6,10 +6,11 @@ import pytest
 
 from lightsearch.errors import ResourceUnavailable, UserError
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.study.differences import differences
+from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.leaders import leaders
-from lightsearch.study.stored import find_study
-from lightsearch.study.trial_queue import NoTrialReason, TrialAssignment, TrialQueue, outcome_of
+from lightsearch.study.origin import outcome_of
+from lightsearch.study.stored import differences, find_study
+from lightsearch.study.trial_queue import TrialQueue
 from tests.conftest import FACTS, digits, open_queue
 
 

@@ -20,8 +20,8 @@ from lightsearch.display.wording import describe_params
 from lightsearch.errors import Mistake, UserError
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.paths import study_folder, trial_folder
-from lightsearch.study.differences import differences
 from lightsearch.study.origin import ended_how, outcome_of
+from lightsearch.study.stored import differences
 
 PACK_TOLERANCE = 0.02
 """What a metric may differ by of a trial that trained in a pack: the same sums there are taken in another order."""

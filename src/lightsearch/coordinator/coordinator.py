@@ -24,9 +24,10 @@ from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.paths import trial_folder
 from lightsearch.signals import StopRequest
 from lightsearch.storage.artifacts import Artifacts
+from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.leases import RENEWAL_SECONDS
-from lightsearch.study.result_file import read_outcome
-from lightsearch.study.trial_queue import NoTrialReason, TrialAssignment, TrialQueue
+from lightsearch.study.recording import read_outcome
+from lightsearch.study.trial_queue import TrialQueue
 
 TICK_SECONDS = 0.5
 """How often the coordinator looks around when nothing ends."""

@@ -10,6 +10,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from lightsearch.atomic_files import write_json
+from lightsearch.compat.optuna_trials import trial_id_of
 from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.paths import trial_folder
@@ -122,7 +123,7 @@ def _name_no_checkpoint(queue: TrialQueue, trial: FrozenTrial) -> None:
     outcome = outcome_of(trial)
     if outcome is not None and outcome.checkpoint is not None:
         result = {**trial.user_attrs["result"], "checkpoint": None}
-        queue.storage.replace_user_attr(trial._trial_id, "result", result)
+        queue.storage.replace_user_attr(trial_id_of(trial), "result", result)
         trial.user_attrs = {**trial.user_attrs, "result": result}  # which Optuna's cache holds
     file = trial_folder(queue.folder, trial.number) / "result.json"
     with contextlib.suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Locks and the clock of a storage, shared by all processes that use it."""
+"""Locks and the clock of a storage, which all processes that use it share."""
 
 from __future__ import annotations
 
@@ -9,58 +9,61 @@ from collections.abc import Callable, Iterator
 
 import sqlalchemy
 from filelock import FileLock
-from sqlalchemy.exc import (
-    DBAPIError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from lightsearch import credentials
-from lightsearch.credentials import redact as redact
+from lightsearch.credentials import redact
 from lightsearch.errors import Mistake, StorageFailed
 from lightsearch.storage.retrying import RETRY_SECONDS, RetryingStorage, retry
 from lightsearch.storage.urls import sqlite_file
 
 OPEN_SECONDS = 5.0
-"""How long a server that is not there is waited for at first: most likely its name is wrong."""
+"""How long to wait for a server that does not answer at the start: most likely its name is wrong."""
 
 CONNECT_SECONDS = 10
 """How long a server may take to answer a connection."""
 
 
 class LockLost(Exception):
-    """The server that kept a lock has let it go: it was restarted."""
+    """The server that kept the lock was restarted, and has released it."""
 
 
 def check_server(url: str) -> list[Mistake]:
-    """What keeps a server from being reached; nothing is asked of it. There is none where the storage is a file."""
+    """Checks whether the storage's server accepts connections; a storage that is a file has no server.
+
+    Returns:
+        What is wrong, at most one line. It repeats no password.
+    """
     if sqlite_file(url) is not None:
         return []
     try:
-        retry(lambda: _lock_engine(url).connect().close(), lambda: OPEN_SECONDS)
+        retry(lambda: lock_engine(url).connect().close(), lambda: OPEN_SECONDS)
     except (StorageFailed, SQLAlchemyError) as error:
         return [cannot_be_opened(url, error)]
     return []
 
 
 def cannot_be_opened(url: str, error: Exception) -> Mistake:
-    said = error.reason if isinstance(error, StorageFailed) else str(getattr(error, "orig", None) or error)
-    reason = (said.strip().splitlines() or [type(error).__name__])[0]
+    """The mistake that says why a storage cannot be opened, in one line without passwords."""
+    text = error.reason if isinstance(error, StorageFailed) else str(getattr(error, "orig", None) or error)
+    reason = (text.strip().splitlines() or [type(error).__name__])[0]
     return Mistake("--storage", redact(url), f"cannot be opened: {credentials.without_secrets(reason)}")
 
 
 @contextlib.contextmanager
 def storage_lock(url: str, purpose: str, *, retry_seconds: float = RETRY_SECONDS) -> Iterator[Callable[[], None]]:
-    """Held by one process at a time among all that use this storage.
+    """A lock that one process at a time holds, among all that use this storage.
 
-    A file beside the SQLite file, or an advisory lock of the PostgreSQL server; both are free again when a holder dies.
+    It is a file beside the SQLite file, or an advisory lock of the PostgreSQL server. Both are released when the holder
+    dies.
 
     Args:
         url: The storage.
         purpose: Locks for different purposes do not exclude each other.
-        retry_seconds: Seconds to wait for a server that does not answer; who holds the lock is waited for without end.
+        retry_seconds: Seconds to wait for a server that does not answer. The wait for the lock itself has no limit.
 
     Yields:
-        What raises ``LockLost`` if the lock is no longer held: a server that is restarted forgets it.
+        A function that raises ``LockLost`` if the lock is no longer held: a server that restarts releases it.
     """
     file = sqlite_file(url)
     if file is not None:
@@ -71,7 +74,7 @@ def storage_lock(url: str, purpose: str, *, retry_seconds: float = RETRY_SECONDS
     key = sqlalchemy.func.hashtextextended(f"lightsearch:{purpose}", 0)
 
     def acquire() -> sqlalchemy.Connection:
-        connection = _lock_engine(url).connect()
+        connection = lock_engine(url).connect()
         connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(key)))
         return connection
 
@@ -86,25 +89,25 @@ def storage_lock(url: str, purpose: str, *, retry_seconds: float = RETRY_SECONDS
 
         yield check
     finally:
-        with contextlib.suppress(DBAPIError):  # a server that is gone has let it go already
+        with contextlib.suppress(DBAPIError):  # a server that has stopped has released it
             connection.close()
 
 
 @functools.cache
-def _lock_engine(url: str) -> sqlalchemy.Engine:
-    """Connections that hold locks; apart from the storage's own, which come and go with what is asked."""
+def lock_engine(url: str) -> sqlalchemy.Engine:
+    """Connections that hold locks. They are not the storage's own, which last for one request."""
     options = {"connect_timeout": CONNECT_SECONDS}
     return sqlalchemy.create_engine(url, pool_size=2, pool_pre_ping=True, connect_args=options)
 
 
 def storage_time(storage: RetryingStorage) -> float:
-    """Seconds since 1970, by the server's clock where there is one: leases of several machines need one clock."""
+    """Seconds since 1970, by the server's clock if there is a server: leases of several machines need one clock."""
     if storage.engine.dialect.name == "sqlite":
         return time.time()
-    question = sqlalchemy.select(sqlalchemy.extract("epoch", sqlalchemy.func.clock_timestamp()))
+    query = sqlalchemy.select(sqlalchemy.extract("epoch", sqlalchemy.func.clock_timestamp()))
 
     def ask() -> float:
         with storage.engine.connect() as connection:
-            return float(connection.execute(question).scalar_one())
+            return float(connection.execute(query).scalar_one())
 
     return float(retry(ask, lambda: storage.retry_seconds))

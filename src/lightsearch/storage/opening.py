@@ -1,4 +1,4 @@
-"""Opens Optuna storages safely: one process creates the schema, writers wait for each other."""
+"""Opens Optuna storages safely: one process creates the tables, writers wait for each other."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import Any, TypeVar
 
 import optuna
 import sqlalchemy
-from sqlalchemy.exc import (
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import SQLAlchemyError
 
 from lightsearch import credentials
-from lightsearch.credentials import redact as redact
+from lightsearch.compat.optuna_trials import trial_id_of
+from lightsearch.credentials import redact
 from lightsearch.errors import Mistake, StorageFailed, UserError
 from lightsearch.storage.locks import CONNECT_SECONDS, OPEN_SECONDS, cannot_be_opened, storage_lock
-from lightsearch.storage.retrying import RETRY_SECONDS, History, RetryingStorage, WorkerStorage, retry
+from lightsearch.storage.retrying import RETRY_SECONDS, RetryingStorage, retry
 from lightsearch.storage.urls import check_url, sqlite_file
+from lightsearch.storage.worker_storage import History, WorkerStorage
 
 BUSY_SECONDS = 1.0
-"""How long SQLite itself waits for a lock, deaf to signals; then it is tried again."""
+"""How long SQLite itself waits for a lock. It ignores signals meanwhile, so the rest of the waiting is retries."""
 
-Storage = TypeVar("Storage", bound="RetryingStorage")
+Storage = TypeVar("Storage", bound=RetryingStorage)
 
 
 def open_storage(url: str, *, create: bool = True) -> RetryingStorage:
-    """Opens the storage, creating it if it is not there.
+    """Opens the storage, and creates it if it does not exist.
 
     Args:
         url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
-        create: Whether to create a SQLite file that is not there.
+        create: Whether to create a SQLite file that does not exist.
 
     Raises:
-        UserError: if it cannot be opened, or is not there and not to be created.
+        UserError: if it cannot be opened, or does not exist and is not to be created.
     """
     if mistakes := check_url(url):
         raise UserError(*mistakes)
@@ -55,21 +55,26 @@ def open_storage(url: str, *, create: bool = True) -> RetryingStorage:
 
 
 def attach_storage(url: str, history: History | None = None) -> WorkerStorage:
-    """Opens a storage that is known to be there and in order: what a worker does, in milliseconds."""
+    """Opens a storage that a coordinator has opened before, as workers do: in milliseconds, without checks.
+
+    Args:
+        url: SQLAlchemy URL of the storage.
+        history: The finished trials of the only study that is read; None: they are read from the storage.
+    """
     storage = _connect(url, WorkerStorage, skip_compatibility_check=True, skip_table_creation=True)
     storage.history = history
     return storage
 
 
-def _connect(url: str, kind: type[Storage], **options: Any) -> Storage:
-    """A storage of some kind. Its constructor asks the database as well, and waits for it as what comes later does."""
+def _connect(url: str, storage_class: type[Storage], **options: Any) -> Storage:
+    """A storage of the given class. The requests that its constructor sends are retried as well."""
     credentials.remember(url)
     file = sqlite_file(url)
     engine: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
     if file is None:
         engine = {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
     address = url.replace("{", "{{").replace("}", "}}") if file is None else f"sqlite:///{file}"
-    storage: Storage = retry(lambda: kind(address, engine_kwargs=engine, **options), lambda: RETRY_SECONDS)
+    storage: Storage = retry(lambda: storage_class(address, engine_kwargs=engine, **options), lambda: RETRY_SECONDS)
     if file is None:
         return storage
 
@@ -85,19 +90,20 @@ def _connect(url: str, kind: type[Storage], **options: Any) -> Storage:
 
 
 def preload() -> None:
-    """Does once what every worker does with a storage, so that what is imported and set up on the way is there."""
+    """Uses a small storage as every worker does, so that everything that this imports and sets up is in memory."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/preload.db"
-        study = optuna.create_study(storage=open_storage(url), study_name="preload")
+        opened = open_storage(url)
+        study = optuna.create_study(storage=opened, study_name="preload")
         trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
-        storage = attach_storage(url)
-        attached = optuna.Trial(optuna.load_study(storage=storage, study_name="preload"), trial._trial_id)
-        attached.report(0.0, step=0)
-        attached.should_prune()
+        attached = attach_storage(url)
+        same_trial = optuna.Trial(optuna.load_study(storage=attached, study_name="preload"), trial_id_of(trial))
+        same_trial.report(0.0, step=0)
+        same_trial.should_prune()
         study.tell(trial, 0.0)
-        for opened in (study._storage, storage):
-            opened.remove_session()
-        storage.engine.dispose()
+        opened.remove_session()
+        attached.remove_session()
+        attached.engine.dispose()
     optuna.logging.set_verbosity(verbosity)

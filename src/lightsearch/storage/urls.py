@@ -1,4 +1,4 @@
-"""Storage URLs: which one is meant, and what is wrong with it. Nothing is connected to."""
+"""Storage URLs: which storage is meant, and what is wrong with its URL. Nothing connects to it."""
 
 from __future__ import annotations
 
@@ -6,50 +6,49 @@ import os
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    NoSuchModuleError,
-)
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from lightsearch import credentials
-from lightsearch.credentials import redact as redact
+from lightsearch.credentials import redact
 from lightsearch.errors import Mistake, UserError
 
 DEFAULT_URL = "sqlite:///studies/studies.db"
 
 URL_VARIABLE = "LIGHTSEARCH_STORAGE"
 
-
 POSSIBLE = "write sqlite:///path/to/studies.db (one machine) or postgresql://USER@HOST/DATABASE (many)"
 
-OPTUNAS = {"journal", "redis", "rediss", "grpc", "mysql", "mariadb", "memory"}
-"""What a URL of a storage begins with that Optuna has and lightsearch has not."""
+ONLY_OPTUNA = {"journal", "redis", "rediss", "grpc", "mysql", "mariadb", "memory"}
+"""Schemes of URLs for storages that Optuna supports and lightsearch does not."""
 
 
 def storage_url(option: str | None) -> str:
-    """The storage's URL: the option, else the environment's, else the embedded SQLite file.
+    """The storage's URL: the option, else the environment variable, else the embedded SQLite file.
 
     Raises:
         UserError: if the option holds a password.
     """
     if option is not None and "://" in option and credentials.holds_password(option):
-        hint = f"a command's words can be read by everybody on its machine; put the URL into {URL_VARIABLE}, or the "
-        raise UserError(Mistake("--storage", redact(option), hint + "password into ~/.pgpass"))
+        hint = (
+            f"everybody on this machine can read the arguments of a command; put the URL into {URL_VARIABLE}, or the "
+            "password into ~/.pgpass"
+        )
+        raise UserError(Mistake("--storage", redact(option), hint))
     return option or os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
 def check_url(url: str) -> list[Mistake]:
-    """What is wrong with a storage URL, found without touching the storage."""
+    """What is wrong with a storage URL. The storage is not touched."""
     if not isinstance(url, str):
         return [Mistake("storage", type(url).__name__, f"give a URL, which each worker can open; {POSSIBLE}")]
     credentials.remember(url)
     if credentials.is_ambiguous(url):
         hint = "an @ ends the password: write %40 for one that is a part of it"
         return [Mistake("--storage", redact(url), hint)]
-    kind = url.partition("://")[0].partition("+")[0].lower()
-    if kind in OPTUNAS:  # whatever else it says, which may be a password
+    scheme = url.partition("://")[0].partition("+")[0].lower()
+    if scheme in ONLY_OPTUNA:  # the rest of the URL may be a password
         hint = f"Optuna has such a storage, but not the locks by which lightsearch shares a study; {POSSIBLE}"
-        return [Mistake("--storage", f"{kind}://...", hint)]
+        return [Mistake("--storage", f"{scheme}://...", hint)]
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
@@ -62,17 +61,7 @@ def check_url(url: str) -> list[Mistake]:
         package = error.name or parsed.get_driver_name()
         package = f'"{package}[binary]"' if package == "psycopg" else package
         return [Mistake("--storage", redact(url), f"needs a driver that is not installed: pip install {package}")]
-    file = sqlite_file(parsed)
-    if parsed.get_backend_name() == "sqlite":
-        if file is None:
-            hint = "names no file, and what is in memory no worker sees; write sqlite:///path/to/studies.db"
-            return [Mistake("--storage", url, hint)]
-        if file.is_dir():
-            return [Mistake("--storage", url, f"{file} is a folder; name a file in it")]
-        there = next(folder for folder in file.parents if folder.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK):
-            return [Mistake("--storage", url, f"{there} is no folder that can be written to")]
-    return []
+    return _check_file(url, sqlite_file(parsed)) if parsed.get_backend_name() == "sqlite" else []
 
 
 def sqlite_file(url: URL | str) -> Path | None:
@@ -84,3 +73,16 @@ def sqlite_file(url: URL | str) -> Path | None:
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
     return Path(str(url.database)).absolute()
+
+
+def _check_file(url: str, file: Path | None) -> list[Mistake]:
+    """What is wrong with the file of a SQLite URL."""
+    if file is None:
+        hint = "names no file, and workers cannot see a database in memory; write sqlite:///path/to/studies.db"
+        return [Mistake("--storage", url, hint)]
+    if file.is_dir():
+        return [Mistake("--storage", url, f"{file} is a folder; name a file in it")]
+    parent = next(folder for folder in file.parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        return [Mistake("--storage", url, f"{parent} is no folder that can be written to")]
+    return []

@@ -1,10 +1,13 @@
-"""A study comes into being whole: killed anywhere, it is there with all that belongs to it, or not at all."""
+"""Creates a study as a whole: wherever the process is killed, the study exists with all that belongs to it, or not.
+
+A study is made under a temporary name, and renamed once it is complete.
+"""
 
 from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,87 +17,83 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsearch.compat.optuna_trials import study_id_of
 from lightsearch.declare.study_file import NAME_LENGTH, StudyFile
 from lightsearch.storage.artifacts import ATTR
 from lightsearch.storage.retrying import RetryingStorage
 
-IN_THE_MAKING = "~"
-"""What the name of a study begins with until it is whole; no study file's name begins so."""
+UNFINISHED = "~"
+"""First character of a study's name until the study is complete; no name in a study file begins with it."""
 
 
-def create(
-    storage: RetryingStorage, declared: StudyFile, attrs: dict[str, Any], first: Sequence[dict[str, Any]]
-) -> None:
-    """Creates the study. The caller holds the study's lock.
+@dataclass(frozen=True)
+class NewStudy:
+    """What a study is created from."""
 
-    Args:
-        storage: The storage.
-        declared: The study file.
-        attrs: What is kept with the study.
-        first: Configurations to run first.
-    """
-    storage.rename_studies({_make(storage, declared, attrs, first): declared.name})
+    study_file: StudyFile
+    """Its study file."""
+    attrs: dict[str, Any]
+    """Its user attributes."""
+    first: list[dict[str, Any]]
+    """Configurations that it runs first."""
 
 
-def replace(
-    storage: RetryingStorage,
-    old: optuna.Study,
-    declared: StudyFile,
-    attrs: dict[str, Any],
-    first: Sequence[dict[str, Any]],
-    folder: Path,
-) -> str | None:
-    """Puts a new study in the place of one without finished trials. The caller holds the study's lock.
+def create(storage: RetryingStorage, new: NewStudy) -> None:
+    """Creates a study. The caller holds the study's lock."""
+    storage.rename_studies({_make(storage, new): new.study_file.name})
 
-    Another study, since Optuna changes neither a study's directions nor what its parameters are chosen from. The old
-    one, with its trials and their files, gets another name; one that has never begun is deleted.
+
+def replace_study(storage: RetryingStorage, old: optuna.Study, new: NewStudy, folder: Path) -> str | None:
+    """Replaces a study without finished trials by a new one. The caller holds the study's lock.
+
+    The new study is another one in the storage, since Optuna changes neither a study's directions nor the distributions
+    of its parameters. The old study, its trials and their files get another name. If no trial had begun, the old study
+    is deleted.
 
     Args:
         storage: The storage.
-        old: The study so far.
-        declared: The study file.
-        attrs: What is kept with the new study.
-        first: Configurations to run first.
+        old: The present study.
+        new: The new study.
         folder: The study's folder.
 
     Returns:
-        The old study's name from now on; None if it was deleted.
+        The new name of the old study; None if it was deleted.
     """
-    name = _free_name(storage, declared.name, folder)
+    name = _free_name(storage, new.study_file.name, folder)
     uid = uuid.uuid4().hex
-    attrs = {**attrs, "uid": uid, "replaces": name}
-    if (place := old.user_attrs.get(ATTR)) is not None:
-        attrs[ATTR] = f"{place.rpartition('/')[0]}/{declared.name}-{uid[:8]}"  # beside what the old one has there
-    new_id = _make(storage, declared, attrs, first)
+    attrs = {**new.attrs, "uid": uid, "replaces": name}
+    if (artifacts := old.user_attrs.get(ATTR)) is not None:
+        attrs[ATTR] = f"{artifacts.rpartition('/')[0]}/{new.study_file.name}-{uid[:8]}"  # beside those of the old study
+    new_id = _make(storage, replace(new, attrs=attrs))
     if folder.exists():
-        # First: killed after this, the old study is still the one of this name, and its trials begin anew. The other
-        # way round a new trial would go on from an old one's checkpoint.
+        # Before the studies are renamed: if the process is killed in between, the old study keeps its name, and its
+        # trials start from the beginning. In the other order a new trial would continue from an old checkpoint.
         folder.rename(folder.with_name(name))
-    storage.rename_studies({old._study_id: name, new_id: declared.name})
+    storage.rename_studies({study_id_of(old): name, new_id: new.study_file.name})
     if any(has_begun(trial) for trial in old.get_trials(deepcopy=False)):
         return name
     optuna.delete_study(study_name=name, storage=storage)
     return None
 
 
-def discard_half_made(storage: RetryingStorage, name: str) -> None:
-    """Deletes what somebody who was killed while creating the study left. The caller holds the study's lock."""
-    if IN_THE_MAKING + name in optuna.get_all_study_names(storage):
-        optuna.delete_study(study_name=IN_THE_MAKING + name, storage=storage)
+def discard_unfinished(storage: RetryingStorage, name: str) -> None:
+    """Deletes the incomplete study of a process that was killed. The caller holds the study's lock."""
+    if UNFINISHED + name in optuna.get_all_study_names(storage):
+        optuna.delete_study(study_name=UNFINISHED + name, storage=storage)
 
 
 def study_names(storage: RetryingStorage) -> list[str]:
-    """The names of the studies of a storage that are whole."""
-    return sorted(name for name in optuna.get_all_study_names(storage) if not name.startswith(IN_THE_MAKING))
+    """The names of a storage's studies; those that are not yet complete are left out."""
+    return sorted(name for name in optuna.get_all_study_names(storage) if not name.startswith(UNFINISHED))
 
 
 def has_begun(trial: FrozenTrial) -> bool:
-    """Whether somebody has worked at a trial; one that is merely enqueued is not worked at."""
+    """Whether a trial was ever started; an enqueued trial was not."""
     return trial.state is not TrialState.WAITING or "attempt" in trial.user_attrs
 
 
 def is_worked_in(folder: Path) -> bool:
-    """Whether a process works in one of a study's trial folders: a worker may outlive its coordinator for a moment."""
+    """Whether a process works in a trial folder of a study. A worker may outlive its coordinator for a moment."""
     for file in folder.glob("trial-*/.worker.lock"):
         lock = FileLock(file)
         try:
@@ -105,22 +104,23 @@ def is_worked_in(folder: Path) -> bool:
     return False
 
 
-def _make(storage: RetryingStorage, declared: StudyFile, attrs: dict[str, Any], first: Sequence[dict[str, Any]]) -> int:
-    """Makes the study under a name that nobody looks for; returns its id."""
-    directions = [StudyDirection[direction.upper()] for direction in declared.directions]
-    study = optuna.create_study(storage=storage, study_name=IN_THE_MAKING + declared.name, directions=directions)
-    if declared.multi_objective:
+def _make(storage: RetryingStorage, new: NewStudy) -> int:
+    """Makes a study under its temporary name; returns its id."""
+    study_file = new.study_file
+    directions = [StudyDirection[direction.upper()] for direction in study_file.directions]
+    study = optuna.create_study(storage=storage, study_name=UNFINISHED + study_file.name, directions=directions)
+    if study_file.multi_objective:
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-            study.set_metric_names(list(declared.metrics))  # for Optuna's dashboard, say
-    for key, value in {"uid": uuid.uuid4().hex, **attrs}.items():
+            study.set_metric_names(list(study_file.metrics))  # Optuna's dashboard shows them
+    for key, value in {"uid": uuid.uuid4().hex, **new.attrs}.items():
         study.set_user_attr(key, value)
-    for params in first:
+    for params in new.first:
         study.enqueue_trial(dict(params))
-    return study._study_id
+    return study_id_of(study)
 
 
 def _free_name(storage: RetryingStorage, name: str, folder: Path) -> str:
-    """A name that no study has, nor, if there are files to be kept under it, a folder."""
+    """A name that no study has and, if the study has a folder, no other folder."""
     taken, number = set(optuna.get_all_study_names(storage)), 1
     stem = name[: NAME_LENGTH - 16].rstrip(".")
     while (free := f"{stem}.before-{number}") in taken or (folder.exists() and folder.with_name(free).exists()):

@@ -8,8 +8,7 @@ from optuna.trial import FrozenTrial
 
 from lightsearch.outcome import Outcome
 from lightsearch.study import pareto
-from lightsearch.study.origin import is_foreign
-from lightsearch.study.origin import outcome_of as outcome_of
+from lightsearch.study.origin import is_foreign, outcome_of
 
 
 def leaders(trials: list[FrozenTrial], direction: str | Sequence[str], limit: int | None = None) -> list[Outcome]:

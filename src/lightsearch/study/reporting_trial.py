@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import optuna
 
-from lightsearch.storage.row_reads import RowReadingStorage
+from lightsearch.compat.optuna_trials import database_of, intermediate_values_of, trial_id_of
+from lightsearch.storage.corrections import CorrectingStorage
 
 
 class ReportingTrial(optuna.Trial):
-    """Optuna's trial, which in a later attempt reports again from where its work is taken up.
+    """Optuna's trial, which in a later attempt reports again from the step at which the attempt continues.
 
-    Optuna keeps the first value that a step was reported with, and warns. So the values of an attempt that was killed
-    would stay, and its pruner and other trials' would look at them.
+    Optuna keeps the first value that is reported for a step, and warns about others. So the values of a killed attempt
+    would stay, and all pruners would look at them.
 
     Args:
         study: The study, in a database.
-        trial_id: The running trial.
+        trial_id: The running trial's id.
     """
 
     def __init__(self, study: optuna.Study, trial_id: int) -> None:
@@ -26,16 +27,20 @@ class ReportingTrial(optuna.Trial):
     @property
     def intermediate_values(self) -> dict[int, float]:
         """What was reported, by step."""
-        return self._cached_frozen_trial.intermediate_values
+        return intermediate_values_of(self)
 
     def take_back(self, first: int) -> None:
-        """Removes what earlier attempts reported from a step on, here and in the storage: that work is done anew."""
+        """Removes the reports of earlier attempts from a step on, here and in the storage: these steps are repeated.
+
+        Args:
+            first: The step.
+        """
         steps = sorted(step for step in self._earlier if step >= first)
         if not steps:
             return
-        storage = getattr(self.storage, "_backend", self.storage)  # Optuna's cache lies around it
-        assert isinstance(storage, RowReadingStorage)
-        storage.delete_intermediate_values(self._trial_id, steps)
+        storage = database_of(self.storage)
+        assert isinstance(storage, CorrectingStorage)
+        storage.delete_intermediate_values(trial_id_of(self), steps)
         for step in steps:
             del self.intermediate_values[step]
         self._earlier.difference_update(steps)

@@ -1,4 +1,4 @@
-"""Optuna's samplers and pruners by their own names, and a sampler that draws the same whenever a trial is asked."""
+"""Optuna's samplers and pruners as a study declares them, and a sampler that makes a resumed study repeatable."""
 
 from __future__ import annotations
 
@@ -14,29 +14,67 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsearch.compat.optuna_trials import is_stop_request
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.study.optuna_objects import build_from_spec
+from lightsearch.study.origin import is_foreign
 
 FIXED_SEED = {"GridSampler", "QMCSampler"}
-"""Samplers that walk through one sequence, whose order the seed decides: all their trials need the same seed."""
+"""Samplers that follow one sequence, whose order depends on the seed: all their trials need the same seed."""
 
 ENUMERATING = {"GridSampler", "BruteForceSampler"}
-"""Samplers that visit every point of the space once, and are through then."""
+"""Samplers that visit every point of the space once, and then have no more."""
+
+ONE_AT_A_TIME = {*ENUMERATING, "QMCSampler"}
+"""Samplers that look which points are taken: two that sample at the same time would take the same point."""
+
+
+def seeded_sampler(study_file: StudyFile) -> SeededSampler:
+    """The study's sampler."""
+    spec, space = study_file.sampler, study_file.space
+    return SeededSampler(
+        lambda seed: build_from_spec(optuna.samplers, spec, space, seed), study_file.seed, fixed=spec.name in FIXED_SEED
+    )
+
+
+def pruner(study_file: StudyFile) -> BasePruner:
+    """The study's pruner. With several objectives nothing is pruned, since Optuna prunes by one objective."""
+    if study_file.multi_objective:
+        return optuna.pruners.NopPruner()
+    built: BasePruner = build_from_spec(optuna.pruners, study_file.pruner, study_file.space, study_file.seed)
+    return built
+
+
+def is_exhausted(study_file: StudyFile, study: Study, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether the study's sampler has visited every point of the space.
+
+    Args:
+        study_file: The study file.
+        study: The study.
+        trials: All trials of the study.
+    """
+    if study_file.sampler.name not in ENUMERATING:
+        return False
+    points = _points(study_file) if study_file.objective is None else None
+    if points is None:
+        return seeded_sampler(study_file).is_exhausted(study)
+    return len({tuple(sorted(trial.params.items())) for trial in trials if not is_foreign(trial)}) >= points
 
 
 def trial_seed(study_seed: int, number: int) -> int:
-    """The seed of trial ``number``, below 2**32: the same on every run, and independent between trials.
+    """The seed of trial ``number``, below 2**32: the same in every run, and independent between trials.
 
-    Mixed by numpy's SeedSequence, so that neighbouring study seeds share no trial seeds.
+    numpy's SeedSequence mixes the two, so that neighbouring study seeds share no trial seeds.
     """
     return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0])
 
 
 class SeededSampler(BaseSampler):
-    """Gives every trial a sampler of its own, seeded from (study seed, trial number).
+    """Gives every trial its own sampler, seeded from (study seed, trial number).
 
-    A sampler that lives as long as a process draws from where it stands; made anew on resume it repeats itself.
-    One made for each trial depends on nothing but the study's history, so that 3 trials and then 3 more equal 6.
+    A sampler that lives as long as its process depends on what it has drawn before; a new one after a restart repeats
+    its first draws. A sampler for each trial depends on the study's history alone, so that 3 trials and then 3 more
+    equal 6.
 
     Args:
         make: Builds the sampler from a seed.
@@ -57,7 +95,7 @@ class SeededSampler(BaseSampler):
         return self._samplers[trial.number]
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._samplers.pop(trial.number, None)  # of an earlier start, which may have drawn half of the parameters
+        self._samplers.pop(trial.number, None)  # of an earlier attempt, which may have drawn half of the parameters
         self._of(trial).before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -77,15 +115,13 @@ class SeededSampler(BaseSampler):
         try:
             self._of(trial).after_trial(study, trial, state, values)
         except RuntimeError as error:
-            # Samplers that enumerate call study.stop() when they are through, which Optuna allows inside
-            # study.optimize alone. The coordinator finds out by itself (see Coordinator: the space is exhausted).
-            if "Study.stop" not in str(error):
+            if not is_stop_request(error):  # the queue of trials finds out by itself: see is_exhausted above
                 raise
         finally:
             self._samplers.pop(trial.number, None)
 
-    def is_through(self, study: Study) -> bool:
-        """Whether a sampler that enumerates has nothing left, as it says at the end of a trial."""
+    def is_exhausted(self, study: Study) -> bool:
+        """Whether a sampler that enumerates asks Optuna to stop after the study's last finished trial."""
         finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
         if not finished:
             return False
@@ -93,29 +129,13 @@ class SeededSampler(BaseSampler):
         try:
             self._make(self._study_seed).after_trial(study, last, last.state, last.values)
         except RuntimeError as error:
-            if "Study.stop" not in str(error):
+            if not is_stop_request(error):
                 raise
             return True
         return False
 
 
-def seeded_sampler(study_file: StudyFile) -> SeededSampler:
-    """The study's sampler."""
-    spec, space = study_file.sampler, study_file.space
-    return SeededSampler(
-        lambda seed: build_from_spec(optuna.samplers, spec, space, seed), study_file.seed, fixed=spec.name in FIXED_SEED
-    )
-
-
-def pruner(study_file: StudyFile) -> BasePruner:
-    """The study's pruner; of several objectives none, since Optuna prunes by one."""
-    if study_file.multi_objective:
-        return optuna.pruners.NopPruner()
-    built: BasePruner = build_from_spec(optuna.pruners, study_file.pruner, study_file.space, study_file.seed)
-    return built
-
-
-def points(study_file: StudyFile) -> int | None:
-    """How many configurations a sampler that enumerates has; None if they cannot be counted beforehand."""
+def _points(study_file: StudyFile) -> int | None:
+    """How many points the sampler visits; None if they cannot be counted beforehand."""
     values = study_file.sampler.init_args.get("search_space")
     return study_file.space.points if values is None else math.prod(len(these) for these in values.values())

@@ -1,34 +1,35 @@
-"""A study that is in the storage: found, and read back as a declaration."""
+"""A study in the storage: found, read back as a declaration, and compared with another declaration."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import optuna
 
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
 from lightsearch.storage.retrying import RetryingStorage
-from lightsearch.study import creation
-from lightsearch.study.origin import outcome_of as outcome_of
+from lightsearch.study.creation import study_names
 
 
 def find_study(storage: RetryingStorage, name: str) -> optuna.Study:
-    """A study that is there.
+    """Loads an existing study.
 
     Raises:
-        UserError: if it is not, or is not one of lightsearch's.
+        UserError: if it does not exist, or lightsearch did not make it.
     """
     try:
         study = optuna.load_study(study_name=name, storage=storage)
     except KeyError:
-        there = ", ".join(creation.study_names(storage)) or "none"
-        raise UserError(Mistake("--study", name, f"no such study in the storage; there are: {there}")) from None
+        known = ", ".join(study_names(storage)) or "none"
+        raise UserError(Mistake("--study", name, f"no such study in the storage; there are: {known}")) from None
     if "fingerprint" not in study.user_attrs:
         raise UserError(Mistake("--study", name, "is a study that lightsearch did not make"))
     return study
 
 
 def check_has_model(study: optuna.Study) -> None:
-    """Refuses what needs a model.
+    """Refuses a study that has no model.
 
     Raises:
         UserError: if the study is of a function.
@@ -39,5 +40,23 @@ def check_has_model(study: optuna.Study) -> None:
 
 
 def declaration_of(study: optuna.Study) -> StudyFile:
-    """The study file as far as it shapes results, from what is kept with the study."""
+    """The part of a study's file that shapes results, as it is stored with the study."""
     return StudyFile.model_validate({"name": study.study_name, **study.user_attrs["fingerprint"]})
+
+
+def differences(before: Any, after: Any, field: str = "") -> list[str]:
+    """What differs between two JSON values, one line each: ``trainer.max_epochs: 30 in the study, 10 in the file``.
+
+    Args:
+        before: The stored value.
+        after: The value of the study file.
+        field: The name of what is compared; empty at the top.
+    """
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [*before, *(key for key in after if key not in before)]
+        prefix = f"{field}." if field else ""
+        return [line for key in keys for line in differences(before.get(key), after.get(key), f"{prefix}{key}")]
+    if before == after or (before != before and after != after):  # two NaN are equal here
+        return []
+    words = ["nothing" if value is None else repr(value) for value in (before, after)]
+    return [f"{field}: {words[0]} in the study, {words[1]} in the file"]

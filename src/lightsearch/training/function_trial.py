@@ -18,7 +18,7 @@ from lightsearch.declare.classes import find_function
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Diverged, Interrupted, Kind, Outcome, as_raised, describe, kind_of
 from lightsearch.signals import EndAtOnce
-from lightsearch.storage.retrying import History
+from lightsearch.storage.worker_storage import History
 from lightsearch.study.reporting_trial import ReportingTrial
 from lightsearch.study.samplers import trial_seed
 from lightsearch.study.worker_trial import attach_trial

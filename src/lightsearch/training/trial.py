@@ -14,7 +14,7 @@ from lightsearch.atomic_files import file_digest, write_json
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Interrupted, Kind, Outcome, as_raised, ending_of
 from lightsearch.signals import EndAtOnce
-from lightsearch.storage.retrying import History
+from lightsearch.storage.worker_storage import History
 from lightsearch.study.samplers import trial_seed
 from lightsearch.study.worker_trial import attach_trial
 from lightsearch.training import components, measures, several_devices

@@ -1,0 +1,57 @@
+"""What Optuna's studies and trials keep private. Read in Optuna 5.0.0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+
+def trial_id_of(trial: optuna.Trial | FrozenTrial) -> int:
+    """A trial's id in its storage."""
+    return trial._trial_id
+
+
+def study_id_of(study: optuna.Study) -> int:
+    """A study's id in its storage."""
+    return study._study_id
+
+
+def add_trial(study: optuna.Study, trial: FrozenTrial) -> int:
+    """Adds a trial to a study, as ``study.add_trial`` does, and returns its id, which ``add_trial`` does not."""
+    return study._storage.create_new_trial(study._study_id, trial)
+
+
+def set_cached_trials(study: optuna.Study, trials: list[FrozenTrial]) -> None:
+    """Gives a study's sampler all trials of the study, in this thread and until a trial is next asked for or told.
+
+    Otherwise the sampler reads all trials from the storage.
+    """
+    study._thread_local.cached_all_trials = trials
+
+
+def database_of(storage: BaseStorage) -> BaseStorage:
+    """The storage inside the cache that Optuna puts around a database storage; any other storage as it is."""
+    database: BaseStorage = getattr(storage, "_backend", storage)
+    return database
+
+
+def intermediate_values_of(trial: optuna.Trial) -> dict[int, float]:
+    """What a running trial has reported, by step: the trial's own dict, from which steps can be deleted."""
+    return trial._cached_frozen_trial.intermediate_values
+
+
+def enqueued_params_of(trial: FrozenTrial) -> dict[str, Any]:
+    """The parameters that a trial was enqueued with; empty if it was not enqueued."""
+    params: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
+    return params
+
+
+def is_stop_request(error: RuntimeError) -> bool:
+    """Whether an error is that of ``study.stop()`` outside of ``study.optimize``.
+
+    Samplers that enumerate the space call ``study.stop()`` after the last point.
+    """
+    return "Study.stop" in str(error)

@@ -1,0 +1,57 @@
+"""Writes that Optuna's database storage does not offer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, update
+
+from lightsearch.compat import optuna_tables as tables
+from lightsearch.storage.row_reads import RowReadingStorage
+
+
+class CorrectingStorage(RowReadingStorage):
+    """Optuna's storage, which can also change what Optuna treats as settled."""
+
+    def rename_studies(self, names: Mapping[int, str]) -> None:
+        """Renames studies in one transaction: all of them, or none if anything fails.
+
+        Studies are renamed in the given order. The new name of a study may be its present one.
+
+        Args:
+            names: New names by the studies' ids.
+
+        Raises:
+            IntegrityError: if another study has such a name.
+        """
+        study = tables.StudyModel
+        with tables.session_of(self) as session:
+            for study_id, name in names.items():
+                session.execute(update(study).where(study.study_id == study_id).values(study_name=name))
+
+    def forget_params(self, trial_id: int) -> None:
+        """Deletes a trial's sampled parameters. Those that it was enqueued with stay."""
+        param = tables.TrialParamModel
+        with tables.session_of(self) as session:
+            session.execute(delete(param).where(param.trial_id == trial_id))
+
+    def replace_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Replaces an attribute of a trial, also of a finished one, whose attributes Optuna does not change."""
+        attribute = tables.TrialUserAttributeModel
+        with tables.session_of(self) as session:
+            chosen = update(attribute).where(attribute.trial_id == trial_id, attribute.key == key)
+            session.execute(chosen.values(value_json=json.dumps(value)))
+
+    def delete_intermediate_values(self, trial_id: int, steps: Sequence[int]) -> None:
+        """Deletes what a running trial has reported for some steps.
+
+        Raises:
+            UpdateFinishedTrialError: if the trial is finished.
+        """
+        reported = tables.TrialIntermediateValueModel
+        with tables.session_of(self) as session:
+            trial: Any = tables.TrialModel.find_or_raise_by_id(trial_id, session)
+            self.check_trial_is_updatable(trial_id, trial.state)
+            session.execute(delete(reported).where(reported.trial_id == trial_id, reported.step.in_(steps)))

@@ -1,0 +1,49 @@
+"""The history of a study that its coordinator gives to workers."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Sequence
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from lightsearch.compat.optuna_trials import trial_id_of
+from lightsearch.storage.worker_storage import History
+
+
+class HistoryMaker:
+    """Makes histories of a study, and pickles each finished trial only once.
+
+    Args:
+        study: The study.
+        workers_sample: Whether workers sample parameters, and so need those of other trials.
+    """
+
+    def __init__(self, study: optuna.Study, *, workers_sample: bool) -> None:
+        self._workers_sample = workers_sample
+        self._is_needed = workers_sample or not isinstance(study.pruner, optuna.pruners.NopPruner)
+        self._pickled: dict[int, bytes] = {}
+        """The finished trials by their ids."""
+
+    def history(self, trials: Sequence[FrozenTrial]) -> History | None:
+        """What a worker's pruner and sampler look at; None if they look at nothing.
+
+        Args:
+            trials: All trials of the study.
+        """
+        if not self._is_needed:
+            return None
+        for trial in trials:
+            if trial.state.is_finished() and trial_id_of(trial) not in self._pickled:
+                self._pickled[trial_id_of(trial)] = self._pickle(trial)
+        unfinished = {trial_id_of(trial) for trial in trials if not trial.state.is_finished()}
+        return History(list(self._pickled.values()), unfinished, max(map(trial_id_of, trials), default=-1))
+
+    def _pickle(self, trial: FrozenTrial) -> bytes:
+        trial = copy.copy(trial)
+        trial.user_attrs = {}
+        if not self._workers_sample:
+            trial.params, trial.distributions = {}, {}
+        return pickle.dumps(trial)

@@ -1,0 +1,131 @@
+"""Opens a study: creates it, continues it, or refuses a study file that declares another study under its name."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.errors import Mistake, UserError
+from lightsearch.storage.retrying import RetryingStorage
+from lightsearch.study import creation, provenance, samplers
+from lightsearch.study.creation import NewStudy
+from lightsearch.study.leases import Leases
+from lightsearch.study.stored import differences
+
+
+def open_study(
+    storage: RetryingStorage,
+    study_file: StudyFile,
+    folder: Path,
+    facts: dict[str, Any],
+    baseline: dict[str, Any] | None = None,
+) -> tuple[optuna.Study, list[str]]:
+    """Opens a study, or creates it. The caller holds the study's lock.
+
+    Args:
+        storage: The opened storage.
+        study_file: The study file.
+        folder: The study's folder.
+        facts: What is stored with a new study, and compared with what an existing study has: ``data`` (with the digest
+            of its split), ``versions``, ``device``, ``noticed`` (what may change within a study, and is then reported).
+        baseline: A configuration that a new study runs first.
+
+    Returns:
+        The study, and what has changed since it was last run, one line each: what may change, or, if no trial had
+        finished and the study is made anew, everything that has changed.
+
+    Raises:
+        UserError: if the stored study of this name is another study.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # the display shows the progress
+    first = [baseline] if baseline is not None else []
+    new = NewStudy(study_file, _attrs(study_file, facts), [*first, *study_file.enqueue])
+    creation.discard_unfinished(storage, study_file.name)
+    if study_file.name in creation.study_names(storage):
+        return _continue(storage, _load(storage, study_file), new, folder)
+    if any(folder.glob("trial-*")):
+        hint = f"{folder} holds trials of a study in another storage; use --name"
+        raise UserError(Mistake("name", study_file.name, hint))
+    creation.create(storage, new)
+    return _load(storage, study_file), []
+
+
+def _load(storage: RetryingStorage, study_file: StudyFile) -> optuna.Study:
+    sampler, pruner = samplers.seeded_sampler(study_file), samplers.pruner(study_file)
+    return optuna.load_study(study_name=study_file.name, storage=storage, sampler=sampler, pruner=pruner)
+
+
+def _attrs(study_file: StudyFile, facts: dict[str, Any]) -> dict[str, Any]:
+    """The user attributes of a study."""
+    return {
+        "metric": study_file.metric,
+        "fingerprint": study_file.fingerprint(),
+        # What may change within a study, and is logged when it does.
+        "search": study_file.model_dump(mode="json", include={"sampler", "pruner"}),
+        "noticed": {},
+        **facts,
+    }
+
+
+def _continue(
+    storage: RetryingStorage, study: optuna.Study, new: NewStudy, folder: Path
+) -> tuple[optuna.Study, list[str]]:
+    """Continues an existing study; replaces or refuses it if its declaration has changed."""
+    if "fingerprint" not in study.user_attrs:
+        hint = "is a study that lightsearch did not make; use --name"
+        raise UserError(Mistake("name", study.study_name, hint))
+    changes = _declared_changes(study.user_attrs, new.attrs)
+    if not changes:
+        return study, _log_allowed_changes(study, new.attrs)
+    _check_replaceable(storage, study, new.study_file, folder, changes)
+    kept = creation.replace_study(storage, study, new, folder)
+    what = f"; what had begun is kept as the study {kept}" if kept is not None else ""
+    return _load(storage, new.study_file), [*changes, f"no trial had finished, so the study begins anew{what}"]
+
+
+def _declared_changes(stored: dict[str, Any], attrs: dict[str, Any]) -> list[str]:
+    """What shapes results and differs from the stored study, one line each."""
+    changes = differences(stored["fingerprint"], attrs["fingerprint"])
+    before, now = stored["data"].get("split_hash"), attrs["data"].get("split_hash")
+    if before != now and not any(change.startswith(("data", "seed")) for change in changes):
+        changes.append(f"the data: split {str(before)[:12]} in the study, {str(now)[:12]} in the files")
+    return changes
+
+
+def _log_allowed_changes(study: optuna.Study, attrs: dict[str, Any]) -> list[str]:
+    """What may change and has changed, one line each; the study keeps them in a log."""
+    stored = {"noticed": {}, **study.user_attrs}
+    changes = differences(stored["search"], attrs["search"]) + provenance.changes(stored["noticed"], attrs["noticed"])
+    for key in ("search", "noticed"):
+        if stored[key] != attrs[key]:
+            study.set_user_attr(key, attrs[key])
+    if changes:
+        log = [*stored.get("changes", []), {"time": time.time(), "changes": changes}]
+        study.set_user_attr("changes", log)
+    return changes
+
+
+def _check_replaceable(
+    storage: RetryingStorage, study: optuna.Study, study_file: StudyFile, folder: Path, changes: list[str]
+) -> None:
+    """Refuses another declaration if the study has results, or if a trial of it runs."""
+    trials = Leases(study, storage, study_file, folder).recover(study.get_trials(deepcopy=False))
+    name, lines = study_file.name, [f"  {change}" for change in changes]
+    if any(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials):
+        raise UserError(
+            f"The study {name} holds trials of another declaration:",
+            *lines,
+            f"Give this one a name of its own (--name {name}-2), or undo the change (also with --set).",
+        )
+    owned = any(trial.state is TrialState.RUNNING and "owner" in trial.user_attrs for trial in trials)
+    if owned or creation.is_worked_in(folder):
+        raise UserError(
+            f"The study {name} is running with another declaration:",
+            *lines,
+            f"Stop that search first, or give this one a name of its own (--name {name}-2).",
+        )

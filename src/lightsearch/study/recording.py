@@ -1,0 +1,73 @@
+"""Outcomes of trials: read from the files that workers write, and recorded in the study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
+
+from lightsearch.declare.measures import MEASURES, SPREAD
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.outcome import Outcome
+from lightsearch.storage.retrying import RetryingStorage
+from lightsearch.study import pareto
+
+
+def read_outcome(folder: Path, attempt: int) -> Outcome | None:
+    """The outcome that a worker wrote at the end of an attempt; None if the attempt did not get that far.
+
+    Args:
+        folder: The trial's folder.
+        attempt: Which start of the trial, from 1.
+    """
+    try:
+        outcome = Outcome.model_validate_json((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return outcome if outcome.attempt == attempt else None
+
+
+def record(
+    study: optuna.Study, storage: RetryingStorage, study_file: StudyFile, trial_id: int, outcome: Outcome
+) -> None:
+    """Records the outcome of a running trial. An interrupted trial waits to be continued.
+
+    Args:
+        study: The study.
+        storage: Its storage.
+        study_file: Its study file.
+        trial_id: The trial's id in the storage.
+        outcome: How it ended.
+    """
+    state = outcome.policy.state
+    if state is TrialState.WAITING:
+        storage.set_trial_state_values(trial_id, state)
+        return
+    storage.set_trial_user_attr(trial_id, "kind", outcome.kind)
+    storage.set_trial_user_attr(trial_id, "result", outcome.model_dump(mode="json", exclude={"params", "kind"}))
+    if any(spreads := _spreads(outcome, study_file)):
+        storage.set_trial_user_attr(trial_id, pareto.SPREADS, spreads)
+    values = _values(outcome, study_file) if state is TrialState.COMPLETE else None
+    try:
+        study.tell(outcome.number, values, state)
+    except UpdateFinishedTrialError:
+        # The connection broke after the storage had recorded the outcome, and the request was repeated.
+        if storage.get_trial(trial_id).state is not state:
+            raise
+
+
+def _values(outcome: Outcome, study_file: StudyFile) -> float | list[float] | None:
+    """The values of a complete trial: one, or a list with one for each objective."""
+    if not study_file.multi_objective:
+        return outcome.value
+    return [outcome.metrics[name] for name in study_file.metrics]
+
+
+def _spreads(outcome: Outcome, study_file: StudyFile) -> list[float]:
+    """The spread of each objective: values that differ by less are equal. 0 for exact values."""
+    return [
+        outcome.metrics.get(name + SPREAD, 0.0) if name in MEASURES else 0.0
+        for name in study_file.metrics
+    ]  # fmt: skip
