@@ -32,6 +32,7 @@ def main(
 def _print_studies(screen: Console, storage: Any) -> None:
     import optuna
 
+    from lightsearch.compat.optuna_trials import study_id_of
     from lightsearch.study.creation import study_names
     from lightsearch.study.origin import may_lead
     from lightsearch.study.pareto import ranked
@@ -43,7 +44,7 @@ def _print_studies(screen: Console, storage: Any) -> None:
     for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
         if summary.study_name not in whole:
             continue
-        trials = storage.get_all_trials(summary._study_id, deepcopy=False)
+        trials = storage.get_all_trials(study_id_of(summary), deepcopy=False)
         directions = [direction.name.lower() for direction in summary.directions]
         best = ranked(may_lead(trials, summary.user_attrs), directions)
         table.add_row(escape(summary.study_name), str(summary.n_trials), f"{best[0].values[0]:.5g}" if best else "-")

@@ -6,6 +6,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
+from optuna.study import StudySummary
 from optuna.trial import FrozenTrial
 
 
@@ -14,7 +15,7 @@ def trial_id_of(trial: optuna.Trial | FrozenTrial) -> int:
     return trial._trial_id
 
 
-def study_id_of(study: optuna.Study) -> int:
+def study_id_of(study: optuna.Study | StudySummary) -> int:
     """A study's id in its storage."""
     return study._study_id
 
