@@ -14,7 +14,8 @@ from lightsearch.errors import ResourceUnavailable
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.mirrored import MirroredLauncher
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.storage.artifacts import Artifacts, bring, check_artifacts
+from lightsearch.storage.artifacts import Artifacts, check_artifacts
+from lightsearch.storage.study_artifacts import fetch_checkpoint
 from tests.conftest import command
 
 
@@ -141,7 +142,7 @@ def test_the_checkpoint_of_an_earlier_start_is_not_taken_for_the_best(place: Pat
         (parent / "best.ckpt").write_text(content)
     outcome = Outcome(number=0, kind=Kind.COMPLETE, attempt=2, checkpoint="trial-0000/best.ckpt")
     outcome = outcome.model_copy(update={"sha256": file_digest(there / "best.ckpt")})
-    bring(study, folder, outcome)
+    fetch_checkpoint(study, folder, outcome)
     assert (folder / "trial-0000" / "best.ckpt").read_text() == "of start 2"
 
 

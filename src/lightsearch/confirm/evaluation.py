@@ -13,9 +13,9 @@ from lightsearch.atomic_files import write_json
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, Untestable, UserError
 from lightsearch.paths import check_writable, study_folder
-from lightsearch.storage.artifacts import bring
 from lightsearch.storage.locks import storage_lock
 from lightsearch.storage.opening import open_storage
+from lightsearch.storage.study_artifacts import fetch_checkpoint
 from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.origin import ended_how
 from lightsearch.study.stored import check_has_model, declaration_of, find_study
@@ -105,7 +105,7 @@ def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = N
         how = next((ended_how(one) for one in trials if one.number == trial), "is not in the study")
         raise UserError(Mistake("--trial", trial, f"{how}; name a complete trial: the best is {complete[0].number}"))
     for one in chosen:
-        bring(study, folder, one)
+        fetch_checkpoint(study, folder, one)
         whole_checkpoint(folder, one)
     if mistakes := check_writable(folder):
         raise UserError(*mistakes)

@@ -31,9 +31,10 @@ from lightsearch.packs.packing import ONE_BY_ONE, Packing
 from lightsearch.paths import check_folder, study_folder
 from lightsearch.preflight.checks import Preflight, preflight
 from lightsearch.preflight.dry_run import dry_run
-from lightsearch.storage.artifacts import Artifacts, artifacts_of, check_artifacts, local_folder, url_of
+from lightsearch.storage.artifacts import Artifacts, check_artifacts, local_folder
 from lightsearch.storage.locks import check_server
 from lightsearch.storage.opening import open_storage
+from lightsearch.storage.study_artifacts import artifacts_of, artifacts_url
 from lightsearch.storage.urls import check_url, sqlite_file
 from lightsearch.study import origin, sampler_checks
 from lightsearch.study.trial_queue import TrialQueue
@@ -231,7 +232,7 @@ def _open(study_file: StudyFile, url: str, known: Preflight, display: Display) -
 def _remembered(url: str, name: str) -> str | None:
     """Where the study's artifacts are, if there is such a study; nothing is created."""
     file = sqlite_file(url)
-    return None if file is not None and not file.exists() else url_of(open_storage(url), name)
+    return None if file is not None and not file.exists() else artifacts_url(open_storage(url), name)
 
 
 def _connect(

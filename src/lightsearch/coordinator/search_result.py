@@ -14,7 +14,7 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Outcome
 from lightsearch.report import tables
-from lightsearch.storage.artifacts import bring
+from lightsearch.storage.study_artifacts import fetch_checkpoint
 from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.stored import check_has_model
 from lightsearch.training.rebuild import rebuild
@@ -74,7 +74,7 @@ class SearchResult:
         check_has_model(self.study)
         if self.best is None:
             raise ValueError(f"the study {self.study_file.name} has no complete trial")
-        bring(self.study, self.folder, self.best)
+        fetch_checkpoint(self.study, self.folder, self.best)
         return rebuild(self.study_file, self.best, self.folder, self.data_dir).model
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lightsearch.atomic_files import make_folder, write_text
 from lightsearch.errors import ResourceUnavailable
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job, Launcher
-from lightsearch.storage.artifacts import Artifacts, Seen, results_in
+from lightsearch.storage.artifacts import Artifacts, SentFiles, results_in
 
 SEND_SECONDS = 1.0
 """How often the new files of a trial are sent."""
@@ -26,7 +26,7 @@ class _Mirror(NamedTuple):
     artifacts: Artifacts
     attempt: int
     folder: Path
-    seen: Seen
+    seen: SentFiles
     """The files that were sent."""
     lock: threading.Lock
     """Held while files are sent."""

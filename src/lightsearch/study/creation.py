@@ -19,8 +19,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightsearch.compat.optuna_trials import study_id_of
 from lightsearch.declare.study_file import NAME_LENGTH, StudyFile
-from lightsearch.storage.artifacts import ATTR
 from lightsearch.storage.retrying import RetryingStorage
+from lightsearch.storage.study_artifacts import ATTR
 
 UNFINISHED = "~"
 """First character of a study's name until the study is complete; no name in a study file begins with it."""

@@ -1,4 +1,4 @@
-"""Trial draws: a sampler proposes and a pruner judges, in memory, so that what they object to is known beforehand."""
+"""Tries samplers and pruners on a study in memory, so that their errors are found before a search."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from optuna.trial import create_trial
 from lightsearch.declare.space import Space
 
 FINISHED = 12
-"""Finished trials that samplers and pruners look at; more than most of them begin with at random."""
+"""Finished trials that samplers and pruners look at: more than the random trials that most samplers begin with."""
 
 
 def draw(sampler: BaseSampler, space: Space, n_objectives: int) -> None:
-    """Has a sampler propose a study's first trial, and one after ``FINISHED`` others.
+    """Has a sampler propose the first trial of a study, and one after ``FINISHED`` other trials.
 
     Raises:
         Exception: whatever the sampler raises.
@@ -35,10 +35,10 @@ def draw(sampler: BaseSampler, space: Space, n_objectives: int) -> None:
 
 
 def enqueue(space: Space, params: dict[str, object]) -> None:
-    """Samples a trial of the space that has these values.
+    """Samples a trial that was enqueued with the given parameters.
 
     Raises:
-        Exception: whatever Optuna raises if it cannot.
+        Exception: whatever Optuna raises if the space does not have such parameters.
     """
     with _quietly():
         study = optuna.create_study(sampler=RandomSampler(seed=0))
@@ -47,7 +47,7 @@ def enqueue(space: Space, params: dict[str, object]) -> None:
 
 
 def judge(pruner: BasePruner, direction: Literal["maximize", "minimize"]) -> None:
-    """Asks a pruner about a trial of a few steps, beside ``FINISHED`` others.
+    """Has a pruner judge a trial of a few steps, in a study with ``FINISHED`` other trials.
 
     Raises:
         Exception: whatever the pruner raises.

@@ -1,4 +1,4 @@
-"""Samplers and pruners of Optuna, built from the study file by their own names and arguments."""
+"""Builds Optuna's samplers and pruners from a study file, which has their class names and arguments."""
 
 from __future__ import annotations
 
@@ -20,16 +20,41 @@ from lightsearch.errors import did_you_mean
 
 ARBITRARY = ConfigDict(arbitrary_types_allowed=True)
 
-HINTED = {**vars(collections.abc), "FrozenTrial": FrozenTrial, "Study": Study, "BaseDistribution": BaseDistribution}
-"""Names that Optuna's signatures use and its modules import for type checkers alone."""
+ANNOTATION_NAMES = {
+    **vars(collections.abc),
+    "FrozenTrial": FrozenTrial,
+    "Study": Study,
+    "BaseDistribution": BaseDistribution,
+}
+"""Names in annotations of Optuna's signatures that its modules import for type checkers only."""
 
 
 class SpecError(Exception):
+    """A wrong part of a sampler's or a pruner's section.
+
+    Args:
+        field: Its name in the section, such as ``init_args.seed``.
+        value: What it holds.
+        hint: What to write instead.
+    """
+
     def __init__(self, field: str, value: object, hint: str) -> None:
         self.field, self.value, self.hint = field, value, hint
 
 
 def build_from_spec(module: ModuleType, spec: OptunaSpec, space: Space, seed: int) -> Any:
+    """Builds a sampler or a pruner, and gives it the seed and the search space if it takes them.
+
+    Args:
+        module: ``optuna.samplers`` or ``optuna.pruners``.
+        spec: The class name and the arguments.
+        space: The study's space; without parameters if the study is of a function.
+        seed: The seed of a sampler.
+
+    Raises:
+        SpecError: if the name or an argument is wrong.
+        Exception: whatever the class raises.
+    """
     exported = {name: getattr(module, name) for name in module.__all__}
     known = [name for name, cls in exported.items() if isinstance(cls, type) and not inspect.isabstract(cls)]
     if spec.name not in known:
@@ -45,12 +70,12 @@ def build_from_spec(module: ModuleType, spec: OptunaSpec, space: Space, seed: in
     arguments = {name: _argument(module, name, value, space, seed) for name, value in spec.init_args.items()}
     _check_types(build, spec, arguments)
     if spec.name == "TPESampler" and (space.conditional or not space.entries):
-        # Otherwise parameters that only some trials have are sampled one by one, at random. A function may have such.
+        # By default, parameters that only some trials have are sampled one by one at random. A function may have them.
         arguments = {"multivariate": True, "group": True, **arguments}
     if "seed" in accepted:
         arguments.setdefault("seed", seed)
     if "search_space" in accepted and "search_space" not in arguments:
-        grid = space.grid() or None  # of a function nothing is known beforehand
+        grid = space.grid() or None  # the parameters of a function are not known beforehand
         if grid is None and accepted["search_space"].default is inspect.Parameter.empty:
             hint = "needs parameters that every trial has; use BruteForceSampler"
             if not space.entries:
@@ -59,13 +84,13 @@ def build_from_spec(module: ModuleType, spec: OptunaSpec, space: Space, seed: in
         if grid is not None:
             arguments["search_space"] = grid
     with warnings.catch_warnings():
-        # The study file names it, so that it may change in a later version of Optuna is no news.
+        # The user has chosen it, and need not be warned that a later version of Optuna may change it.
         warnings.simplefilter("ignore", ExperimentalWarning)
         return build(**arguments)
 
 
 def _argument(module: ModuleType, name: str, value: object, space: Space, seed: int) -> object:
-    """An argument; a table with the name of a sampler, or of a pruner, is built."""
+    """An argument. A table that names a sampler or a pruner is built."""
     if isinstance(value, dict) and isinstance(value.get("name"), str) and hasattr(module, value["name"]):
         try:
             return build_from_spec(module, OptunaSpec.model_validate(value), space, seed)
@@ -76,21 +101,21 @@ def _argument(module: ModuleType, name: str, value: object, space: Space, seed: 
     return value
 
 
-def _words(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint)
-
-
 def _check_types(build: Any, spec: OptunaSpec, arguments: dict[str, Any]) -> None:
-    """Compares arguments with the types that the signature asks for, since few samplers do."""
+    """Checks arguments against the annotations of the signature, since few samplers check them."""
     try:
-        hints = get_type_hints(build.__init__, localns=HINTED)
-    except NameError:  # of a later version of Optuna; the trial draws find most of it as well
+        hints = get_type_hints(build.__init__, localns=ANNOTATION_NAMES)
+    except NameError:  # a later version of Optuna uses other names; trying the sampler finds most mistakes as well
         hints = {}
     for name, value in arguments.items():
         try:
             TypeAdapter(hints.get(name, Any), config=ARBITRARY).validate_python(value, strict=True)
         except ValidationError:
-            hint = f"{spec.name} takes {_words(inspect.signature(build).parameters[name].annotation)} for {name}"
+            hint = f"{spec.name} takes {_type_name(inspect.signature(build).parameters[name].annotation)} for {name}"
             raise SpecError(f"init_args.{name}", spec.init_args[name], hint) from None
         if name.startswith("n_") and isinstance(value, int) and value < 0:
             raise SpecError(f"init_args.{name}", value, "is a number of trials or steps; write 0 or more")
+
+
+def _type_name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)

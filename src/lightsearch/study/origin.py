@@ -1,9 +1,9 @@
-"""Whose a study's trials are: lightsearch's own, or another program's that works on the same study.
+"""Which program ran a trial: lightsearch, or another program that works on the same study.
 
-There is one rule. A trial that another program ran (``study.optimize``, say) counts towards the study's total, for the
-sampler and the pruner, and in tables. It never leads: there is nothing of it that could be tested or trained again
-under the study's declaration. The best trial, the leaders, the front and what is concluded from them are those of
-lightsearch's own trials. In a study that lightsearch did not make all trials are alike.
+There is one rule. A trial that another program ran (with ``study.optimize``, for example) counts towards the study's
+total; samplers, pruners and tables use it. It is never a leader: lightsearch has no checkpoint of it, and cannot test
+it or train it again as the study declares. The best trial, the leaders, the Pareto front and the conclusions from them
+are those of lightsearch's own trials. In a study that lightsearch did not make all trials are treated alike.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ KINDS = tuple(Kind)
 
 
 def outcome_of(trial: FrozenTrial) -> Outcome | None:
-    """The outcome that lightsearch told with a trial; None if it has not ended, or another program ended it.
+    """The outcome that lightsearch recorded; None if the trial has not ended, or another program ended it.
 
-    Another program may keep attributes of the same names, or add a copy of a trial of another study.
+    Another program may use attributes of the same names, or add a copy of a trial of another study.
     """
-    if not _told(trial):
+    if not _is_recorded(trial):
         return None
     try:
         return Outcome(kind=Kind(trial.user_attrs["kind"]), params=trial.params, **trial.user_attrs["result"])
@@ -38,13 +38,13 @@ def outcome_of(trial: FrozenTrial) -> Outcome | None:
 
 
 def is_foreign(trial: FrozenTrial) -> bool:
-    """Whether another program ended a trial, or runs it. Quick: every picture of a search asks it of every trial."""
+    """Whether another program ended a trial, or runs it. It is fast: displays ask it of every trial."""
     attrs = trial.user_attrs
     if trial.state is TrialState.WAITING:
         return False
     if trial.state not in FINISHED:
-        return "owner" not in attrs and not _told(trial)
-    return not _told(trial)
+        return "owner" not in attrs and not _is_recorded(trial)
+    return not _is_recorded(trial)
 
 
 def ended_how(trial: FrozenTrial) -> str:
@@ -55,33 +55,28 @@ def ended_how(trial: FrozenTrial) -> str:
     return "has not ended" if outcome is None else f"ended as {outcome.kind}"
 
 
-def _told(trial: FrozenTrial) -> bool:
-    """Whether lightsearch told how the trial ended."""
-    kind, result = trial.user_attrs.get("kind"), trial.user_attrs.get("result")
-    return kind in KINDS and isinstance(result, dict) and result.get("number") == trial.number
-
-
 def may_lead(trials: Sequence[FrozenTrial], attrs: Mapping[str, Any]) -> list[FrozenTrial]:
-    """The trials that can be the best, and that conclusions are drawn from.
+    """The trials that can be leaders, and that conclusions are drawn from.
 
     Args:
         trials: All trials of a study.
         attrs: The study's user attributes, which say whether lightsearch made it.
     """
-    return [trial for trial in trials if not is_foreign(trial)] if _made_here(attrs) else list(trials)
+    return [trial for trial in trials if not is_foreign(trial)] if _is_made_here(attrs) else list(trials)
 
 
 class Others(NamedTuple):
     """The trials of other programs."""
 
     trials: int
+    """How many."""
     counted: int
-    """Those that count towards the study's total: complete and pruned ones."""
+    """How many of them count towards the study's total: complete and pruned ones."""
     best: FrozenTrial | None
     """The best of them, by the first objective."""
 
     def text(self, metric: str) -> str:
-        """Who they are, in a sentence."""
+        """How many they are and which is the best, in a sentence."""
         many = "1 trial comes" if self.trials == 1 else f"{self.trials:,} trials come"
         best = ""
         if self.best is not None:
@@ -91,7 +86,7 @@ class Others(NamedTuple):
 
     @property
     def rule(self) -> str:
-        """What follows for them."""
+        """What lightsearch does with them, in a sentence."""
         return (
             f"The sampler learns from them, and {self.counted:,} {'counts' if self.counted == 1 else 'count'} towards "
             "--n-trials, but they never lead: lightsearch has no checkpoint and no outcome of theirs."
@@ -106,21 +101,28 @@ def others(trials: Sequence[FrozenTrial], attrs: Mapping[str, Any], directions: 
         attrs: The study's user attributes.
         directions: ``maximize`` or ``minimize``, for each objective.
     """
-    foreign = [trial for trial in trials if is_foreign(trial)] if _made_here(attrs) else []
+    foreign = [trial for trial in trials if is_foreign(trial)] if _is_made_here(attrs) else []
     if not foreign:
         return None
     best = pareto.ranked(foreign, directions)
     return Others(len(foreign), sum(trial.state in FINISHED for trial in foreign), best[0] if best else None)
 
 
-def _made_here(attrs: Mapping[str, Any]) -> bool:
-    return isinstance(attrs.get("fingerprint"), dict)
-
-
 def note(study: optuna.Study) -> str | None:
-    """What is to be known of the trials of other programs, in a line; None if there are none."""
+    """What a user should know about the trials of other programs, in one line; None if there are none."""
     directions = ["minimize" if direction.name == "MINIMIZE" else "maximize" for direction in study.directions]
     found = others(study.get_trials(deepcopy=False), study.user_attrs, directions)
     if found is None:
         return None
     return f"{found.text(as_list(study.user_attrs.get('metric') or 'value')[0])} {found.rule}"
+
+
+def _is_recorded(trial: FrozenTrial) -> bool:
+    """Whether lightsearch recorded how the trial ended."""
+    kind, result = trial.user_attrs.get("kind"), trial.user_attrs.get("result")
+    return kind in KINDS and isinstance(result, dict) and result.get("number") == trial.number
+
+
+def _is_made_here(attrs: Mapping[str, Any]) -> bool:
+    """Whether lightsearch made a study."""
+    return isinstance(attrs.get("fingerprint"), dict)

@@ -1,7 +1,7 @@
-"""Where a study's results come from: the source of its classes, and the device; what of that has changed is said.
+"""Where a study's results come from: the source code of its classes, and the device. Changes are reported.
 
-It is noticed and not refused: a digest cannot tell a comment from a layer, and a comment that is edited should not end
-a study. Who changed a layer gives the study another name.
+They are not refused: a digest does not distinguish a comment from a layer, and editing a comment should not end a
+study. A user who changes a layer gives the study another name.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from lightsearch.atomic_files import file_digest
 from lightsearch.declare.sections import ClassSpec
 
 LIBRARIES = [Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
-"""What lies here is known by its version."""
+"""Modules in these folders are identified by their versions, not by their source code."""
 
 
 def noticed(declared: dict[str, Any], accelerators: int) -> dict[str, Any]:
-    """What may change within a study and is said when it does; its classes are imported.
+    """What may change within a study, and is reported when it does. The study's classes are imported.
 
     Args:
         declared: The study file's content.
-        accelerators: GPUs that trials may take.
+        accelerators: How many GPUs trials may use.
+
+    Returns:
+        ``accelerator`` (as the Trainer takes it), ``device`` (``cuda`` or ``cpu``) and ``sources`` (see ``sources``).
     """
     trainer = declared.get("trainer")
     accelerator = trainer.get("accelerator", "auto") if isinstance(trainer, dict) else "auto"
@@ -35,7 +38,7 @@ def noticed(declared: dict[str, Any], accelerators: int) -> dict[str, Any]:
 
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What differs between two answers of ``noticed``, a line each; what one of them does not know does not."""
+    """What differs between two results of ``noticed``, one line each. Keys that one of them lacks are not compared."""
     lines = [
         f"{key}: {before[key]} before, {now[key]} now"
         for key in ("accelerator", "device")
@@ -46,7 +49,7 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def changed_sources(attrs: dict[str, Any]) -> list[str]:
-    """What a study's classes are made of and was not when it was last searched, a line each; they are imported.
+    """What has changed in the source code of a study's classes since the last search, one line each. They are imported.
 
     Args:
         attrs: The study's user attributes.
@@ -56,27 +59,34 @@ def changed_sources(attrs: dict[str, Any]) -> list[str]:
 
 
 def sources(declared: dict[str, Any]) -> dict[str, str]:
-    """Digests of what the study's classes, or its function, are made of.
+    """Digests of the source code of the study's classes, or of its function.
 
-    By the names of modules: those of the classes and of their bases, and what they import of the user's own. Of a class
-    that is in no file, a notebook's, by its name: it is digested as it is compiled.
+    Keys are names of modules: those of the classes, of their base classes, and of the user's own modules that these
+    import. A class that is in no file, such as a notebook's, has its own name as key and the digest of its compiled
+    code.
+
+    Args:
+        declared: The study file's content.
+
+    Returns:
+        SHA-256 digests, hexadecimal, by name.
     """
     found: dict[str, str] = {}
-    for named in _named(declared):
-        for part in named.__mro__ if isinstance(named, type) else [named]:
+    for declared_object in _named(declared):
+        for part in declared_object.__mro__ if isinstance(declared_object, type) else [declared_object]:
             _add(part, found)
     return found
 
 
 def _named(declared: dict[str, Any]) -> Iterator[Any]:
-    """The classes, or the function, that a study file names, as far as they are there."""
+    """The classes, or the function, that a study file names, as far as they can be imported."""
     from lightsearch.declare.classes import find_class, find_function
 
     for section in ("model", "data"):
         try:
             if section in declared:
                 yield find_class(ClassSpec.model_validate(declared[section]), section)
-        except Exception:  # whatever a module raises as it is imported, or is wrong with its name, is said elsewhere
+        except Exception:  # the preflight reports what a module raises, and what is wrong with a name
             continue
     with contextlib.suppress(Exception):
         if isinstance(path := declared.get("objective"), str):
@@ -84,7 +94,7 @@ def _named(declared: dict[str, Any]) -> Iterator[Any]:
 
 
 def _add(part: Any, found: dict[str, str]) -> None:
-    """Adds the module of a class or of a function, and those that it imports from."""
+    """Adds the module of a class or of a function, and the modules that it imports from."""
     module = part if isinstance(part, ModuleType) else sys.modules.get(str(getattr(part, "__module__", "")))
     file = getattr(module, "__file__", None)
     if isinstance(part, type | FunctionType) and (part.__module__ == "__main__" or "<locals>" in part.__qualname__):
@@ -102,12 +112,13 @@ def _is_library(module: ModuleType) -> bool:
 
 
 def _add_compiled(part: type | FunctionType, found: dict[str, str]) -> None:
+    """Adds a class or a function that is in no file, by its compiled code."""
     name = f"{part.__module__}.{part.__qualname__}"
     if name in found:
         return
     found[name] = ""  # it may refer to itself
     functions = [part] if isinstance(part, FunctionType) else []
-    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())  # each version compiles in its own way
+    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())  # each version of Python compiles differently
     for key, value in sorted(vars(part).items()) if isinstance(part, type) else ():
         inner = getattr(value, "__func__", getattr(value, "fget", value))
         if isinstance(inner, FunctionType):
@@ -126,7 +137,7 @@ def _add_compiled(part: type | FunctionType, found: dict[str, str]) -> None:
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
-    """A function's code, and that of the functions within."""
+    """A function's code, and the code of its inner functions."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

@@ -1,4 +1,4 @@
-"""What is wrong with a declared sampler or pruner, found by trial draws before anything is stored."""
+"""What is wrong with a declared sampler or pruner, found by trying them before anything is stored."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from lightsearch.study.optuna_objects import SpecError, build_from_spec
 from lightsearch.study.samplers import ENUMERATING, SeededSampler
 
 MOST_POINTS = 1_000_000
-"""Points of a grid, or values of one parameter, that a sampler that enumerates lists at once."""
+"""How many points of a grid, or values of one parameter, a sampler that enumerates may list at once."""
 
 UNKNOWN = {"x": {"int": [0, 7]}, "y": {"int": [0, 7]}}
-"""What the sampler of a function is tried on, whose own space is known once it runs."""
+"""The space on which the sampler of a function is tried: the function's own is not known before it runs."""
 
 
 def check(declared: dict[str, Any]) -> list[Mistake]:
-    """What is wrong with the sampler and the pruner: they are built, and asked for a trial of the study in memory.
+    """What is wrong with the sampler and the pruner. They are built, and run on a study in memory.
 
     Args:
-        declared: The study file as it is written; a section whose form is wrong is left to its own validation.
+        declared: The study file's content. A section with a wrong form is skipped, since validation reports it.
     """
     mistakes = []
     for field, module in (("sampler", optuna.samplers), ("pruner", optuna.pruners)):
@@ -37,13 +37,13 @@ def check(declared: dict[str, Any]) -> list[Mistake]:
             spec = OptunaSpec.model_validate(declared.get(field, StudyFile.model_fields[field].default))
         except ValidationError:
             continue
-        if (error := _tried(module, spec, declared)) is not None:
+        if (error := _error_of(module, spec, declared)) is not None:
             mistakes.append(_mistake(field, module, spec, declared, error))
     return mistakes
 
 
-def _tried(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) -> Exception | None:
-    """What a sampler or a pruner raises when it is built and asked."""
+def _error_of(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) -> Exception | None:
+    """What a sampler or a pruner raises when it is built and run; None if nothing."""
     space, metric = _space(declared), declared.get("metric")
     n_objectives = len(metric) if isinstance(metric, list) and metric else 1
     of_function = declared.get("objective") is not None
@@ -70,7 +70,7 @@ def _tried(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) -> Ex
 
 
 def _eager(spec: OptunaSpec) -> OptunaSpec:
-    """The same sampler, which begins after a few trials, so that they suffice to see it at work."""
+    """The same sampler with few random trials at the start, so that a few trials reach its own proposals."""
     startup = spec.init_args.get("n_startup_trials", 0)
     if type(startup) is not int or startup <= draws.FINISHED:
         return spec
@@ -78,7 +78,7 @@ def _eager(spec: OptunaSpec) -> OptunaSpec:
 
 
 def _mistake(field: str, module: ModuleType, spec: OptunaSpec, declared: dict[str, Any], error: Exception) -> Mistake:
-    """What was raised, in a line that names the argument that is to blame."""
+    """An error of a sampler or a pruner, in one line that names the argument that causes it."""
     if isinstance(error, SpecError):
         return Mistake(f"{field}.{error.field}", error.value, error.hint)
     if isinstance(error, ImportError):
@@ -90,7 +90,7 @@ def _mistake(field: str, module: ModuleType, spec: OptunaSpec, declared: dict[st
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     for name, value in spec.init_args.items():
         others = {key: other for key, other in spec.init_args.items() if key != name}
-        without = _tried(module, spec.model_copy(update={"init_args": others}), declared)
+        without = _error_of(module, spec.model_copy(update={"init_args": others}), declared)
         if str(without) != str(error):
             return Mistake(f"{field}.init_args.{name}", value, f"{spec.name} says: {reason}")
     if spec.init_args:
@@ -99,7 +99,7 @@ def _mistake(field: str, module: ModuleType, spec: OptunaSpec, declared: dict[st
 
 
 def _check_values(spec: OptunaSpec, space: Space) -> None:
-    """Compares values of parameters that a sampler is given with the space."""
+    """Checks parameter values in a sampler's arguments against the space."""
     if spec.name in ENUMERATING:
         _check_countable(spec, space)
     for argument in ("search_space", "fixed_params", "x0"):
@@ -117,6 +117,7 @@ def _check_values(spec: OptunaSpec, space: Space) -> None:
 
 
 def _check_countable(spec: OptunaSpec, space: Space) -> None:
+    """Refuses a space that a sampler cannot enumerate: it has no steps, or too many points."""
     if "search_space" in spec.init_args:
         return
     total = 1
@@ -135,7 +136,7 @@ def _check_countable(spec: OptunaSpec, space: Space) -> None:
 
 
 def _space(declared: dict[str, Any]) -> Space | None:
-    """The study's space; None if its form is wrong, which is reported elsewhere."""
+    """The study's space; None if its form is wrong, which validation reports."""
     try:
         return Space.model_validate(declared.get("space", {}))
     except ValidationError:
