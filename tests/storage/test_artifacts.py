@@ -33,16 +33,16 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def test_what_is_sent_is_what_is_fetched(url: str, tmp_path: Path) -> None:
-    here, there, seen = tmp_path / "here", tmp_path / "there", {}
+    here, there, sent_files = tmp_path / "here", tmp_path / "there", {}
     (here / "csv_logs").mkdir(parents=True)
     (here / "last.ckpt").write_text("weights")
     (here / "csv_logs" / "metrics.csv").write_text("epoch\n0\n")
     (here / ".worker.lock").write_text("not theirs")
     artifacts = Artifacts(url)
-    artifacts.send("trial-0003", 1, here, seen)
+    artifacts.send("trial-0003", 1, here, sent_files)
     (here / "last.ckpt").write_text("better weights")
     (here / "csv_logs" / "metrics.csv").unlink()
-    artifacts.send("trial-0003", 1, here, seen)
+    artifacts.send("trial-0003", 1, here, sent_files)
     Artifacts(url).fetch("trial-0003", 1, there)
     assert files(there) == {"last.ckpt": "better weights"} == files(here)
     assert Artifacts(url).with_checkpoints() == {3}
@@ -146,16 +146,16 @@ def test_the_checkpoint_of_an_earlier_start_is_not_taken_for_the_best(place: Pat
     assert (folder / "trial-0000" / "best.ckpt").read_text() == "of start 2"
 
 
-def test_a_place_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
+def test_a_url_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert check_artifacts(f"file://{tmp_path}/new") == []
     assert os.listdir(tmp_path / "new") == []  # noqa: PTH208
-    for place, hint in (
+    for url, hint in (
         (f"file://{tmp_path}/file/below", "NotADirectory"),
         ("s4://bucket", "Protocol not known"),
         ("ftp://me:secret@host/x", "password"),
     ):
-        (mistake,) = check_artifacts(place)
+        (mistake,) = check_artifacts(url)
         assert hint in str(mistake)
         assert "secret" not in str(mistake)
         assert "\n" not in str(mistake)
@@ -169,7 +169,7 @@ def test_a_search_on_another_machine_goes_on_with_what_was_sent(place: Path, tmp
     options += ("--set", "trainer.max_epochs=4", "--set", "keep_top_k=2", "--pack", "off")
     first = command("run", *options, "--n-trials", 3, "--artifacts", f"{tmp_path}/bucket", cwd=place)
     assert first.returncode == 0, first.stderr
-    second = command("run", *options, "--n-trials", 6, cwd=other)  # the place is remembered
+    second = command("run", *options, "--n-trials", 6, cwd=other)  # the URL is remembered
     assert second.returncode == 0, second.stderr
     (bucket,) = (tmp_path / "bucket").iterdir()
     kept = {path.parent.parent.name for path in bucket.glob("trial-*/*/*.ckpt")}

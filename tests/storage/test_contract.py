@@ -1,4 +1,4 @@
-"""What a study needs of its storage, on every storage that there is: the same tests on SQLite and on PostgreSQL."""
+"""What a study requires of its storage: the same tests on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def _work(url: str, folder: Path, barrier: Any, n_trials: int) -> None:
     """A process that opens the storage together with others, and works on one study with them."""
     barrier.wait()
     queue = open_queue(digits(), folder, url)
-    while (due := queue.ask(n_trials)) is not NoTrialReason.NONE:
-        if isinstance(due, TrialAssignment):
+    while (answer := queue.ask(n_trials)) is not NoTrialReason.NONE:
+        if isinstance(answer, TrialAssignment):
             time.sleep(0.1)  # it trains; meanwhile the others ask
-            complete(queue, due, 0.1)
+            complete(queue, answer, 0.1)
 
 
 class StorageContract:
@@ -43,7 +43,7 @@ class StorageContract:
     folder: Path
 
     def queue(self, *overrides: str) -> TrialQueue:
-        """A coordinator's view of the study, as one more process would have it."""
+        """The study as one more coordinator opens it."""
         return open_queue(digits(*overrides), self.folder, self.url)
 
     def test_the_budget_is_the_studys_total(self) -> None:
@@ -248,11 +248,11 @@ class StorageContract:
 
 class TestSQLite(StorageContract):
     @pytest.fixture(autouse=True)
-    def _place(self, tmp_path: Path) -> None:
+    def _database(self, tmp_path: Path) -> None:
         self.folder, self.url = tmp_path, f"sqlite:///{tmp_path}/studies.db"
 
 
 class TestPostgreSQL(StorageContract):
     @pytest.fixture(autouse=True)
-    def _place(self, tmp_path: Path, server: postgresql.Server) -> None:
+    def _database(self, tmp_path: Path, server: postgresql.Server) -> None:
         self.folder, self.url = tmp_path, server.database(f"test-{uuid.uuid4().hex}")

@@ -81,8 +81,8 @@ def test_a_server_that_cannot_be_reached_is_one_line(where: str, monkeypatch: py
         listening.bind(("127.0.0.1", 0))
         if where == "says nothing":
             listening.listen()
-        place = "db.invalid" if where == "has no such name" else f"127.0.0.1:{listening.getsockname()[1]}"
-        url = f"postgresql+psycopg://me:hunter2@{place}/studies"
+        address = "db.invalid" if where == "has no such name" else f"127.0.0.1:{listening.getsockname()[1]}"
+        url = f"postgresql+psycopg://me:hunter2@{address}/studies"
         (mistake,) = check_server(url)
         with pytest.raises(UserError) as refused:
             open_storage(url)
@@ -168,8 +168,8 @@ def test_a_password_is_kept_out_of_what_drivers_and_trials_say() -> None:
         error = sqlalchemy.exc.OperationalError("select 1", {}, Exception(f"no connection with password {spelling}"))
         reason = StorageFailed(error)
         assert str(reason) == "the storage: no connection with password ***"
-        told = describe(RuntimeError(f"me:{spelling}@db.example")).model_dump_json()
-        assert "hunter" not in told
+        text = describe(RuntimeError(f"me:{spelling}@db.example")).model_dump_json()
+        assert "hunter" not in text
 
 
 def test_an_at_sign_in_a_password_is_a_mistake_with_a_hint() -> None:

@@ -1,4 +1,4 @@
-"""A study comes into being whole, wherever its maker is killed."""
+"""A study is created as a whole, wherever its process is killed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,12 @@ from lightsearch.study.trial_queue import TrialQueue
 from tests.conftest import FACTS, digits, open_queue
 
 EVERY = pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "every one"])
-"""Which of the writes are ended by a kill."""
-SEVERAL = ("metric=['val_acc', 'parameters']", "direction=['maximize', 'minimize']", "enqueue=[{hidden_size=32}]")
+"""Which of the writes the process is killed at."""
+TWO_OBJECTIVES = (
+    "metric=['val_acc', 'parameters']",
+    "direction=['maximize', 'minimize']",
+    "enqueue=[{hidden_size=32}]",
+)
 
 
 def ask(queue: TrialQueue) -> TrialAssignment:
@@ -41,7 +45,7 @@ def tell(queue: TrialQueue, assigned: TrialAssignment, kind: Kind) -> None:
 
 
 def killed_at(commit: int, study_file: StudyFile, folder: Path) -> bool:
-    """Opens the study in a process of its own that is killed at its n-th commit; whether it came to that."""
+    """Opens the study in a process that is killed at its n-th commit; returns whether there were that many."""
     process = multiprocessing.get_context("fork").Process(target=_open_until, args=(commit, study_file, folder))
     process.start()
     process.join()
@@ -63,7 +67,7 @@ def _open_until(commit: int, study_file: StudyFile, folder: Path) -> None:
 
 
 def opened(study_file: StudyFile, folder: Path, storage: RetryingStorage | None = None) -> TrialQueue:
-    """The study as a search opens it, of a storage whose tables are there."""
+    """The study as a search opens it, in a storage whose tables exist."""
     url = f"sqlite:///{folder}/studies/studies.db"
     queue = TrialQueue(study_file, storage or attach_storage(url), url, folder / "studies" / study_file.name)
     queue.open(FACTS)
@@ -71,9 +75,9 @@ def opened(study_file: StudyFile, folder: Path, storage: RetryingStorage | None 
 
 
 @EVERY
-def test_a_study_whose_maker_was_killed_at_any_of_its_writes_is_made_by_the_next(tmp_path: Path, stride: int) -> None:
+def test_a_study_whose_process_was_killed_at_any_write_is_created_by_the_next(tmp_path: Path, stride: int) -> None:
     (tmp_path / "studies").mkdir()
-    empty, study_file, commit = tmp_path / "empty.db", digits(*SEVERAL), 1 - stride
+    empty, study_file, commit = tmp_path / "empty.db", digits(*TWO_OBJECTIVES), 1 - stride
     open_storage(f"sqlite:///{empty}").remove_session()
     while True:
         commit += stride
@@ -100,7 +104,7 @@ def test_declared_anew_it_is_the_old_one_or_the_new_one_wherever_that_is_killed(
     tell(queue, failed, Kind.USER_ERROR)
     queue.storage.remove_session()
     shutil.copytree(tmp_path / "studies", tmp_path / "before")
-    study_file, commit = digits(*SEVERAL, "space.model={hidden_size={choice=[32, 64]}}"), 1 - stride
+    study_file, commit = digits(*TWO_OBJECTIVES, "space.model={hidden_size={choice=[32, 64]}}"), 1 - stride
     while True:
         commit += stride
         shutil.rmtree(tmp_path / "studies")
@@ -121,27 +125,27 @@ def test_a_study_without_a_finished_trial_is_declared_anew_and_the_old_one_kept(
     queue = open_queue(digits(), tmp_path)
     tell(queue, ask(queue), Kind.USER_ERROR)
     tell(queue, ask(queue), Kind.INTERRUPTED)
-    mended = TrialQueue(digits("direction=minimize"), queue.storage, queue.url, queue.folder)
-    assert mended.open(FACTS) == [
+    changed = TrialQueue(digits("direction=minimize"), queue.storage, queue.url, queue.folder)
+    assert changed.open(FACTS) == [
         "direction: 'maximize' in the study, 'minimize' in the file",
         "no trial had finished, so the study begins anew; what had begun is kept as the study digits.before-1",
     ]
-    assert mended.study.direction is optuna.study.StudyDirection.MINIMIZE
-    assert mended.study.trials == []
-    assert mended.study.user_attrs["replaces"] == "digits.before-1"
+    assert changed.study.direction is optuna.study.StudyDirection.MINIMIZE
+    assert changed.study.trials == []
+    assert changed.study.user_attrs["replaces"] == "digits.before-1"
     kept = optuna.load_study(study_name="digits.before-1", storage=queue.storage)
     assert [trial.state.name for trial in kept.trials] == ["FAIL", "WAITING"]
     # and again, with another one
-    tell(mended, ask(mended), Kind.DIVERGED)
+    tell(changed, ask(changed), Kind.DIVERGED)
     open_queue(digits("trainer.max_epochs=3"), tmp_path)
     assert creation.study_names(queue.storage) == ["digits", "digits.before-1", "digits.before-2"]
 
 
 def test_one_that_has_not_begun_leaves_nothing(tmp_path: Path) -> None:
     queue = open_queue(digits("enqueue=[{hidden_size=32}]"), tmp_path)
-    mended = open_queue(digits("enqueue=[{hidden_size=64}]", "seed=7"), tmp_path)
+    changed = open_queue(digits("enqueue=[{hidden_size=64}]", "seed=7"), tmp_path)
     assert creation.study_names(queue.storage) == ["digits"]
-    assert ask(mended).params["hidden_size"] == 64
+    assert ask(changed).params["hidden_size"] == 64
 
 
 def test_finished_trials_and_running_ones_of_others_prevent_it(tmp_path: Path) -> None:

@@ -45,15 +45,15 @@ def test_the_front_is_that_of_the_definition(directions: list[str]) -> None:
     assert firsts == sorted(firsts, reverse=directions[0] == "maximize")
 
 
-@pytest.mark.parametrize("place", [1, 2], ids=["last but one", "last"])
-def test_the_front_is_that_of_the_definition_where_latencies_have_spreads(place: int) -> None:
-    rng = random.Random(place)
+@pytest.mark.parametrize("position", [1, 2], ids=["last but one", "last"])
+def test_the_front_is_that_of_the_definition_where_latencies_have_spreads(position: int) -> None:
+    rng = random.Random(position)
     directions = ["maximize", "minimize", "minimize"]
     study = optuna.create_study(directions=directions)
     for _ in range(80):
         values = [float(rng.randint(0, 4)) for _ in directions]
         spreads = [0.0] * 3
-        values[place], spreads[place] = rng.uniform(1, 4), rng.choice([0.1, 0.5, 1.5])
+        values[position], spreads[position] = rng.uniform(1, 4), rng.choice([0.1, 0.5, 1.5])
         study.add_trial(create_trial(values=values, user_attrs={"spreads": spreads}))
     found = pareto.non_dominated(study.trials, directions)
     assert {trial.number for trial in found} == brute_force(study.trials, directions)

@@ -16,7 +16,7 @@ SMALL = "space={model={hidden_size={choice=[16, 32]}}, data={batch_size={int=[32
 
 
 def params(study_file: StudyFile, counts: list[int]) -> list[dict[str, Any]]:
-    """What is proposed over several runs of so many trials each, every run with a sampler made anew."""
+    """The parameters that are proposed in several runs, each with a new sampler and the given number of trials."""
     storage = optuna.storages.InMemoryStorage()
     optuna.create_study(storage=storage, study_name="s", direction="maximize")
     for count in counts:

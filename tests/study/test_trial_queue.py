@@ -59,9 +59,9 @@ def test_a_trial_that_cannot_be_sampled_is_given_back(tmp_path: Path, error: Bas
         assert str(raised.value) == "sampler RandomSampler proposes no trial: no second"
     (trial,) = queue.study.trials
     assert (trial.state.name, list(trial.params)) == ("WAITING", ["hidden_size"])
-    mended = ask(open_queue(study_file, tmp_path), 9)
-    assert mended.number == trial.number
-    assert mended.params == expected  # and not the rest of it drawn from the beginning
+    again = ask(open_queue(study_file, tmp_path), 9)
+    assert again.number == trial.number
+    assert again.params == expected  # and not the rest of it drawn from the beginning
 
 
 def test_one_that_waited_keeps_what_it_had(tmp_path: Path) -> None:
