@@ -1,17 +1,16 @@
+"""Trials are assigned once each, sampled or given back."""
+
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 
-from lightsearch.errors import ResourceUnavailable, UserError
+from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
-from lightsearch.study.leaders import leaders
-from lightsearch.study.origin import outcome_of
-from lightsearch.study.stored import differences, find_study
 from lightsearch.study.trial_queue import TrialQueue
-from tests.conftest import FACTS, digits, open_queue
+from tests.conftest import digits, open_queue
 
 
 def ask(queue: TrialQueue, n_trials: int) -> TrialAssignment:
@@ -87,61 +86,3 @@ def test_one_that_another_program_enqueued_with_what_cannot_be_sampled_fails(tmp
     assert (trial.state.name, trial.user_attrs["kind"]) == ("FAIL", "user_error")
     assert "wide" in trial.user_attrs["result"]["error"]["message"]
     assert ask(queue, 9).number == 1
-
-
-def test_a_changed_study_is_refused_with_a_diff(tmp_path: Path) -> None:
-    queue = open_queue(digits(), tmp_path)
-    complete(queue, ask(queue, 1), 0.5)
-    with pytest.raises(UserError) as refused:
-        open_queue(digits("trainer.max_epochs=7", "direction=minimize"), tmp_path)
-    lines = [str(line).strip() for line in refused.value.mistakes]
-    assert "trainer.max_epochs: 20 in the study, 7 in the file" in lines
-    assert "direction: 'maximize' in the study, 'minimize' in the file" in lines
-    assert "--name digits-2" in lines[-1]
-    assert len(queue.study.trials) == 1
-
-
-def test_changed_data_are_refused(tmp_path: Path) -> None:
-    queue = open_queue(digits(), tmp_path)
-    complete(queue, ask(queue, 1), 0.5)
-    with pytest.raises(UserError, match="split abc in the study, xyz in the files"):
-        open_queue(digits(), tmp_path, facts={**FACTS, "data": {"split_hash": "xyz"}})
-
-
-def test_a_changed_sampler_is_logged(tmp_path: Path) -> None:
-    queue = open_queue(digits(), tmp_path)
-    changed = queue.__class__(digits("sampler.name=RandomSampler"), queue.storage, queue.url, queue.folder)
-    assert changed.open(FACTS) == ["sampler.name: 'TPESampler' in the study, 'RandomSampler' in the file"]
-    assert changed.study.user_attrs["changes"][0]["changes"]
-    assert changed.open(FACTS) == []
-
-
-def test_the_same_name_in_another_storage_does_not_share_the_folder(tmp_path: Path) -> None:
-    queue = open_queue(digits(), tmp_path)
-    (queue.folder / "trial-0000").mkdir(parents=True)
-    with pytest.raises(UserError, match="trials of a study in another storage"):
-        open_queue(digits(), tmp_path, f"sqlite:///{tmp_path}/other.db")
-
-
-def test_the_best_comes_first_and_of_equals_the_earlier(tmp_path: Path) -> None:
-    queue = open_queue(digits(), tmp_path)
-    for value in (0.5, 0.9, 0.9, 0.1):
-        complete(queue, ask(queue, 9), value)
-    queue.tell(ask(queue, 9), Outcome(number=4, kind=Kind.PRUNED, value=0.95))
-    trials = queue.study.trials
-    assert [outcome.number for outcome in leaders(trials, "maximize")] == [1, 2, 0, 3]
-    assert [outcome.number for outcome in leaders(trials, "minimize", 2)] == [3, 0]
-    assert outcome_of(trials[4]) is not None
-
-
-def test_an_unknown_study_lists_the_ones_there_are(tmp_path: Path) -> None:
-    queue = open_queue(digits(), tmp_path)
-    with pytest.raises(UserError, match="there are: digits"):
-        find_study(queue.storage, "digit")
-
-
-def test_differences() -> None:
-    assert differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 1}, "d": 3}) == [
-        "c: 2 in the study, nothing in the file",
-        "d: nothing in the study, 3 in the file",
-    ]

@@ -91,6 +91,7 @@ def _with_retries(method: Callable[..., Any]) -> Callable[..., Any]:
     return request
 
 
+# Every method, private ones too: the cache that Optuna puts around a storage calls them.
 for _class in (RDBStorage, DatabaseStorage, RowReadingStorage, CorrectingStorage):
     for _name, _method in vars(_class).items():
         if inspect.isfunction(_method) and not _name.startswith("__") and _name != "remove_session":
