@@ -1,1 +1,1 @@
-"""What a person types in a clone (``python -m search.run``): each file forwards to its command in ``lightsearch.cli``."""
+"""What a person types in a clone: ``python -m search.run``. Files forward to their commands in ``lightsearch.cli``."""

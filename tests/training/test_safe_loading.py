@@ -96,7 +96,8 @@ def test_states_of_harmless_types_are_loaded_as_they_were(tmp_path: Path) -> Non
 
 
 def test_what_could_not_be_loaded_again_is_refused_when_it_is_written(tmp_path: Path) -> None:
-    with pytest.raises(NotLoadable, match=r"holds tests\.training\.test_safe_loading\.Colour, which cannot be loaded") as refused:
+    holds = r"holds tests\.training\.test_safe_loading\.Colour, which cannot be loaded"
+    with pytest.raises(NotLoadable, match=holds) as refused:
         train(tmp_path / "fit", Remembering())
     error = describe(refused.value)
     assert error.certain  # every other trial would end likewise
