@@ -47,22 +47,20 @@ class Policy(NamedTuple):
     """The state that Optuna is told; WAITING: the trial is continued from its checkpoint."""
     counts: bool
     """Whether the trial counts towards ``--n-trials``."""
-    retried: bool
-    """Whether the same trial is started again from its last checkpoint, a bounded number of times."""
     stops_search: bool
     """Whether a few of them in a row stop the search: they tell of the code, not of the trial's parameters."""
 
 
 POLICIES: dict[Kind, Policy] = {
-    #                          state                counts retried stops_search
-    Kind.COMPLETE: Policy(TrialState.COMPLETE, True, False, False),
-    Kind.PRUNED: Policy(TrialState.PRUNED, True, False, False),
-    Kind.DIVERGED: Policy(TrialState.FAIL, False, False, False),
-    Kind.OUT_OF_MEMORY: Policy(TrialState.FAIL, False, False, False),
-    Kind.TIMEOUT: Policy(TrialState.FAIL, False, False, True),
-    Kind.CRASHED: Policy(TrialState.FAIL, False, True, True),
-    Kind.INTERRUPTED: Policy(TrialState.WAITING, False, False, False),
-    Kind.USER_ERROR: Policy(TrialState.FAIL, False, False, True),
+    #                          state                counts stops_search
+    Kind.COMPLETE: Policy(TrialState.COMPLETE, True, False),
+    Kind.PRUNED: Policy(TrialState.PRUNED, True, False),
+    Kind.DIVERGED: Policy(TrialState.FAIL, False, False),
+    Kind.OUT_OF_MEMORY: Policy(TrialState.FAIL, False, False),
+    Kind.TIMEOUT: Policy(TrialState.FAIL, False, True),
+    Kind.CRASHED: Policy(TrialState.FAIL, False, True),
+    Kind.INTERRUPTED: Policy(TrialState.WAITING, False, False),
+    Kind.USER_ERROR: Policy(TrialState.FAIL, False, True),
 }
 
 

@@ -14,7 +14,7 @@ import optuna
 import pytest
 
 import lightsearch
-from lightsearch.confirm.opened import open_study
+from lightsearch.confirm.context import open_study
 from lightsearch.declare.validation import validate
 from lightsearch.errors import UserError
 from lightsearch.report import write_report

@@ -27,8 +27,8 @@ from lightsearch.study.stored import declaration_of, find_study
 from lightsearch.training.rebuild import rebuild
 
 if TYPE_CHECKING:
+    from lightsearch.confirm.context import RetrainContext
     from lightsearch.confirm.display import Display
-    from lightsearch.confirm.opened import RetrainContext
 
 
 def hand_over(

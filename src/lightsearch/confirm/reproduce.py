@@ -12,9 +12,9 @@ from optuna.trial import FrozenTrial
 from pydantic import BaseModel, ConfigDict
 
 from lightsearch.confirm import candidates
+from lightsearch.confirm.context import load, open_study
 from lightsearch.confirm.display import Display
 from lightsearch.confirm.lock import sole_retraining
-from lightsearch.confirm.opened import load, open_study
 from lightsearch.confirm.runs import RUN, Run
 from lightsearch.display.wording import describe_params
 from lightsearch.errors import Mistake, UserError

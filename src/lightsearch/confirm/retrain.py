@@ -7,10 +7,10 @@ from pathlib import Path
 
 from lightsearch.atomic_files import write_json, write_text
 from lightsearch.confirm import candidates, final, ranking
+from lightsearch.confirm.context import RetrainContext, load, open_study
 from lightsearch.confirm.display import Display, cells
 from lightsearch.confirm.evaluation import why_untested
 from lightsearch.confirm.lock import sole_retraining
-from lightsearch.confirm.opened import RetrainContext, load, open_study
 from lightsearch.confirm.ranking import Candidate, Confirmation
 from lightsearch.confirm.record import Final
 from lightsearch.confirm.runs import Run, RunOutcome, TrainSplit
@@ -74,7 +74,7 @@ def retrain(
     with sole_retraining(study_folder(name)):
         opened = load(study, url, data_dir, display)
         if n_trial is None:
-            chosen_from = candidates.with_baseline(chosen_from, opened.known.defaults)
+            chosen_from = candidates.with_baseline(chosen_from, opened.class_info.defaults)
         return _retrain(opened, chosen_from, seeds, on, workers, output, display)
 
 
@@ -87,10 +87,10 @@ def _retrain(
     output: Path,
     display: Display,
 ) -> tuple[Confirmation, Final]:
-    if on == "train+val" and not opened.known.joins_val:
+    if on == "train+val" and not opened.class_info.joins_val:
         raise UserError(Mistake("--on", on, "the study's data has no method join_val; write --on train"))
     if on is None:
-        on = "train+val" if opened.known.joins_val else "train"
+        on = "train+val" if opened.class_info.joins_val else "train"
         if on == "train":
             display.message("the data has no method join_val: the final model is trained on the training part alone")
     if (line := origin.note(opened.study)) is not None:

@@ -1,4 +1,4 @@
-"""A study opened for retraining: it is there, its classes and its data are what they were."""
+"""What a retraining works with: a study whose classes and data are unchanged since the search."""
 
 from __future__ import annotations
 
@@ -29,25 +29,53 @@ from lightsearch.study.stored import check_has_model, declaration_of, find_study
 
 @dataclass(frozen=True)
 class RetrainContext:
-    """A study that can be retrained: it is there, its classes and its data are what they were."""
+    """A study that can be retrained: it exists, and its classes and data are unchanged since the search."""
 
     study: optuna.Study
     declared: StudyFile
+    """The study's declaration, read back from the storage."""
     folder: Path
+    """The study's folder, ``studies/<name>``."""
     url: str
+    """The storage."""
     data_dir: str | None
+    """Folder of the data files; None: each data class's default."""
     server: ForkServer
+    """Where worker processes come from."""
     facts: Preflight
-    known: candidates.ClassInfo
+    """What the preflight has found: devices, versions, the data."""
+    class_info: candidates.ClassInfo
+    """What the model's and the data's classes offer: default values, ``join_val``."""
 
-    def run(self, purpose: Purpose, one: Candidate, index: int, **rest: Any) -> Run:
-        """A run of a configuration on a fresh seed."""
-        seed = retraining_seed(self.declared.seed, purpose, one.trial, index)
-        uid = str(self.study.user_attrs.get("uid"))
-        return Run(study_uid=uid, purpose=purpose, trial=one.trial, index=index, seed=seed, params=one.params, **rest)
+    def run(self, purpose: Purpose, candidate: Candidate, index: int, **options: Any) -> Run:
+        """Makes a run of a configuration on a fresh seed.
+
+        Args:
+            purpose: What the run is for.
+            candidate: The configuration.
+            index: The index of the seed among the configuration's seeds, from 0.
+            options: Further fields of ``Run``.
+        """
+        seed = retraining_seed(self.declared.seed, purpose, candidate.trial, index)
+        return Run(
+            study_uid=str(self.study.user_attrs.get("uid")),
+            purpose=purpose,
+            trial=candidate.trial,
+            index=index,
+            seed=seed,
+            params=candidate.params,
+            **options,
+        )
 
     def pool(self, n_runs: int, workers: int | None, display: Display, *, threads: int | None = None) -> Pool:
-        """A pool for so many runs of so many workers; None: it fills the cores, or has one worker a GPU."""
+        """Makes a pool of worker processes.
+
+        Args:
+            n_runs: The number of runs to train.
+            workers: Runs at a time; None: as many as fill the cores, or one per GPU.
+            display: Where progress is shown.
+            threads: CPU threads of each process; None: the processes share the cores.
+        """
         accelerators, devices = self.facts.accelerators, self.facts.devices
         workers = min(workers or workers_that_fit(n_runs, accelerators, devices), n_runs)
         threads = threads or threads_for(workers, devices)
@@ -58,10 +86,15 @@ class RetrainContext:
 
 
 def open_study(name: str, url: str, output: Path | None) -> optuna.Study:
-    """Opens a study, and checks that there is something to retrain and a place for the results.
+    """Opens a study, and checks that it can be retrained and that the results can be written.
+
+    Args:
+        name: The study's name.
+        url: The storage.
+        output: The folder of the results; None: the results are only returned.
 
     Raises:
-        UserError: if the study is not there, has no model or no complete trial, or a folder cannot be written to.
+        UserError: if the study does not exist, has no model or no complete trial, or a folder cannot be written to.
     """
     study = find_study(open_storage(url, create=False), name)
     check_has_model(study)
@@ -79,8 +112,14 @@ def open_study(name: str, url: str, output: Path | None) -> optuna.Study:
 def load(study: optuna.Study, url: str, data_dir: str | None, display: Display) -> RetrainContext:
     """Starts the server of worker processes, and checks the study's classes and data.
 
+    Args:
+        study: A study from ``open_study``.
+        url: The storage.
+        data_dir: Folder of the data files; None: each data class's default.
+        display: Where progress is shown.
+
     Raises:
-        UserError: if a class is gone, or the data is not there or not the study's.
+        UserError: if a class or the data is missing, or the data differs from the study's.
     """
     name, declared = study.study_name, declaration_of(study)
     display.metric, display.direction = declared.metric, declared.direction
@@ -96,5 +135,5 @@ def load(study: optuna.Study, url: str, data_dir: str | None, display: Display) 
     sources = {"sources": study.user_attrs.get("noticed", {}).get("sources", {})}
     for change in provenance.changes(sources, facts.noticed):
         display.message(f"changed since the search: {change}")
-    known = server.call(candidates.ask_classes, declared)
-    return RetrainContext(study, declared, study_folder(name), url, data_dir, server, facts, known)
+    class_info = server.call(candidates.ask_classes, declared)
+    return RetrainContext(study, declared, study_folder(name), url, data_dir, server, facts, class_info)
