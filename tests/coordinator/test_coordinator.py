@@ -11,7 +11,8 @@ import optuna
 import pytest
 from rich.console import Console
 
-from lightsearch.coordinator.coordinator import Coordinator, Ending
+from lightsearch.coordinator.coordinator import Coordinator
+from lightsearch.coordinator.ending import Ending
 from lightsearch.display.plain import PlainDisplay
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.outcome import Kind, Outcome, TrialError

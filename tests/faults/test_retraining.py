@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from lightsearch.confirm.display import Display
-from lightsearch.confirm.pool import Pool, Stopped, _train_run
+from lightsearch.confirm.pool import Pool, Stopped, call_train_run
 from lightsearch.confirm.runs import Run, RunOutcome
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable
@@ -170,7 +170,7 @@ def test_a_late_worker_is_ended_before_another_trains_its_run(
     late = ProcessLauncher(server, workers=1, threads=1, accelerators=0)
     folder_of(place).mkdir(parents=True)
     arguments = {"study_file": study_file, "run": run_of(), "folder": folder_of(place), "data_dir": None, "attempt": 1}
-    late.launch(Job(0, folder_of(place), _train_run, arguments))
+    late.launch(Job(0, folder_of(place), call_train_run, arguments))
     try:
         wait_for((place / "on").exists)
         (outcome,) = pool(server, place, study_file)[0].train([run_of()])

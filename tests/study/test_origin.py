@@ -12,7 +12,8 @@ from optuna.trial import TrialState, create_trial
 
 from lightsearch.confirm import candidates
 from lightsearch.confirm.evaluation import evaluate
-from lightsearch.coordinator.results import drop_checkpoints, summarise
+from lightsearch.coordinator.kept_checkpoints import KeptCheckpoints
+from lightsearch.coordinator.results import summarise
 from lightsearch.errors import UserError
 from lightsearch.report import tables, write_report
 from lightsearch.report.diagnostics.diagnose import diagnose
@@ -86,7 +87,9 @@ def test_they_are_neither_tested_nor_trained_again_nor_kept(queue: TrialQueue) -
     queue.study_file = digits("keep_top_k=3")
     (queue.folder / "trial-0000").mkdir(parents=True)
     (queue.folder / "trial-0000" / "best.ckpt").write_text("0")
-    drop_checkpoints(queue, trials, {0, 1, 2})
+    checkpoints = KeptCheckpoints(queue)
+    checkpoints.add_earlier({0, 1, 2})
+    checkpoints.delete_others(trials)
     assert (queue.folder / "trial-0000" / "best.ckpt").exists()
 
 

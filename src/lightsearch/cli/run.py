@@ -98,7 +98,7 @@ def _number(text: str, option: str, words: str) -> int:
 
 def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> None:
     """How it ended, the leading trials, where the results are, and what to type next."""
-    from lightsearch.coordinator.coordinator import Ending
+    from lightsearch.coordinator.ending import Ending
     from lightsearch.credentials import redact
     from lightsearch.display.wording import duration, leaders_table
 

@@ -181,7 +181,7 @@ def search(
         folder=queue.folder,
         failure=coordinator.failure,
         unavailable=coordinator.unavailable,
-        signal=coordinator.stop.number,
+        signal=coordinator.loop.stop.number,
         study_file=study_file,
         data_dir=data_dir,
     )

@@ -1,4 +1,4 @@
-"""What follows when a job's process ends without a result: it is started again, or has failed, or waits for room."""
+"""What follows when a job's process ends without an outcome: the job starts again, has failed, or has to wait."""
 
 from __future__ import annotations
 
@@ -13,75 +13,84 @@ from lightsearch.launchers import CANNOT_WRITE, Ended
 from lightsearch.outcome import Kind, TrialError
 
 MAX_CRASHES = 2
-"""How often a job whose process died is started again without having got further in between."""
+"""Restarts of a job that crashes without progress in between."""
 
 MAX_LOSSES = 10
-"""The same of a job whose machine was lost: that is seldom its own fault."""
+"""Restarts of a job whose machine is lost without progress in between. That is rarely the job's fault."""
 
 
 class Failure(NamedTuple):
-    """Why a job is not started again."""
+    """Why a job has failed without an outcome of its own."""
 
     kind: Kind
     message: str
 
     @property
     def error(self) -> TrialError:
-        """The failure as it is kept with a trial."""
+        """The failure in the form that is stored with a trial."""
         name = self.kind.name.title().replace("_", "")
         return TrialError(type=name, message=self.message, traceback=self.message)
 
 
 @dataclass
-class Deaths:
-    """How often the processes of one job died at the same place.
+class Restarts:
+    """The restarts of one job since it last made progress, and what the next start needs.
 
     Args:
-        progress: How far the job had got when it was first started; see ``progress``.
+        progress: The job's progress at its first start; see ``progress_of``.
     """
 
     progress: int = 0
     crashes: int = 0
     losses: int = 0
+    """Lost machines."""
+    own_process: bool = False
+    """The next start needs a process of its own: the job may be what its process died of."""
+    isolated: bool = False
+    """The next start trains in no pack: the last pack failed."""
 
     def judge(self, ended: Ended, folder: Path) -> Failure | None:
-        """Counts a death.
+        """Decides whether the job starts again, and counts the restart.
 
         Args:
-            ended: A job that left no result.
-            folder: Its folder.
+            ended: The end of a process that left no outcome.
+            folder: The job's folder.
 
         Returns:
-            Why the job has failed; None: it is to be started again, from its last checkpoint.
+            Why the job has failed; None: it starts again from its last checkpoint.
 
         Raises:
-            ResourceUnavailable: if the job could not write; it has not failed, and goes on once it can.
+            ResourceUnavailable: if the job could not write. It has not failed, and continues once it can write.
         """
         if ended.exit_code == CANNOT_WRITE:
             raise ResourceUnavailable(ended.reason or last_line(folder / "log.txt"))
+        if ended.left_pack:
+            self.own_process = self.isolated = True
+            return None
         if ended.out_of_memory and not ended.shared_process:
             return Failure(Kind.OUT_OF_MEMORY, "the kernel killed its process: the memory was full")
-        now = progress(folder)
-        if now > self.progress:  # it got further: only deaths at the same place are counted
-            self.progress, self.crashes, self.losses = now, 0, 0
+        progress = progress_of(folder)
+        if progress > self.progress:
+            self.progress, self.crashes, self.losses = progress, 0, 0
         if (self.losses >= MAX_LOSSES) if ended.machine_lost else (self.crashes >= MAX_CRASHES):
-            return Failure(Kind.CRASHED, why(ended))
+            return Failure(Kind.CRASHED, describe_end(ended))
         if ended.machine_lost:
             self.losses += 1
         else:
             self.crashes += 1
+            self.own_process = ended.shared_process and (ended.out_of_memory or self.crashes >= MAX_CRASHES)
         return None
 
 
-def why(ended: Ended) -> str:
-    """How a process ended, in words."""
+def describe_end(ended: Ended) -> str:
+    """Returns how a process ended, in words."""
     code = ended.exit_code
     status = signal.Signals(-code).name if code < 0 else f"exit status {code}"
     return ended.reason or f"its process died ({status})"
 
 
-def progress(folder: Path) -> int:
-    """How far a job has got, as a number that grows with its epochs: the length of their table, in bytes."""
+def progress_of(folder: Path) -> int:
+    """Returns a number that grows with a job's epochs: the length of ``epochs.csv`` in bytes."""
     try:
         return (folder / "epochs.csv").stat().st_size
     except OSError:
@@ -89,7 +98,7 @@ def progress(folder: Path) -> int:
 
 
 def last_line(log: Path) -> str:
-    """The last line that a process printed, 300 characters at most."""
+    """Returns the last line that a process printed, at most 300 characters."""
     with contextlib.suppress(OSError):
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         if lines:

@@ -1,41 +1,35 @@
-"""The study's result files: ``results.json``, and the checkpoints that are worth keeping."""
+"""The study's ``results.json``, and its record of searches."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections import Counter
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
 from lightsearch.atomic_files import write_json
-from lightsearch.compat.optuna_trials import trial_id_of
-from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Kind, Outcome
-from lightsearch.paths import trial_folder
-from lightsearch.storage.artifacts import Artifacts
 from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.origin import others, outcome_of
 from lightsearch.study.pareto import as_list
 from lightsearch.study.trial_queue import TrialQueue
 
 LEADERS = 10
-"""Leading trials listed in ``results.json``."""
+"""The number of leading trials in ``results.json``."""
 
 
 def write_results(queue: TrialQueue) -> dict[str, Any]:
-    """Writes ``studies/<name>/results.json`` from the storage, and returns what it holds."""
+    """Writes ``studies/<name>/results.json`` from the storage, and returns its content."""
     results = summarise(queue.study.get_trials(deepcopy=False), queue.study.user_attrs, queue.study_file.name)
     write_json(queue.folder / "results.json", results)
     return results
 
 
 def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> dict[str, Any]:
-    """Everything that the test evaluation and a reader need, as plain JSON.
+    """Summarises a study as plain JSON, for a reader and for the evaluation on the test set.
 
-    Of several objectives the best is the best by the first, and there is a ``front``; each entry has its ``values``.
-    The best, the leaders and the front are lightsearch's own; ``other_programs`` says what else is in the study.
+    With several objectives, trials rank by the first one. There is a ``front``, and each entry has its ``values``.
+    The best, the leaders and the front are lightsearch's own trials; ``other_programs`` says what else is in the study.
 
     Args:
         trials: All trials of the study.
@@ -44,7 +38,7 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
     """
     declared = attrs["fingerprint"]
     metrics, directions = as_list(declared["metric"]), as_list(declared["direction"])
-    several = len(metrics) > 1
+    multi_objective = len(metrics) > 1
     ranked = leaders(trials, directions, LEADERS)
     outcomes = [outcome for trial in trials if (outcome := outcome_of(trial))]
     trained = [outcome for outcome in outcomes if outcome.kind in (Kind.COMPLETE, Kind.PRUNED)]
@@ -58,7 +52,11 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
         "direction": declared["direction"],
         "best": _entry(ranked[0], metrics) if ranked else None,
         "leaders": [_entry(outcome, metrics) for outcome in ranked],
-        **({"front": [_entry(outcome, metrics) for outcome in pareto_front(trials, directions)]} if several else {}),
+        **(
+            {"front": [_entry(outcome, metrics) for outcome in pareto_front(trials, directions)]}
+            if multi_objective
+            else {}
+        ),
         "other_programs": foreign
         and {
             "trials": foreign.trials,
@@ -86,50 +84,18 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
     }
 
 
-def drop_checkpoints(
-    queue: TrialQueue, trials: list[FrozenTrial], finished: set[int], artifacts: Artifacts | None = None
-) -> None:
-    """Deletes the checkpoints of finished trials that are not among the study's ``keep_top_k`` leaders.
-
-    Of several objectives the front keeps its checkpoints as well. Those that a module's own callbacks wrote to the
-    trial's folder go with the trial's. What is deleted is named no more, neither in the storage nor in the trial's
-    ``result.json``.
+def record_run(queue: TrialQueue, *, started_at: float, seconds: float, workers: int, ending: str) -> None:
+    """Adds a search to the study's attribute ``runs``.
 
     Args:
         queue: The study.
-        trials: All trials of it.
-        finished: Numbers of trials that may still have checkpoints; those without any are taken out.
-        artifacts: Where they are as well, or alone.
+        started_at: When it started, in seconds since 1970.
+        seconds: Its wall time.
+        workers: Trials at a time.
+        ending: An ``Ending``, or ``error``.
     """
-    declared = queue.study_file
-    kept = {outcome.number for outcome in leaders(trials, declared.directions, declared.keep_top_k)}
-    if declared.multi_objective:
-        kept |= {outcome.number for outcome in pareto_front(trials, declared.directions)}
-    by_number = {trial.number: trial for trial in trials}
-    for number in finished - kept:
-        # First, so that none is named that is not there, wherever this process is killed.
-        _name_no_checkpoint(queue, by_number[number])
-        for checkpoint in trial_folder(queue.folder, number).rglob("*.ckpt"):
-            try:
-                checkpoint.unlink(missing_ok=True)
-            except OSError as error:
-                raise ResourceUnavailable(f"{checkpoint} cannot be deleted: {error.strerror or error}") from error
-        if artifacts is not None:
-            artifacts.delete_checkpoints(trial_folder(queue.folder, number).name)
-        finished.discard(number)
-
-
-def _name_no_checkpoint(queue: TrialQueue, trial: FrozenTrial) -> None:
-    outcome = outcome_of(trial)
-    if outcome is not None and outcome.checkpoint is not None:
-        result = {**trial.user_attrs["result"], "checkpoint": None}
-        queue.storage.replace_user_attr(trial_id_of(trial), "result", result)
-        trial.user_attrs = {**trial.user_attrs, "result": result}  # which Optuna's cache holds
-    file = trial_folder(queue.folder, trial.number) / "result.json"
-    with contextlib.suppress(OSError, ValueError):
-        told = json.loads(file.read_text(encoding="utf-8"))
-        if told.get("checkpoint") is not None:
-            write_json(file, {**told, "checkpoint": None})
+    run = {"started": round(started_at, 3), "seconds": round(seconds, 3), "workers": workers, "ending": ending}
+    queue.study.set_user_attr("runs", [*queue.study.user_attrs.get("runs", []), run])
 
 
 def _entry(outcome: Outcome, metrics: list[str]) -> dict[str, Any]:
@@ -139,9 +105,9 @@ def _entry(outcome: Outcome, metrics: list[str]) -> dict[str, Any]:
 
 def _max_epochs(outcome: Outcome, declared: dict[str, Any]) -> int:
     if "objective" in declared:
-        return outcome.epochs  # how many steps a function would have reported is not known
+        return outcome.epochs  # the number of steps that a function would have reported is unknown
     planned = int(outcome.params.get("max_epochs", declared["trainer"]["max_epochs"]))
-    return max(planned, outcome.epochs)  # validations every n steps are counted as epochs, and are more
+    return max(planned, outcome.epochs)  # each validation counts as an epoch, and there may be several in one
 
 
 def _saved(outcomes: list[Outcome], declared: dict[str, Any], reason: str) -> int:

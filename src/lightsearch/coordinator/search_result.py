@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from lightsearch.coordinator.coordinator import Ending
+from lightsearch.coordinator.ending import Ending
 from lightsearch.coordinator.failure_policy import SearchFailure
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable

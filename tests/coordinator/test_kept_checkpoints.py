@@ -1,4 +1,4 @@
-"""The study's result files, and the checkpoints that are kept."""
+"""The checkpoints that are kept, and how a deleted one is forgotten."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from lightsearch.atomic_files import write_json
-from lightsearch.coordinator.results import drop_checkpoints, write_results
+from lightsearch.coordinator.kept_checkpoints import KeptCheckpoints
+from lightsearch.coordinator.results import write_results
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.paths import trial_folder
 from lightsearch.report import tables
@@ -26,10 +27,12 @@ def test_a_deleted_checkpoint_is_named_nowhere(tmp_path: Path) -> None:
         )
         write_json(folder / "result.json", outcome.model_dump(mode="json"))
         assert queue.tell(ask(queue, 2), outcome)
-    drop_checkpoints(queue, queue.study.get_trials(deepcopy=False), {0, 1})
+    checkpoints = KeptCheckpoints(queue)
+    checkpoints.add_earlier({0, 1})
+    checkpoints.delete_others(queue.study.get_trials(deepcopy=False))
     assert not (queue.folder / "trial-0000" / "best.ckpt").exists()
-    told = [json.loads((trial_folder(queue.folder, number) / "result.json").read_text()) for number in (0, 1)]
-    assert [one["checkpoint"] for one in told] == [None, "trial-0001/best.ckpt"]
+    written = [json.loads((trial_folder(queue.folder, number) / "result.json").read_text()) for number in (0, 1)]
+    assert [one["checkpoint"] for one in written] == [None, "trial-0001/best.ckpt"]
     for seen in (queue, open_queue(digits("keep_top_k=1"), tmp_path)):  # by this process, and by a later one
         frame = tables.trials(seen.study)
         assert frame["checkpoint"].isna().tolist() == [True, False]

@@ -1,0 +1,22 @@
+"""Why a search ended."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Ending(StrEnum):
+    """Why a search ended."""
+
+    DONE = "done"
+    """The study has its total of finished trials."""
+    EXHAUSTED = "exhausted"
+    """The sampler has visited every point of the space."""
+    TIMEOUT = "timeout"
+    """``--timeout`` was reached; interrupted trials wait to be continued."""
+    STOPPED = "stopped"
+    """A signal stopped it; interrupted trials wait to be continued."""
+    FAILING = "failing"
+    """Too many trials failed in a row."""
+    UNAVAILABLE = "blocked"
+    """The machine does not let it continue, as when the disk is full; interrupted trials wait to be continued."""
