@@ -7,25 +7,21 @@
 from __future__ import annotations
 
 import os
-import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 from rich.console import Console
 
 from lightsearch.coordinator.pipeline import search as run_search
+from lightsearch.coordinator.request import SearchRequest
 from lightsearch.coordinator.search_result import SearchResult
-from lightsearch.declare.reading import check_declaration, classes_beside, read_declaration
-from lightsearch.declare.study_file import StudyFile
+from lightsearch.declare.from_python import Study, as_declaration
+from lightsearch.declare.reading import check_declaration
 from lightsearch.display.display import Display, display_on
-from lightsearch.errors import Mistake, UserError
+from lightsearch.errors import UserError
 from lightsearch.launchers.ray import RayCluster
 from lightsearch.storage.urls import storage_url
-
-Study = str | Path | Mapping[str, Any] | StudyFile | Callable[[Any], float]
 
 
 def search(
@@ -44,97 +40,62 @@ def search(
     display: Display | None = None,
     **keys: Any,
 ) -> SearchResult:
-    """Searches, or goes on with a search, until the study has ``n_trials`` finished trials.
+    """Searches, or continues a search, until the study has ``n_trials`` finished trials.
 
     Args:
-        study: A study file's path, or what such a file says as a dictionary. There a class may stand in the place of
-            its path: ``{"name": "mine", "model": MyNet, "data": {"class_path": MyData, "init_args": {...}}, ...}``.
-            Or a function of a trial, as ``optuna.Study.optimize`` takes it: it samples, may report and be pruned, and
-            returns the value. Workers are sent the function, with whatever it refers to.
+        study: A study file's path, its content as a dictionary, or a function of a trial as in
+            ``optuna.Study.optimize``. In a dictionary a class may stand in the place of its path:
+            ``{"name": "mine", "model": MyNet, "data": {"class_path": MyData, "init_args": {...}}, ...}``.
         n_trials: The study's total of finished trials (complete and pruned).
-        workers: Processes at a time; 0: one trial, in this process; None: fills the cores, or one a GPU.
-        threads: CPU threads of a process; None: what ``OMP_NUM_THREADS`` says, else the processes share the cores.
-        pack: Trials a process, trained together as one model; 1: each alone; None: where it pays.
+        workers: Processes at a time; 0: one trial at a time in this process; None: fills the cores, or one per GPU.
+        threads: CPU threads per process; None: ``OMP_NUM_THREADS``, else the processes share the cores.
+        pack: Trials per process, trained together as one model; 1: one by one; None: packs where they are faster.
         storage: SQLAlchemy URL (else LIGHTSEARCH_STORAGE, else ``sqlite:///studies/studies.db``).
         timeout: Seconds after which the search stops.
         trial_timeout: Seconds after which a trial is killed.
         data_dir: Folder of the data files (else LIGHTSEARCH_DATA, else each data class's default).
-        on: The Ray cluster that trials run on; None: this machine. ``workers`` are then the cluster's; None: as many as
-            fit on its nodes.
+        on: The Ray cluster that trials run on; ``workers`` are then the cluster's. None: this machine.
         artifacts: Where trials' files are sent (an fsspec URL: ``s3://bucket/prefix``), for machines that share no
             folder; None: they stay in ``studies/``.
         display: Where progress is shown; None: in place on a terminal or in a notebook, in lines elsewhere.
-        keys: Further keys of the study file, or others than it says: ``name="mine", direction="minimize", seed=1``. A
-            function needs a name, and is maximised unless its direction is another.
+        keys: Keys of the study file that are added or replaced: ``name="mine", direction="minimize"``. A function
+            needs a name, and is maximised by default.
 
     Returns:
-        How it ended, with ``.best``, ``.trials()`` and ``.load_best_model()``, and ``.front`` of several objectives.
+        How the search ended, with ``.best``, ``.trials()``, ``.load_best_model()`` and ``.front``.
 
     Raises:
-        UserError: everything that is wrong with the declaration, the data, the storage, before any of them is touched.
+        UserError: with all mistakes in the declaration, the options, the data and the storage, before anything is
+            stored.
     """
     if mistakes := check_declaration({**(study if isinstance(study, Mapping) else {}), **keys}):
         raise UserError(*mistakes)
-    declared = {**_declaration(study), **keys}
-    data_dir = data_dir or os.environ.get("LIGHTSEARCH_DATA")
-    options: dict[str, Any] = {
-        "n_trials": n_trials,
-        "url": storage_url(None) if storage is None else storage,
-        "workers": workers,
-        "threads": threads,
-        "pack": pack,
-        "timeout": timeout,
-        "trial_timeout": trial_timeout,
-        "data_dir": str(Path(data_dir).absolute()) if data_dir else None,
-        "cluster": on,
-        "artifacts": artifacts,
-    }
-    if display is not None:
-        return run_search(declared, display=display, **options)
-    with display_on(Console(highlight=False), declared, n_trials) as shown:
-        result = run_search(declared, display=shown, **options)
+    request = SearchRequest(
+        declared={**as_declaration(study), **keys},
+        n_trials=n_trials,
+        url=storage_url(None) if storage is None else storage,
+        workers=workers,
+        threads=threads,
+        pack=pack,
+        timeout=timeout,
+        trial_timeout=trial_timeout,
+        data_dir=_absolute(data_dir or os.environ.get("LIGHTSEARCH_DATA")),
+        cluster=on,
+        artifacts=artifacts,
+    )
+    return _search_on_screen(request) if display is None else run_search(request, display)
+
+
+def _absolute(folder: str | Path | None) -> str | None:
+    return str(Path(folder).absolute()) if folder else None
+
+
+def _search_on_screen(request: SearchRequest) -> SearchResult:
+    """Searches with the display that suits the screen, and shows what stopped the search."""
+    with display_on(Console(highlight=False), request.declared, request.n_trials) as display:
+        result = run_search(request, display)
         if result.failure is not None:
-            shown.message(f"stopped: {result.failure.reason}\n{result.failure.told}")
+            display.message(f"stopped: {result.failure.reason}\n{result.failure.told}")
         if result.unavailable is not None:
-            shown.message(f"stopped: {result.unavailable}")
+            display.message(f"stopped: {result.unavailable}")
         return result
-
-
-def _declaration(study: Study) -> dict[str, Any]:
-    """What a study file says, with paths in the places of classes and functions."""
-    if isinstance(study, StudyFile):
-        return {**study.model_dump(by_alias=True, exclude_none=True, exclude_unset=True), "given": study.given}
-    if isinstance(study, str | Path):
-        classes_beside(Path(study))
-        return read_declaration(Path(study), [])
-    if isinstance(study, type):
-        hint = "is a class; give a function of a trial, or a dictionary that names it: model = ..., data = ..."
-        raise UserError(Mistake("study", study.__name__, hint))
-    declared: dict[str, Any] = dict(study) if isinstance(study, Mapping) else {"objective": study}
-    if callable(declared.get("objective")):
-        declared |= _named_function(declared["objective"])
-    for section in ("model", "data"):
-        spec = declared.get(section)
-        if isinstance(spec, type):
-            declared[section] = _named(spec, {})
-        elif isinstance(spec, Mapping) and isinstance(spec.get("class_path"), type):
-            declared[section] = _named(spec["class_path"], spec)
-    return declared
-
-
-def _named(cls: type, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A class by its path; one of a notebook or a script, which workers cannot import, is sent to them as well."""
-    named = {**spec, "class_path": f"{cls.__module__}.{cls.__qualname__}"}
-    if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
-        named["class_path"] = f"__main__.{cls.__name__}"
-        named["given"] = cloudpickle.dumps(cls)
-    return named
-
-
-def _named_function(function: Any) -> dict[str, Any]:
-    """A function by its path; where workers would not find it by that, it is sent to them as well."""
-    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
-    if module != "__main__" and getattr(sys.modules.get(module), name, None) is function:
-        return {"objective": f"{module}.{name}"}
-    name = re.sub(r"\W", "", getattr(function, "__name__", type(function).__name__))  # <lambda>
-    return {"objective": f"__main__.{name}", "given": cloudpickle.dumps(function)}

@@ -57,6 +57,7 @@ def main(
 ) -> None:
     """Search, or go on with a search: the same command finishes what is missing, and then does nothing."""
     from lightsearch.coordinator.pipeline import search
+    from lightsearch.coordinator.request import SearchRequest
     from lightsearch.declare.reading import read_declaration
     from lightsearch.display.display import display_on
     from lightsearch.launchers.ray import RayCluster
@@ -68,21 +69,21 @@ def main(
     declared = read_declaration(study_path(study), set_ or [])
     declared |= {key: value for key, value in (("name", name), ("seed", seed)) if value is not None}
     screen, url = console(), storage_url(storage)
+    request = SearchRequest(
+        declared=declared,
+        n_trials=n_trials,
+        url=url,
+        workers=None if workers == "auto" else _number(workers, "--workers", "auto"),
+        threads=threads,
+        pack={"auto": None, "off": 1}[pack] if pack in ("auto", "off") else _number(pack, "--pack", "auto, off"),
+        timeout=timeout,
+        trial_timeout=trial_timeout,
+        data_dir=data_dir(data),
+        cluster=RayCluster(ray_address, cpus_per_trial, gpus_per_trial) if on is not None else None,
+        artifacts=artifacts,
+    )
     with display_on(screen, declared, n_trials) as display:
-        result = search(
-            declared,
-            n_trials=n_trials,
-            url=url,
-            display=display,
-            workers=None if workers == "auto" else _number(workers, "--workers", "auto"),
-            threads=threads,
-            pack={"auto": None, "off": 1}[pack] if pack in ("auto", "off") else _number(pack, "--pack", "auto, off"),
-            timeout=timeout,
-            trial_timeout=trial_timeout,
-            data_dir=data_dir(data),
-            cluster=RayCluster(ray_address, cpus_per_trial, gpus_per_trial) if on is not None else None,
-            artifacts=artifacts,
-        )
+        result = search(request, display)
     _print_end(screen, result, url, storage)
     if result.signal is not None:
         sys.exit(EXIT_OF_SIGNAL + result.signal)

@@ -40,6 +40,7 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
     metrics, directions = as_list(declared["metric"]), as_list(declared["direction"])
     multi_objective = len(metrics) > 1
     ranked = leaders(trials, directions, LEADERS)
+    front = pareto_front(trials, directions) if multi_objective else []
     outcomes = [outcome for trial in trials if (outcome := outcome_of(trial))]
     trained = [outcome for outcome in outcomes if outcome.kind in (Kind.COMPLETE, Kind.PRUNED)]
     epochs_at_most = sum(_max_epochs(outcome, declared) for outcome in trained)
