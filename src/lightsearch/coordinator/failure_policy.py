@@ -1,4 +1,4 @@
-"""When failures stop a search: the next trial would most likely fail too."""
+"""When failures stop a search, because the next trial would most likely fail too."""
 
 from __future__ import annotations
 
@@ -7,52 +7,55 @@ from collections import Counter
 
 from lightsearch.outcome import POLICIES, Kind, Outcome, TrialError
 
-ALIKE = 3
-"""So many failures with one message in a row stop the search."""
+MAX_ALIKE = 3
+"""This many failures in a row with the same message stop the search."""
 
-IN_A_ROW = 10
-"""So many failures in a row do, whatever they are."""
+MAX_IN_A_ROW = 10
+"""This many failures in a row stop the search, whatever their messages."""
+
+NUMBER = re.compile(r"0x[0-9a-fA-F]+|[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?")
+"""A number or an address in a message; it differs from trial to trial."""
 
 
 class SearchFailure(TrialError):
     """The failure that stopped a search."""
 
     reason: str
-    """Why it did, in words."""
+    """Why the search stopped, in words."""
 
 
 class FailurePolicy:
-    """Counts the failures since the last trial that finished. Interrupted trials are none."""
+    """Counts the failures since the last finished trial. An interrupted trial is not a failure."""
 
     def __init__(self) -> None:
         self._kinds: Counter[Kind] = Counter()
-        self._last = ""
+        self._last_message = ""
         self._alike = 0
 
     def judge(self, outcome: Outcome, at_a_time: int) -> SearchFailure | None:
-        """Takes note of how a trial ended.
+        """Counts how a trial ended, and decides whether the search stops.
 
-        What depends on a trial's parameters (it diverges, or needs too much memory) ends early, while better trials
-        still run beside it: so it takes ``IN_A_ROW`` of them for each trial that runs at a time.
+        A failure that depends on the trial's parameters (divergence, too little memory) comes early in a trial, while
+        better trials still run beside it. So ``MAX_IN_A_ROW`` of them per running trial are needed.
 
         Args:
-            outcome: The trial's end.
-            at_a_time: How many trials run at a time.
+            outcome: How the trial ended.
+            at_a_time: The number of trials that run at a time.
 
         Returns:
-            Why the search is to stop; None: it goes on.
+            Why the search stops; None: it continues.
         """
         policy = outcome.policy
         if policy.counts:
             self._kinds.clear()
-            self._last, self._alike = "", 0
+            self._last_message, self._alike = "", 0
         if policy.counts or outcome.kind is Kind.INTERRUPTED:
             return None
         self._kinds[outcome.kind] += 1
         if policy.stops_search:
-            words = _words(outcome)
-            self._alike = self._alike + 1 if words == self._last else 1
-            self._last = words
+            message = _comparable_message(outcome)
+            self._alike = self._alike + 1 if message == self._last_message else 1
+            self._last_message = message
         reason = self._reason(outcome, at_a_time)
         error = outcome.error or TrialError(type=outcome.kind.title(), message=outcome.kind, traceback=outcome.kind)
         return SearchFailure(**error.model_dump(), reason=reason) if reason else None
@@ -60,17 +63,17 @@ class FailurePolicy:
     def _reason(self, outcome: Outcome, at_a_time: int) -> str | None:
         if outcome.error is not None and outcome.error.certain:
             return "every other trial would fail likewise"
-        if outcome.policy.stops_search and self._alike >= ALIKE:
+        if outcome.policy.stops_search and self._alike >= MAX_ALIKE:
             return f"the same failure {self._alike} times in a row"
         of_the_code = sum(n for kind, n in self._kinds.items() if POLICIES[kind].stops_search)
-        if of_the_code >= IN_A_ROW or self._kinds.total() >= IN_A_ROW * max(1, at_a_time):
+        if of_the_code >= MAX_IN_A_ROW or self._kinds.total() >= MAX_IN_A_ROW * max(1, at_a_time):
             kinds = ", ".join(f"{n} {kind}" for kind, n in self._kinds.most_common())
             return f"{self._kinds.total()} failures and no finished trial in between ({kinds}); the last"
         return None
 
 
-def _words(outcome: Outcome) -> str:
-    """What a failure says, without the numbers and addresses that differ from trial to trial."""
+def _comparable_message(outcome: Outcome) -> str:
+    """Returns a failure's kind, type and message, with ``#`` for each number and address."""
+    error_type = outcome.error.type if outcome.error else ""
     message = outcome.error.message if outcome.error else ""
-    kind = outcome.error.type if outcome.error else ""
-    return f"{outcome.kind} {kind} {re.sub(r'0x[0-9a-fA-F]+|[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?', '#', message)}"
+    return f"{outcome.kind} {error_type} {NUMBER.sub('#', message)}"

@@ -53,11 +53,7 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
         "direction": declared["direction"],
         "best": _entry(ranked[0], metrics) if ranked else None,
         "leaders": [_entry(outcome, metrics) for outcome in ranked],
-        **(
-            {"front": [_entry(outcome, metrics) for outcome in pareto_front(trials, directions)]}
-            if multi_objective
-            else {}
-        ),
+        **({"front": [_entry(outcome, metrics) for outcome in front]} if multi_objective else {}),
         "other_programs": foreign
         and {
             "trials": foreign.trials,

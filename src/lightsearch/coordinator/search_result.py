@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class SearchResult:
-    """A search's end."""
+    """How a search ended, and what it found."""
 
     ending: Ending
     results: dict[str, Any]
@@ -34,38 +34,38 @@ class SearchResult:
     folder: Path
     """The study's folder."""
     failure: SearchFailure | None
-    """The failure that stopped the search, and the reason, if it was one too many."""
+    """The last of the failures that stopped the search, and why they did; None: failures did not stop it."""
     unavailable: ResourceUnavailable | None
-    """What did not let the search go on."""
+    """Why the machine did not let the search continue; None: it did."""
     signal: int | None
-    """The signal that stopped the search."""
+    """The number of the signal that stopped the search; None: none did."""
     study_file: StudyFile
     """The declared study."""
     data_dir: str | None = None
-    """Folder of the data files."""
+    """Folder of the data files; None: each data class's default."""
 
     @property
     def best(self) -> Outcome | None:
         """The best trial: its ``value``, ``params``, ``metrics``, ``best_epoch``, ...; None if none is complete.
 
-        Of several objectives the best by the first, of equals the better in the next.
+        With several objectives, the first one decides; if it is equal, the next one does.
         """
         best = leaders(self.study.get_trials(deepcopy=False), self.study_file.directions, 1)
         return best[0] if best else None
 
     @property
     def front(self) -> list[Outcome]:
-        """The Pareto front of several objectives, the best by the first one first; ``metrics`` has all their values."""
+        """The Pareto front of several objectives, ordered by the first one; ``metrics`` has the values of all."""
         return pareto_front(self.study.get_trials(deepcopy=False), self.study_file.directions)
 
     def trials(self) -> pd.DataFrame:
-        """One row a trial; see ``lightsearch.report.tables.trials`` for its columns."""
+        """One row per trial; see ``lightsearch.report.tables.trials`` for the columns."""
         return tables.trials(self.study)
 
     def load_best_model(self) -> Any:
         """The best trial's LightningModule with the weights of its best epoch, on the CPU, in evaluation mode.
 
-        It is built as its trial built it, for which the data has to be there.
+        The model is built in the same way as in its trial, which needs the data.
 
         Raises:
             ValueError: if no trial is complete.

@@ -1,4 +1,4 @@
-"""Where trials run: a launcher runs functions, ``run_trial`` first of all, somewhere."""
+"""Where trials run: a launcher runs jobs in this process, in worker processes, in packs, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -9,65 +9,79 @@ from pathlib import Path
 from typing import Any, Protocol
 
 CANNOT_WRITE = os.EX_IOERR
-"""Exit status of a job that could not even write what became of it."""
+"""The exit status of a job that could not write its outcome, as when the disk is full."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Something to run, on its own."""
+    """A function to run in a worker: one attempt of a trial, or one run of a retraining."""
 
     number: int
-    """Tells it apart from the other jobs that run: the trial's number."""
+    """Identifies the job among those of a launcher: the trial's number."""
     folder: Path
-    """Its folder, which is there; what it prints goes to ``log.txt`` in it."""
+    """The job's folder, which exists. The output of the function goes to ``log.txt`` in it."""
     function: Callable[..., object]
-    """What to run, found by its import path on the other side."""
+    """The function. The worker imports it by its path."""
     arguments: dict[str, Any]
-    """Its keyword arguments."""
+    """The function's keyword arguments. They are pickled."""
     batch_key: Hashable = None
-    """Jobs of one kind gain from running together."""
+    """Equal for jobs with the same data. A launcher prefers to run them in one process, where they share batches."""
     own_process: bool = False
-    """It gets a process of its own: the last one that it had died with it."""
+    """The job must not share a process: it may be what its last process died of."""
     isolated: bool = False
-    """It trains in no pack: it had to leave the last one."""
+    """The job trains in no pack, though it may share a process: its last pack failed, or packs keep failing."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A job's end, as seen from outside."""
+    """How a job's process ended. What the job itself came to is in its folder, if it wrote an outcome."""
 
     number: int
+    """The job's number."""
     exit_code: int
-    """0: it ran to its end; -n: killed by signal n."""
+    """0: the function returned; -n: signal n killed the process; ``CANNOT_WRITE``: the outcome could not be written."""
     out_of_memory: bool = False
-    """The kernel killed it, because the memory was full."""
+    """The kernel killed the process because the memory was full."""
     shared_process: bool = False
-    """Others were in the same process, and may be what it died of."""
+    """Other jobs ran in the same process, and any of them may be what it died of."""
     reason: str = ""
-    """Why it ended, where its exit code does not say it."""
+    """Why the process ended, if the exit code does not tell; empty otherwise."""
     left_pack: bool = False
-    """It could not go on in its pack, for ``reason``, and is to be started again in none."""
+    """The job could not continue in its pack, for ``reason``. It is to be started again with ``isolated``."""
     machine_lost: bool = False
-    """The machine that it ran on is gone; it is not to blame."""
+    """The machine is gone or out of reach. The job is not to blame."""
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """What it left, by name, where its folder cannot be relied on to be seen from here."""
+    """The job's result files by name, if its folder is on another machine; empty otherwise."""
 
 
 class Launcher(Protocol):
-    """Runs jobs and says when they end."""
+    """Runs jobs, and reports their ends. All methods are called from one thread."""
 
     @property
     def slots(self) -> int:
-        """How many jobs run at a time."""
+        """The number of jobs that can run at a time. It may change while a search runs."""
 
     def launch(self, job: Job) -> None:
-        """Starts a job in a free slot."""
+        """Starts a job in a free slot.
+
+        Args:
+            job: The job. Its number differs from those of the running jobs.
+        """
 
     def wait(self, timeout: float) -> list[Ended]:
-        """The jobs that have ended, after ``timeout`` seconds at most."""
+        """Waits until a job ends, and returns all ends that were not returned yet.
+
+        Args:
+            timeout: The most seconds to wait; 0: does not wait.
+        """
 
     def stop(self, number: int, *, kill: bool = False) -> None:
-        """Asks a job to end at its next chance, leaving its checkpoints; or ends it at once."""
+        """Asks a job to stop and to keep its checkpoints. Its end is returned by ``wait``.
+
+        Args:
+            number: The job's number. A job that has ended is ignored.
+            kill: Kills the process instead of asking.
+        """
 
     def close(self) -> None:
-        """Ends everything."""
+        """Kills all jobs that run, and ends all processes. It may be called more than once."""
