@@ -75,7 +75,7 @@ class Pool:
             raise self._unavailable
         return [outcome for outcome in self._outcomes if outcome is not None]
 
-    # The work of the job loop.
+    # The methods of ``Work``, which the job loop calls.
 
     def is_over(self) -> bool:
         return self._unavailable is not None or not (self._waiting or self._loop.running)
@@ -123,7 +123,7 @@ class Pool:
         running = self._loop.running.values()
         self.display.update([(self._runs[one.number], one.job.folder) for one in running])
 
-    # Its parts.
+    # Helpers.
 
     def _job(self, number: int, folder: Path) -> Job:
         earlier = read_result(folder)

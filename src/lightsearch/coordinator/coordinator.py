@@ -99,7 +99,7 @@ class Coordinator:
             self._record_end(started_at, ending)
         return ending
 
-    # The work of the job loop.
+    # The methods of ``Work``, which the job loop calls.
 
     def is_over(self) -> bool:
         self._ending = self._ending or self._reason_to_end()
@@ -158,7 +158,7 @@ class Coordinator:
             write_results(self.queue)
             self._results_written = time.monotonic()
 
-    # Its parts.
+    # Helpers.
 
     def _reason_to_end(self) -> Ending | None:
         if self.failure is not None:
