@@ -10,7 +10,7 @@ from lightsearch.coordinator.ending import Ending
 from lightsearch.coordinator.failure_policy import FailurePolicy, SearchFailure
 from lightsearch.coordinator.job_loop import JobLoop, RunningJob
 from lightsearch.coordinator.kept_checkpoints import KeptCheckpoints
-from lightsearch.coordinator.leases import Leases
+from lightsearch.coordinator.lease_keeper import LeaseKeeper
 from lightsearch.coordinator.restarts import Failure, describe_end
 from lightsearch.coordinator.results import record_run, write_results
 from lightsearch.declare.study_file import StudyFile
@@ -72,7 +72,7 @@ class Coordinator:
         """The failure that stopped the search."""
         self.unavailable: ResourceUnavailable | None = None
         """Why the machine does not let the search continue."""
-        self._leases = Leases(queue)
+        self._leases = LeaseKeeper(queue)
         self._checkpoints = KeptCheckpoints(queue, artifacts)
         self._failures = FailurePolicy()
         self._failed_packs = 0

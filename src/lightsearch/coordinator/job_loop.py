@@ -36,6 +36,7 @@ class RunningJob:
     stop_asked: float | None = None
     """When the loop asked it to stop; None: it did not."""
     timed_out: bool = False
+    """The loop asked it to stop because it was over its time."""
 
     @property
     def number(self) -> int:
@@ -75,7 +76,7 @@ class Work(Protocol[AnyOutcome]):
         """
 
     def tick(self) -> None:
-        """Is called after each wait, at least every ``TICK_SECONDS`` while nothing is launched."""
+        """Is called after each wait for the end of a job, to show progress."""
 
 
 class JobLoop(Generic[AnyOutcome]):

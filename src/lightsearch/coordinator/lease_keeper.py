@@ -1,4 +1,4 @@
-"""The leases of a coordinator's running trials, renewed on a thread."""
+"""Renews the leases of running trials on a thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lightsearch.study.leases import RENEWAL_SECONDS
 from lightsearch.study.trial_queue import TrialQueue
 
 
-class Leases:
+class LeaseKeeper:
     """Holds the assignments of running trials, and renews their leases while it is entered as a context manager.
 
     The renewal has a thread of its own because the main thread may be busy for longer than a lease: it samples, or
@@ -27,7 +27,7 @@ class Leases:
         """Numbers and attempts of trials that another coordinator has taken over."""
         self._closed = threading.Event()
 
-    def __enter__(self) -> Leases:
+    def __enter__(self) -> LeaseKeeper:
         threading.Thread(target=self._keep_renewing, name="leases", daemon=True).start()
         return self
 
