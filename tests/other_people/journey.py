@@ -25,7 +25,7 @@ from lightsearch.confirm.reproduce import reproduce
 from lightsearch.confirm.retrain import retrain
 from lightsearch.errors import UserError
 from tests.other_people import plain
-from tests.other_people.table import OtherPeoples
+from tests.other_people.case import Case
 
 URL = "sqlite:///studies/studies.db"
 N_TRIALS = 4
@@ -59,7 +59,7 @@ class Journey:
     """One module's."""
 
     name: str
-    case: OtherPeoples
+    case: Case
     pack: int
     """Trials a pack that are asked for; 1: trials train one by one."""
     problems: list[str] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Journey:
         self.expect(ours == close, f"{stage}: {_told(ours)}; plain Lightning says {_told(theirs)}")
 
 
-def travel(name: str, case: OtherPeoples, pack: int) -> Journey:
+def travel(name: str, case: Case, pack: int) -> Journey:
     """Takes a module from a search in this folder to a retrained model; compares with plain Lightning on the way."""
     journey = Journey(name, case, pack)
     result = None

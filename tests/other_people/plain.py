@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from tests.other_people.table import OtherPeoples
+from tests.other_people.case import Case
 
 COPIES = ("pytorch_lightning", "lightning.pytorch")
 HOOKS = ("prepare_data", "setup", "val_dataloader", "test_dataloader", "on_after_batch_transfer")
@@ -21,18 +21,18 @@ def find(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def model(case: OtherPeoples, params: dict[str, Any]) -> Any:
+def model(case: Case, params: dict[str, Any]) -> Any:
     """The module with a trial's parameters, as its author would write it down."""
     return find(case.model)(**{name: params[name] for name in case.space.get("model", {})})
 
 
-def data(case: OtherPeoples, params: dict[str, Any]) -> Any:
+def data(case: Case, params: dict[str, Any]) -> Any:
     """The data module with a trial's parameters."""
     return find(case.data)(**case.init_args, **{name: params[name] for name in case.space.get("data", {})})
 
 
 def metrics(
-    stage: str, case: OtherPeoples, params: dict[str, Any], checkpoint: Path | None, module: Any = None
+    stage: str, case: Case, params: dict[str, Any], checkpoint: Path | None, module: Any = None
 ) -> dict[str, float]:
     """What a Trainer's ``validate`` or ``test`` logs, of all loaders.
 

@@ -9,8 +9,9 @@ import pytest
 
 import lightsearch
 from lightsearch.confirm.evaluation import evaluate
+from tests.other_people.case import RATE, Case, of_model
 from tests.other_people.journey import URL, Journey, travel
-from tests.other_people.table import RATE, TABLE, OtherPeoples, of_model
+from tests.other_people.table import TABLE
 
 VARIANTS = frozenset(
     {"kaggle_mlp_sampled", "one_cycle_unclipped", "pendulum_precision", "click_stream_limited", "augmented"}
@@ -43,7 +44,7 @@ def assert_no_problems(journey: Journey) -> None:
 
 
 def test_a_split_that_nobody_seeded_is_one_in_all_trials_and_in_the_test(project: Path) -> None:
-    case = OtherPeoples(
+    case = Case(
         "random_split without a generator",
         model="unseeded_split.Logistic",
         data="unseeded_split.Unseeded",
