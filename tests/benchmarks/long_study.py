@@ -34,7 +34,7 @@ from tests.benchmarks.overhead import TrivialLauncher
 ROOT = Path(__file__).parents[2]
 
 
-class TimedLedger(TrialQueue):
+class TimedQueue(TrialQueue):
     """Notes how long asking takes."""
 
     def __init__(self, *args: Any) -> None:
@@ -43,15 +43,15 @@ class TimedLedger(TrialQueue):
 
     def ask(self, n_trials: int) -> TrialAssignment | NoTrialReason:
         began = time.perf_counter()
-        due = super().ask(n_trials)
+        answer = super().ask(n_trials)
         self.seconds.append(time.perf_counter() - began)
-        return due
+        return answer
 
 
 class Growth(PlainDisplay):
     """Prints a line every tenth of the study."""
 
-    def __init__(self, queue: TimedLedger, trials: int) -> None:
+    def __init__(self, queue: TimedQueue, trials: int) -> None:
         super().__init__(Console(file=io.StringIO()), direction="maximize", n_trials=trials)
         self.queue, self.trials, self.count = queue, trials, 0
         self.began = time.perf_counter()
@@ -83,7 +83,7 @@ def main() -> None:
         server = ForkServer()
         server.call(time.sleep, 0)
         url = "sqlite:///studies/studies.db"
-        queue = TimedLedger(study_file, open_storage(url), url, Path(folder) / "studies" / "digits")
+        queue = TimedQueue(study_file, open_storage(url), url, Path(folder) / "studies" / "digits")
         queue.open({"data": {}, "versions": {}, "device": ""})
         launcher = TrivialLauncher(server, workers=2, threads=1, accelerators=0)
         print("trials   median ask     memory   open")

@@ -24,15 +24,17 @@ from lightsearch.launchers.fork_server import ForkServer
 from lightsearch.launchers.processes import ProcessLauncher
 from lightsearch.storage.opening import open_storage
 from lightsearch.study.trial_queue import TrialQueue
-from tests.benchmarks.careful import careful_trial
 from tests.benchmarks.configurations import configurations
+from tests.benchmarks.timed_safety import trial_with_timed_safety
 
 ROOT = Path(__file__).parents[2]
 
 
-class CarefulLauncher(ProcessLauncher):
+class TimedLauncher(ProcessLauncher):
+    """Launches trials that time what safety costs."""
+
     def launch(self, job: Job) -> None:
-        super().launch(dataclasses.replace(job, function=careful_trial))
+        super().launch(dataclasses.replace(job, function=trial_with_timed_safety))
 
 
 def main() -> None:
@@ -56,14 +58,14 @@ def main() -> None:
         queue = TrialQueue(study_file, open_storage(url), url, Path(folder) / "mnist")
         queue.open({"data": {}, "versions": {}, "device": ""})
         display = PlainDisplay(Console(file=io.StringIO()), direction="maximize", n_trials=options.trials)
-        launcher = CarefulLauncher(server, workers=2, threads=1, accelerators=0)
+        launcher = TimedLauncher(server, workers=2, threads=1, accelerators=0)
         data_dir = str(Path(options.data_dir).absolute())
         Coordinator(queue, launcher, display, n_trials=options.trials, data_dir=data_dir).run()
         spent = [float(file.read_text()) for file in sorted(queue.folder.glob("*/safety.txt"))]
         seconds = [trial.user_attrs["result"]["seconds"] for trial in queue.study.trials]
     epochs = options.trials * options.epochs
     print(f"{sum(spent):.2f} s of {sum(seconds):.1f} s in trials: {sum(spent) / sum(seconds):.1%}")
-    print(f"{sum(spent) / epochs * 1e3:.0f} ms an epoch")
+    print(f"{sum(spent) / epochs * 1e3:.0f} ms per epoch")
 
 
 if __name__ == "__main__":

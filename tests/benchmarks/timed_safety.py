@@ -1,4 +1,4 @@
-"""A trial that times its own care. In a file of its own: a worker process finds functions by their import path."""
+"""A trial that times what safety costs. In a file of its own: a worker process finds functions by their import path."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def timed(function: Callable[..., Any], counts: Callable[..., bool] = lambda *_:
     return call
 
 
-def careful_trial(**arguments: Any) -> None:
+def trial_with_timed_safety(**arguments: Any) -> None:
     """``run_trial``; beside its result it leaves the seconds that safety took.
 
     That is: the whole of the last checkpoint (the best one is what a search is for), every wait for the disk, the lock,
