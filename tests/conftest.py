@@ -8,7 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.declare.validation import validate
 from lightsearch.study.trial_queue import TrialQueue
 from tests import postgresql
-from tests.warm import WarmCommands
+from tests.warm import WarmCommands, WarmProcess
 
 # Tests share the cores: a thread that waits for another one must not burn one meanwhile.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROOT = Path(__file__).parents[1]
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Process = subprocess.Popen[str] | WarmProcess
 
 
 @pytest.fixture
@@ -64,51 +65,69 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "COLUMNS": "200"}
 
 
-@functools.cache
-def _warm_commands() -> WarmCommands:
-    return WarmCommands(environment())
-
-
 def command(
     name: str, *arguments: object, cwd: Path | None = None, timeout: float = 300, fresh: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Runs ``python -m search.NAME`` to its end, in a process of its own.
+    """Runs ``python -m search.NAME`` to its end.
 
     Args:
         name: The command.
         arguments: Its arguments.
         cwd: The folder to run it in.
         timeout: Seconds after which it is killed.
-        fresh: Whether a new Python runs it, as in a shell; else a process that has torch imported forks it, which saves
-            ten seconds of CPU.
+        fresh: Whether a new Python runs it, as in a shell. Otherwise it is forked from a process that has imported
+            torch, which saves ten seconds of CPU.
     """
-    environ, words = environment(), [str(argument) for argument in arguments]
+    environ, words = environment(), [f"search.{name}", *map(str, arguments)]
+    if fresh or not _warm_commands().takes(environ):
+        new = [sys.executable, "-m", *words]
+        return subprocess.run(new, cwd=cwd, env=environ, text=True, capture_output=True, timeout=timeout, check=False)
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = _warm_commands().start(words, environ, _folder(cwd), output.fileno(), errors.fileno())
+        try:
+            status = process.wait(timeout)
+        finally:
+            process.kill()
+        for file in (output, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(process.args, status, output.read(), errors.read())
+
+
+def start(name: str, *arguments: object, cwd: Path | None = None, fresh: bool = False) -> Process:
+    """Starts ``python -m search.NAME`` in a process group of its own; what it prints is in ``stdout``.
+
+    Args:
+        name: The command.
+        arguments: Its arguments.
+        cwd: The folder to run it in.
+        fresh: As for ``command``.
+    """
+    environ, words = environment(), [f"search.{name}", *map(str, arguments)]
     if not fresh and _warm_commands().takes(environ):
-        return _warm_commands().run(f"search.{name}", words, environ, (cwd or Path()).absolute(), timeout)
-    return subprocess.run(
-        [sys.executable, "-m", f"search.{name}", *words],
+        ours, theirs = os.pipe()
+        process = _warm_commands().start(words, environ, _folder(cwd), theirs, theirs)
+        os.close(theirs)
+        process.stdout = os.fdopen(ours)
+        return process
+    return subprocess.Popen(
+        [sys.executable, "-m", *words],
         cwd=cwd,
         env=environ,
-        text=True,
-        capture_output=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
-def start(name: str, *arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
-    """Starts ``python -m search.NAME`` in a process group of its own."""
-    words = [sys.executable, "-m", f"search.{name}", *map(str, arguments)]
-    return subprocess.Popen(
-        words,
-        cwd=cwd,
-        env=environment(),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
         preexec_fn=_hear_interrupts,
     )
+
+
+@functools.cache
+def _warm_commands() -> WarmCommands:
+    return WarmCommands(environment())
+
+
+def _folder(cwd: Path | None) -> Path:
+    return (cwd or Path()).absolute()
 
 
 def _hear_interrupts() -> None:

@@ -1,13 +1,14 @@
-"""Runs the commands of the tests in processes that are forked, not started.
+"""Processes of the tests' commands that are forked, not started.
 
-A fresh Python imports for seconds, and so does the fork server of each search. Here one process imports what the
-commands and the fork server import, and every command of the tests is a child of it: a process of its own with its own
-environment, folder, arguments and exit status, whose fork server is forked from it in turn.
+A fresh Python imports for seconds before a command begins, and so does the fork server of each search. Here one process
+imports what the commands and the fork server import. Every command of the tests is a child of it: a process of its own
+with its own environment, folder, arguments and exit status. Its fork server is forked from it in turn.
 """
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gc
 import json
 import os
@@ -18,27 +19,90 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from multiprocessing import util
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 READ_AT_START = ("OMP_", "MKL_", "KMP_", "CUDA_", "PYTHON")
-"""Environment variables that libraries and Python read once, when they are loaded."""
+"""Environment variables that Python and the libraries read once, when they are loaded."""
 MESSAGE_BYTES = 1 << 17
+ASIDE = 500
+"""A file descriptor above those that a command has."""
+
+
+class WarmProcess:
+    """A command that runs, with the part of ``subprocess.Popen`` that the tests use.
+
+    Args:
+        words: The command line that it stands for.
+        stdout: What it prints; None: it goes elsewhere.
+        answers: A pipe, in which its process id and its exit status come.
+    """
+
+    def __init__(self, words: list[str], stdout: TextIO | None, answers: int) -> None:
+        self.args = words
+        self.stdout = stdout
+        self._answers = os.fdopen(answers, "rb", buffering=0)
+        self.pid = self._number()
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit status; None: it runs."""
+        if self.returncode is None and select.select([self._answers], [], [], 0)[0]:
+            self.returncode = os.waitstatus_to_exitcode(self._number())
+            self._answers.close()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: if it runs longer than ``timeout`` seconds.
+        """
+        if self.returncode is None and not select.select([self._answers], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        status = self.poll()
+        assert status is not None
+        return status
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        """Waits for the end of its output and for its own.
+
+        Raises:
+            subprocess.TimeoutExpired: if that takes longer than ``timeout`` seconds.
+        """
+        assert self.stdout is not None
+        stdout, said = self.stdout, []
+        reader = threading.Thread(target=lambda: said.append(stdout.read()), daemon=True)
+        reader.start()
+        reader.join(timeout)
+        if reader.is_alive():
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        self.wait(timeout)
+        stdout.close()
+        return said[0], None
+
+    def kill(self) -> None:
+        """Kills it, if it runs."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def _number(self) -> int:
+        read = self._answers.read(4)
+        assert len(read) == 4, "the process that commands are forked from has died"
+        return int.from_bytes(read, "little", signed=True)
 
 
 class WarmCommands:
-    """Runs commands in children of a process that has everything imported.
+    """The process that has everything imported.
 
     Args:
-        environ: The environment of that process.
+        environ: Its environment.
     """
 
     def __init__(self, environ: dict[str, str]) -> None:
         self._given = _read_at_start(environ)
-        self._lock = threading.Lock()
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._requests.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * MESSAGE_BYTES)
         with theirs:
@@ -48,61 +112,36 @@ class WarmCommands:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                start_new_session=True,
             )
 
     def takes(self, environ: dict[str, str]) -> bool:
         """Whether a child can have this environment: nothing in it differs that is read when a process starts."""
-        return self._process.poll() is None and _read_at_start(environ) == self._given
+        return _read_at_start(environ) == self._given
 
-    def run(
-        self, module: str, arguments: list[str], environ: dict[str, str], folder: Path, timeout: float
-    ) -> subprocess.CompletedProcess[str]:
-        """Runs ``python -m module arguments`` to its end.
+    def start(self, words: list[str], environ: dict[str, str], folder: Path, output: int, errors: int) -> WarmProcess:
+        """Starts a command in a process group of its own.
 
-        Raises:
-            subprocess.TimeoutExpired: if it takes longer than ``timeout`` seconds; it is killed.
+        Args:
+            words: The module and its arguments, as after ``python -m``.
+            environ: The environment.
+            folder: The folder to run it in.
+            output: The file descriptor that it prints to; it is not closed here.
+            errors: That for its errors.
         """
-        words = [sys.executable, "-m", module, *arguments]
-        request = json.dumps({"module": module, "arguments": arguments, "environ": environ, "folder": str(folder)})
-        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-            answer, theirs = os.pipe()
-            with self._lock:
-                socket.send_fds(self._requests, [request.encode()], [stdout.fileno(), stderr.fileno(), theirs])
-            os.close(theirs)
-            with os.fdopen(answer, "rb", buffering=0) as answers:
-                pid = _number(answers.fileno(), None)
-                try:
-                    status = _number(answers.fileno(), timeout)
-                except TimeoutError:
-                    os.kill(pid, signal.SIGKILL)
-                    raise subprocess.TimeoutExpired(words, timeout) from None
-            said = []
-            for file in (stdout, stderr):
-                file.seek(0)
-                said.append(file.read().decode().replace("\r\n", "\n"))
-        return subprocess.CompletedProcess(words, os.waitstatus_to_exitcode(status), *said)
-
-    def close(self) -> None:
-        """Ends the process."""
-        self._requests.close()
-        self._process.wait()
+        request = json.dumps({"words": words, "environ": environ, "folder": str(folder)})
+        answers, theirs = os.pipe()
+        socket.send_fds(self._requests, [request.encode()], [output, errors, theirs])
+        os.close(theirs)
+        return WarmProcess([sys.executable, "-m", *words], None, answers)
 
 
 def _read_at_start(environ: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name.startswith(READ_AT_START)}
 
 
-def _number(fd: int, timeout: float | None) -> int:
-    """The next number that comes from a child's parent."""
-    if not select.select([fd], [], [], timeout)[0]:
-        raise TimeoutError
-    read = os.read(fd, 4)
-    assert len(read) == 4, "the process that runs the commands has died"
-    return int.from_bytes(read, "little", signed=True)
-
-
 def serve(requests_fd: int) -> None:
-    """Imports everything, and runs a command for each request that comes."""
+    """Imports everything, and forks a process for each request that comes, until nobody can send one any more."""
     import lightsearch.cli.run
     import lightsearch.coordinator.pipeline
     import lightsearch.launchers.preload  # noqa: F401
@@ -121,26 +160,37 @@ def serve(requests_fd: int) -> None:
     _run(json.loads(message), *fds)
 
 
-def _run(request: dict[str, Any], stdout: int, stderr: int, answers: int) -> None:
-    """Runs a command in a child of this process, and tells its process id and how it ends."""
-    pid = os.fork()
-    if pid:
-        os.write(answers, pid.to_bytes(4, "little"))
-        os.write(answers, os.waitpid(pid, 0)[1].to_bytes(4, "little"))
+def _run(request: dict[str, Any], output: int, errors: int, answers: int) -> None:
+    """Runs a command in a child of this process, and tells how it ends."""
+    child = os.fork()
+    if child:
+        os.close(output)
+        os.close(errors)
+        os.write(answers, os.waitpid(child, 0)[1].to_bytes(4, "little"))
         os._exit(0)
+    os.setsid()
+    os.write(answers, os.getpid().to_bytes(4, "little"))
     os.close(answers)
-    for fd, standard in ((stdout, 1), (stderr, 2)):
+    for fd, standard in ((output, 1), (errors, 2)):
         os.dup2(fd, standard)
         os.close(fd)
     os.environ.clear()
     os.environ.update(request["environ"])
     os.chdir(request["folder"])
     sys.path[0] = request["folder"]
-    sys.argv = ["", *request["arguments"]]
+    module, *sys.argv[1:] = request["words"]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _draw_other_numbers()
-    _fork_the_fork_server()
-    _end(_run_module(request["module"]))
+    _keep_a_fork_server()
+    _end(_run_module(module))
+
+
+def _draw_other_numbers() -> None:
+    """Seeds anew the generators that a process seeds as it starts; else all commands would draw the same numbers."""
+    import numpy
+
+    random.seed()
+    numpy.random.seed()
 
 
 def _run_module(module: str) -> int:
@@ -159,7 +209,7 @@ def _run_module(module: str) -> int:
 
 
 def _end(status: int) -> NoReturn:
-    """Ends this process as Python does, but for the modules, whose destruction takes torch two seconds."""
+    """Ends this process as Python does, but leaves out the destruction of all modules, which takes two seconds."""
     threading._shutdown()
     atexit.unregister(gc.unfreeze)
     atexit._run_exitfuncs()
@@ -168,40 +218,52 @@ def _end(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _draw_other_numbers() -> None:
-    """Has the generators that a process seeds as it starts draw other numbers than those of the last command."""
-    import numpy
+def _keep_a_fork_server() -> None:
+    """Has a child ready that becomes this process's first fork server, where multiprocessing would start a Python.
 
-    random.seed()
-    numpy.random.seed()
-
-
-def _fork_the_fork_server() -> None:
-    """Has this process fork its first fork server, where multiprocessing would start it."""
+    It is forked now: later there are connections to databases, which no process may inherit.
+    """
     start = util.spawnv_passfds
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    child = os.fork()
+    if not child:
+        ours.close()
+        _become_fork_server(theirs)
+    theirs.close()
 
-    def start_or_fork(path: bytes, args: list[str], passfds: list[int]) -> int:
-        if "from multiprocessing.forkserver import main" not in args[-1] or threading.active_count() > 1:
+    def start_or_wake(path: bytes, args: list[str], passfds: list[int]) -> int:
+        if "from multiprocessing.forkserver import main" not in args[-1]:
             return start(path, args, passfds)
-        util.spawnv_passfds = start  # one that is killed is started anew as it is everywhere
-        return os.fork() or _be_fork_server(args[-1], passfds)
+        util.spawnv_passfds = start  # one that is killed is started again as everywhere
+        blocked = [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])]
+        message = json.dumps({"code": args[-1], "passed": passfds, "environ": dict(os.environ), "blocked": blocked})
+        with ours:
+            socket.send_fds(ours, [message.encode()], passfds)
+        return child
 
-    util.spawnv_passfds = start_or_fork
+    util.spawnv_passfds = start_or_wake
 
 
-def _be_fork_server(code: str, passfds: list[int]) -> NoReturn:
-    """Becomes the process that ``python -c code`` would be."""
+def _become_fork_server(requests: socket.socket) -> NoReturn:
+    """Waits until a fork server is wanted, and is the process that ``python -c code`` would be."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with requests:
+        message, fds, *_ = socket.recv_fds(requests, MESSAGE_BYTES, 8)
+    if not message:
+        os._exit(0)
+    request = json.loads(message)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, request["blocked"])
+    os.environ.clear()
+    os.environ.update(request["environ"])
+    aside = [fcntl.fcntl(fd, fcntl.F_DUPFD, ASIDE) for fd in fds]
+    for fd in fds:
+        os.close(fd)
+    for fd, number in zip(aside, request["passed"], strict=True):
+        os.dup2(fd, number)
+        os.close(fd)
+    del sys.modules["lightsearch.launchers.preload"]  # it imports the modules of the study's classes
     try:
-        from lightsearch.machine import owner, quiet_cores
-
-        for kept in (owner.this_process, quiet_cores.cores):
-            kept.cache_clear()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        util._finalizer_registry.clear()
-        del sys.modules["lightsearch.launchers.preload"]  # imports the modules of the study's classes
-        exec(code, {})
-    except SystemExit:
-        pass
+        exec(request["code"], {})
     finally:
         os._exit(0)

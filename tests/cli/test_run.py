@@ -25,7 +25,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished study of six trials."""
     with pytest.MonkeyPatch.context() as patch:
         place = enter(tmp_path_factory.mktemp("searched"), patch)
-    done = command("run", "--n-trials", 6, *QUICK, cwd=place)
+    done = command("run", "--n-trials", 6, *QUICK, cwd=place, fresh=True)
     assert done.returncode == 0, done.stdout + done.stderr
     (place / "output.txt").write_text(done.stdout)
     return place

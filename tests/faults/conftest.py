@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import start
+from tests.conftest import Process, start
 from tests.faults.helpers import SLOW, Started
 
 GROUPS = (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup"))
@@ -19,10 +18,10 @@ GROUPS = (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup"))
 @pytest.fixture
 def started(place: Path) -> Iterator[Started]:
     """Starts ``search.run`` with the slow study, in a process group of its own."""
-    processes: list[subprocess.Popen[str]] = []
+    processes: list[Process] = []
 
-    def start_search(*options: object) -> subprocess.Popen[str]:
-        processes.append(start("run", *options, *SLOW, cwd=place))
+    def start_search(*options: object, fresh: bool = False) -> Process:
+        processes.append(start("run", *options, *SLOW, cwd=place, fresh=fresh))
         return processes[-1]
 
     yield start_search

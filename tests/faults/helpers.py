@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,9 @@ from pathlib import Path
 import optuna
 import psutil
 
-Started = Callable[..., "subprocess.Popen[str]"]
+from tests.conftest import Process
+
+Started = Callable[..., Process]
 
 # About 0.1 s an epoch and 30 epochs a trial: long enough to be hit in mid-trial, short enough to be finished.
 SLOW = (
@@ -41,7 +42,7 @@ def epochs_reported(place: Path, at_least: int, url: str | None = None) -> bool:
     return any((trial.last_step or 0) >= at_least for trial in load(place, url).trials)
 
 
-def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+def workers(process: Process) -> list[psutil.Process]:
     """The processes that run trials: those with a trial's log open."""
     found = []
     for child in psutil.Process(process.pid).children(recursive=True):
@@ -53,7 +54,7 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return found
 
 
-def search_processes(process: subprocess.Popen[str]) -> list[psutil.Process]:
+def search_processes(process: Process) -> list[psutil.Process]:
     """A search with everything that it has started."""
     coordinator = psutil.Process(process.pid)
     return [coordinator, *coordinator.children(recursive=True)]

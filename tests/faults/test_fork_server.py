@@ -20,7 +20,7 @@ def fork_servers(coordinator: int) -> list[psutil.Process]:
 @pytest.mark.slow
 @pytest.mark.parametrize("pack", ["off", 2])
 def test_it_is_started_again_and_the_total_is_exact(place: Path, started: Started, pack: object) -> None:
-    process = started("--n-trials", 4, "--workers", 2, "--pack", pack)
+    process = started("--n-trials", 4, "--workers", 2, "--pack", pack, fresh=True)
     chance = random.Random(4)
     wait_for(lambda: bool(fork_servers(process.pid)))
     time.sleep(chance.uniform(0, 3))

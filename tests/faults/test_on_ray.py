@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import postgresql
-from tests.conftest import command, start
+from tests.conftest import Process, command, start
 from tests.faults.helpers import SLOW, check_whole, epochs_reported, load, wait_for
 from tests.ray_cluster import Cluster, free_port
 
@@ -34,12 +33,12 @@ def url(server: postgresql.Server, monkeypatch: pytest.MonkeyPatch) -> str:
     return url
 
 
-def search_on(cluster: Cluster, place: Path, *options: object) -> subprocess.Popen[str]:
+def search_on(cluster: Cluster, place: Path, *options: object) -> Process:
     """The slow digits study, with LIGHTSEARCH_STORAGE from the environment."""
     return start("run", "--on", "ray", "--ray-address", cluster.address, *SLOW, *options, cwd=place)
 
 
-def finish(search: subprocess.Popen[str]) -> str:
+def finish(search: Process) -> str:
     output, _ = search.communicate(timeout=300)
     assert search.returncode == 0, output
     assert "Traceback" not in output, output

@@ -64,7 +64,7 @@ def test_a_killed_coordinator_takes_its_workers_along_and_is_continued(place: Pa
 
 
 def test_a_signal_while_it_loads(place: Path, started: Started) -> None:
-    process = started("--n-trials", 3)
+    process = started("--n-trials", 3, fresh=True)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("loading PyTorch")
     time.sleep(0.5)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
 import time
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from tests.conftest import command
+from tests.conftest import Process, command
 from tests.faults.helpers import SLOW, Started, load, wait_for, workers
 
 KILLS, TRIALS = 30, 16
@@ -51,7 +50,7 @@ def begun_epochs(place: Path) -> list[tuple[str, int]]:
     return [(trial, epoch) for trial, epoch in map(json.loads, lines)]
 
 
-def is_at_work(process: subprocess.Popen[str]) -> bool:
+def is_at_work(process: Process) -> bool:
     return process.poll() is not None or bool(workers(process))
 
 

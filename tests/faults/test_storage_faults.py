@@ -120,7 +120,7 @@ def test_the_password_is_nowhere(place: Path, started: Started, url: str) -> Non
         "        if Path(self.trainer.default_root_dir).name == 'trial-0001':\n"
         "            raise RuntimeError('no such layer')\n"
     )
-    process = started("--n-trials", 2, "--set", "model.class_path=odd.Fails")
+    process = started("--n-trials", 2, "--set", "model.class_path=odd.Fails", fresh=True)
     titles: list[str] = []
     done = threading.Event()
 

@@ -78,7 +78,7 @@ def test_other_sites_pages_are_refused(url: str) -> None:
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium here")
 def test_a_browser_shows_it_while_a_search_writes(place: Path, url: str, tmp_path: Path) -> None:
     sync = pytest.importorskip("playwright.sync_api")
-    search = start("run", "--n-trials", 400, "--set", "trainer.max_epochs=2", cwd=place)
+    search = start("run", "--n-trials", 400, "--pack", "off", "--set", "trainer.max_epochs=2", cwd=place)
     try:
         assert search.stdout is not None
         while not search.stdout.readline().startswith("[3/400]"):
