@@ -218,6 +218,7 @@ class Hangs(Classifier):
 """
 
 
+@pytest.mark.slow
 def test_a_hanging_trial_is_killed_at_its_time_limit(place: Path) -> None:
     (place / "odd.py").write_text(HANGS)
     done = command(

@@ -240,6 +240,7 @@ def test_leaders_and_defaults_on_fresh_seeds(searched: Path) -> None:
     assert "| the defaults |" in table
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_130_and_the_same_command_goes_on(searched: Path) -> None:
     words = ("--n-trial", 0, "--seeds", 4, "--workers", 1, "--output", "elsewhere")
     process = start("retrain", *words, cwd=searched)

@@ -116,6 +116,7 @@ def test_the_same_command_again_does_not_use_the_test_set(place: Path) -> None:
     assert evaluations(place) == before
 
 
+@pytest.mark.slow
 def test_another_retraining_and_an_evaluation_are_counted(place: Path) -> None:
     ordinal = len(evaluations(place)) + 1
     ended = command("retrain", "--n-trial", 0, "--seeds", 1, "--on", "train", "--output", "other", cwd=place)
@@ -145,6 +146,7 @@ def test_the_card(handed_over: Path, facts: dict[str, Any]) -> None:
     assert "This was the first use of the study's test set." in text
 
 
+@pytest.mark.slow
 def test_a_damaged_final_checkpoint_is_trained_again(place: Path, facts: dict[str, Any]) -> None:
     checkpoint = place / "studies" / "digits" / facts["evaluation"]["checkpoint"]
     whole = checkpoint.read_bytes()
@@ -207,6 +209,7 @@ def test_the_cards_code_works(handed_over: Path, monkeypatch: pytest.MonkeyPatch
     torch.testing.assert_close(program(images), model(images))
 
 
+@pytest.mark.slow
 def test_without_test_samples_the_model_is_handed_over_untested(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     declared = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import nbclient
 import nbformat
+import pytest
 
 from tests.conftest import environment
 
@@ -35,6 +36,7 @@ lightsearch.search(objective, n_trials=4, name="function", direction="minimize")
 )
 
 
+@pytest.mark.slow
 def test_classes_and_functions_of_cells(place: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     client = nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(place)}})

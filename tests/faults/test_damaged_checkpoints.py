@@ -63,7 +63,7 @@ def undisturbed(killed: Path) -> dict[int, float]:
     ("damage", "files"),
     [
         (flip, ["last"]),
-        (cut, ["last", "previous"]),
+        pytest.param(cut, ["last", "previous"], marks=pytest.mark.slow),
         (plant, ["last"]),
         pytest.param(flip, ["best"], marks=pytest.mark.slow),
         pytest.param(plant, ["best", "last"], marks=pytest.mark.slow),

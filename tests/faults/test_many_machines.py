@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests import postgresql
 from tests.conftest import ROOT, environment
@@ -38,6 +39,7 @@ def script(place: Path) -> str:
     return found
 
 
+@pytest.mark.slow
 def test_an_array_job_whose_machines_are_taken_away(place: Path, server: postgresql.Server) -> None:
     url = server.database(f"test-{uuid.uuid4().hex}")
     (place / "job.sh").write_text(script(place))

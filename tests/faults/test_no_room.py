@@ -22,8 +22,10 @@ NOBODY = 65534
 
 @pytest.mark.parametrize(
     ("limit", "said"),
-    [(3_000_000, ".ckpt cannot be written: File too large"), (0, "trial 0: ")],
-    ids=["no room for a checkpoint", "no room for a byte"],
+    [
+        pytest.param(3_000_000, ".ckpt cannot be written: File too large", id="no room for a checkpoint"),
+        pytest.param(0, "trial 0: ", id="no room for a byte", marks=pytest.mark.slow),
+    ],
 )
 def test_a_full_disk_leaves_the_previous_checkpoint(place: Path, started: Started, limit: int, said: str) -> None:
     wide = ("--set", "space.model.hidden_size={choice=[512]}")  # a checkpoint of 3.6 MB
@@ -45,6 +47,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint(place: Path, started: Starte
     check_whole(place, 2)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -108,6 +111,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_runs(open_pl
     )
 
 
+@pytest.mark.slow
 def test_a_folder_that_becomes_read_only_while_a_search_runs(open_place: Path) -> None:
     (open_place / "odd.py").write_text(
         "import os\nfrom lightsearch import Classifier\n\n"

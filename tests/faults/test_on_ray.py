@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import signal
 import uuid
@@ -16,7 +17,10 @@ from tests.conftest import Process, command, start
 from tests.faults.helpers import SLOW, check_whole, epochs_reported, load, wait_for
 from tests.ray_cluster import Cluster, free_port
 
-pytest.importorskip("ray", reason="Ray is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),
+]
 
 
 @pytest.fixture

@@ -37,9 +37,10 @@ def test_a_killed_pack_and_an_interrupted_one_go_on(place: Path, started: Starte
         assert epochs == list(range(30)), "no epoch of a checkpoint is trained twice"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
-    ["os.kill(os.getpid(), signal.SIGSEGV)", pytest.param("os.closerange(3, 256)", marks=pytest.mark.slow)],
+    ["os.kill(os.getpid(), signal.SIGSEGV)", "os.closerange(3, 256)"],
 )
 def test_a_trial_that_kills_its_process_does_not_take_the_others_along(place: Path, how: str) -> None:
     (place / "odd.py").write_text(
@@ -69,6 +70,7 @@ def test_a_trial_that_kills_its_process_does_not_take_the_others_along(place: Pa
     assert set(kinds.values()) == {"complete"}
 
 
+@pytest.mark.slow
 def test_the_members_of_a_pack_that_fails_go_on_by_themselves(place: Path) -> None:
     (place / "late.py").write_text(
         "from studies.examples.tabular import Regressor, Table\n\n"

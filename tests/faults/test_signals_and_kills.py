@@ -109,7 +109,7 @@ def test_two_coordinators_on_one_study(place: Path, started: Started) -> None:
     ("hook", "number"),
     [
         pytest.param("on_train_batch_start", signal.SIGINT, marks=pytest.mark.slow),
-        ("on_train_batch_start", signal.SIGTERM),
+        pytest.param("on_train_batch_start", signal.SIGTERM, marks=pytest.mark.slow),
         ("on_validation_epoch_start", signal.SIGINT),
         pytest.param("on_save_checkpoint", signal.SIGTERM, marks=pytest.mark.slow),
     ],
@@ -136,7 +136,7 @@ def test_a_signal_in_the_middle_of(place: Path, started: Started, hook: str, num
     check_whole(place, 2)
 
 
-@pytest.mark.parametrize("ending", ["early_stopping", "pruned"])
+@pytest.mark.parametrize("ending", [pytest.param("early_stopping", marks=pytest.mark.slow), "pruned"])
 def test_a_trial_killed_between_its_last_epoch_and_its_result_trains_no_more(place: Path, ending: str) -> None:
     # The first process dies as the fit has ended; the second finds everything in the checkpoint.
     (place / "odd.py").write_text(

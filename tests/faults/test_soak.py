@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import psutil
+import pytest
 import torch
 
 from tests.conftest import Process, command
@@ -54,6 +55,7 @@ def is_at_work(process: Process) -> bool:
     return process.poll() is not None or bool(workers(process))
 
 
+@pytest.mark.slow
 def test_a_study_survives_thirty_kills(place: Path, started: Started) -> None:
     (place / "noted.py").write_text(MODEL)
     dice = random.Random(7)

@@ -35,7 +35,8 @@ def test_another_program_locks_the_database_for_seconds(place: Path, started: St
     check_whole(place, 3)
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_a_call_of_the_storage(place: Path, started: Started, number: int) -> None:
     process = started("--n-trials", 3)
     wait_for(lambda: epochs_reported(place, 5))
@@ -102,6 +103,7 @@ def test_postgresql_is_restarted_whatever_it_is_asked(place: Path, server: postg
     assert {trial.user_attrs["attempt"] for trial in trials} == {1}
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_away_is_one_line(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = f"postgresql+psycopg://me:{postgresql.PASSWORD}@127.0.0.1:1/none"
     monkeypatch.setenv("LIGHTSEARCH_STORAGE", secret)
@@ -113,6 +115,7 @@ def test_a_server_that_stays_away_is_one_line(place: Path, monkeypatch: pytest.M
     assert not (place / "studies" / "digits").exists()
 
 
+@pytest.mark.slow
 def test_the_password_is_nowhere(place: Path, started: Started, url: str) -> None:
     (place / "odd.py").write_text(
         "import os\nfrom pathlib import Path\nfrom lightsearch import Classifier\n\n"

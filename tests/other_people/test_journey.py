@@ -13,27 +13,24 @@ from tests.other_people.case import RATE, Case, of_model
 from tests.other_people.journey import URL, Journey, travel
 from tests.other_people.table import TABLE
 
-VARIANTS = frozenset(
-    {"kaggle_mlp_sampled", "one_cycle_unclipped", "pendulum_precision", "click_stream_limited", "augmented"}
+ALWAYS_ONE_BY_ONE = frozenset(
+    {"bare_net", "click_stream", "domains", "gan", "own_callbacks", "template_module", "two_towers"}
 )
-"""Further studies of modules that the table has."""
-PLAINLY_REFUSED = frozenset(
-    {"gan", "one_cycle", "own_callbacks", "ema", "two_towers", "char_lm", "warmed_up", "untested"}
-)
-"""What packs refuse by a hook or a Trainer's argument, or what ``test_one_by_one`` says all of."""
+"""Those that differ most from each other; the tests of all others are slow."""
+ALWAYS_IN_PACKS = frozenset({"digits_cnn", "kaggle_mlp", "template_module", "word2vec"})
 
 
-def names(less_telling: frozenset[str]) -> list[Any]:
-    """The table's names; of some the test is slow."""
-    return [pytest.param(name, marks=[pytest.mark.slow] * (name in less_telling)) for name in TABLE]
+def names(always: frozenset[str]) -> list[Any]:
+    """The table's names; the tests of those that are not in ``always`` are slow."""
+    return [pytest.param(name, marks=[] if name in always else pytest.mark.slow) for name in TABLE]
 
 
-@pytest.mark.parametrize("name", names(VARIANTS))
+@pytest.mark.parametrize("name", names(ALWAYS_ONE_BY_ONE))
 def test_one_by_one(name: str, project: Path) -> None:
     assert_no_problems(travel(name, TABLE[name], pack=1))
 
 
-@pytest.mark.parametrize("name", names(VARIANTS | PLAINLY_REFUSED))
+@pytest.mark.parametrize("name", names(ALWAYS_IN_PACKS))
 def test_in_packs(name: str, project: Path) -> None:
     assert_no_problems(travel(name, TABLE[name], pack=4))
 

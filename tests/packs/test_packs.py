@@ -38,7 +38,7 @@ def test_validation_draws_the_same_numbers_alone_and_in_a_pack(tmp_path: Path, h
         assert torch.equal(one.curve("drawn"), other.curve("drawn"))
 
 
-@pytest.mark.parametrize("size", [2, 8, 16])
+@pytest.mark.parametrize("size", [2, 8, pytest.param(16, marks=pytest.mark.slow)])
 def test_a_classifier_becomes_the_same_alone_and_in_a_pack(tmp_path: Path, host: Host, size: int) -> None:
     def trials(folder: str) -> list[Trial]:
         rates = [1e-4 * 1.2**i for i in range(size)]

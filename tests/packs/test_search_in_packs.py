@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from lightsearch import Classifier
 from lightsearch.packs.calibration import calibrate
 from tests.conftest import command, digits
@@ -36,6 +38,7 @@ def test_a_search_in_packs(place: Path) -> None:
     assert "trained in a pack" in reproduced.stdout
 
 
+@pytest.mark.slow
 def test_the_same_list_has_the_same_winner(place: Path) -> None:
     configurations = [(16, 1e-4), (32, 3e-4), (128, 3e-3), (24, 9e-2), (48, 2e-4), (64, 5e-4)]
     enqueue = ", ".join(f"{{hidden_size={h}, learning_rate={rate}, batch_size=32}}" for h, rate in configurations)

@@ -75,6 +75,7 @@ def test_other_sites_pages_are_refused(url: str) -> None:
     assert get(api, {"Host": "localhost"}) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium here")
 def test_a_browser_shows_it_while_a_search_writes(place: Path, url: str, tmp_path: Path) -> None:
     sync = pytest.importorskip("playwright.sync_api")

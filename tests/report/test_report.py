@@ -250,7 +250,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
 DRAWN = "[...document.querySelectorAll('.plot')].every(plot => 'drawn' in plot.dataset)"
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), pytest.param(390, "dark", marks=pytest.mark.slow)])
 def test_page_in_a_browser(study: optuna.Study, tmp_path: Path, browser: Any, width: int, scheme: str) -> None:
     fill(study, 40, kinds=("complete", "pruned", "complete", "user_error"))
     report(study, tmp_path)

@@ -161,6 +161,7 @@ def test_a_url_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(mistake)
 
 
+@pytest.mark.slow
 def test_a_search_on_another_machine_goes_on_with_what_was_sent(place: Path, tmp_path: Path) -> None:
     """Two folders, as two machines without a shared one; the database is shared."""
     other = tmp_path / "other machine"

@@ -207,6 +207,7 @@ class StorageContract:
         assert queue.study.trials[foreign.number].state is TrialState.RUNNING
         assert [outcome.number for outcome in leaders(queue.study.trials, "maximize")] == [2]
 
+    @pytest.mark.slow
     def test_eight_processes_open_a_fresh_storage_together_and_share_a_study(self) -> None:
         context = multiprocessing.get_context("spawn")
         barrier = context.Barrier(8)

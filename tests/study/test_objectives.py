@@ -180,6 +180,7 @@ def figures_of(page: str) -> list[dict[str, Any]]:
     return figures
 
 
+@pytest.mark.slow
 def test_accuracy_against_parameters_from_the_search_to_the_report(place: Path) -> None:
     done = command("run", "--n-trials", 5, *OPTIONS, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr

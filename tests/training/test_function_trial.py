@@ -115,6 +115,7 @@ def study_of(place: Path, function: str, *further: str) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_function_of_a_script_without_a_guard(place: Path) -> None:
     (place / "script.py").write_text(SCRIPT)
     done = subprocess.run(

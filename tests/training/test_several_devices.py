@@ -39,6 +39,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_trials_complete_are_pruned_and_stop_early(place: Path) -> None:
     (place / "plain.py").write_text(
         "from lightsearch import Classifier\n\n"
@@ -167,6 +168,7 @@ def points(n: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x, x.sum(1, keepdim=True).sin()
 
 
+@pytest.mark.slow
 def test_killed_and_stopped_it_leaves_no_process_and_goes_on(place: Path) -> None:
     options = (*SLOW, *TWO)
     process = start("run", "--n-trials", 1, *options, cwd=place)
@@ -214,6 +216,7 @@ def test_killed_and_stopped_it_leaves_no_process_and_goes_on(place: Path) -> Non
     assert "is reproduced to the bit" in again.stdout, again.stdout + again.stderr
 
 
+@pytest.mark.slow
 def test_whatever_ends_another_rank_ends_the_trial(place: Path) -> None:
     (place / "faulty.py").write_text(
         "import multiprocessing, os, pathlib, time\n"
