@@ -19,12 +19,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from multiprocessing import util
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-READ_AT_START = ("OMP_", "MKL_", "KMP_", "CUDA_", "PYTHON")
+READ_AT_START = ("OMP_", "MKL_", "CUDA_", "PYTHON")
 """Environment variables that Python and the libraries read once, when they are loaded."""
 MESSAGE_BYTES = 1 << 17
 ASIDE = 500
@@ -180,6 +181,7 @@ def _run(request: dict[str, Any], output: int, errors: int, answers: int) -> Non
     sys.path[0] = request["folder"]
     module, *sys.argv[1:] = request["words"]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    tempfile.tempdir = None
     _draw_other_numbers()
     _keep_a_fork_server()
     _end(_run_module(module))
