@@ -1,4 +1,4 @@
-"""What the tests share: a folder to search in, small studies, the commands as subprocesses."""
+"""What the tests share: a folder to search in, small studies, the commands as processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lightsearch.study.trial_queue import TrialQueue
 from tests import postgresql
 from tests.warm import WarmCommands, WarmProcess
 
-# Tests share the cores: a thread that waits for another one must not burn one meanwhile.
+# Tests share the cores: a thread that waits for another thread must not keep a core busy.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +32,7 @@ Process = subprocess.Popen[str] | WarmProcess
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of its own to search in, with the shipped study files."""
+    """A new folder to search in, with the shipped study files."""
     return enter(tmp_path, monkeypatch)
 
 
@@ -56,7 +56,7 @@ def server() -> Iterator[postgresql.Server]:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """As many tests at a time as there are cores for this process, a container's limit included."""
+    """One worker per core that this process may use; a container's limit counts."""
     return cpu_count()
 
 
@@ -131,7 +131,7 @@ def _folder(cwd: Path | None) -> Path:
 
 
 def _hear_interrupts() -> None:
-    """A shell's background job is started deaf to Ctrl-C, and so would be what the tests start in it."""
+    """Restores Ctrl-C: a background job of a shell ignores it, and so would every process that it starts."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -148,7 +148,7 @@ FACTS: dict[str, Any] = {"data": {"split_hash": "abc", "n_val": 287}, "device": 
 def open_queue(
     study_file: StudyFile, folder: Path, url: str | None = None, facts: dict[str, Any] = FACTS
 ) -> TrialQueue:
-    """The study, opened or created in ``folder`` as a search does it."""
+    """Opens or creates the study in ``folder``, as a search does."""
     from lightsearch.storage.opening import open_storage
 
     url = url or f"sqlite:///{folder}/studies/studies.db"

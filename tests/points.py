@@ -1,4 +1,4 @@
-"""A data module and modules as other people write them, small enough to train in a test."""
+"""A data module and modules as users write them, small enough to train in a test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLASSES = 3
 
 
 class Points(LightningDataModule):
-    """Points in the plane, of three classes; the test samples are those of the validation."""
+    """Points in the plane, of three classes. The validation samples are the test samples too."""
 
     classes = CLASSES
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-PASSWORD = "sentinel-Zk4vQ9"  # looked for in everything that a search writes
+PASSWORD = "sentinel-Zk4vQ9"  # tests look for it in everything that a search writes
 
 
 def program(name: str) -> str | None:
@@ -20,7 +20,7 @@ def program(name: str) -> str | None:
 
 
 class Server:
-    """A server of its own on the loopback, with a password; it refuses to run as root, so another user runs it then."""
+    """A server on the loopback address, with a password. If this process is root, another user runs it: it refuses root."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="lightsearch-postgresql-"))
@@ -44,7 +44,7 @@ class Server:
         return f"postgresql+psycopg://search:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
     def database(self, name: str, template: str | None = None) -> str:
-        """The URL of a new database, a copy of one that nobody is connected to if that is named."""
+        """Creates a database, empty or as a copy of ``template``, which nobody may be connected to. Returns its URL."""
         import psycopg
 
         with psycopg.connect(self.url().replace("+psycopg", ""), autocommit=True) as connection:
@@ -56,11 +56,11 @@ class Server:
         self._run("pg_ctl", "-D", self.data, "-w", "-l", self.folder / "log", "-o", options, "start")
 
     def kill(self) -> None:
-        """Ends the server as a crash does: connections are cut, nothing is tidied up."""
+        """Ends the server as a crash does: it cuts connections and cleans nothing up."""
         self.stop("immediate")
 
     def stop(self, mode: str) -> None:
-        """Ends the server; ``fast`` tells whoever is connected."""
+        """Ends the server; with ``fast`` it tells its clients."""
         self._run("pg_ctl", "-D", self.data, "-w", "-m", mode, "stop")
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class Server:
 
     def _run(self, name: str, *arguments: object) -> None:
         words = [str(program(name)), *map(str, arguments)]
-        # Its output goes to a file: a server that is started would hold a pipe open.
+        # Its output goes to a file: a server that it starts would keep a pipe open.
         with (self.folder / f"{name}.out").open("w") as output:
             done = (
                 subprocess.run(

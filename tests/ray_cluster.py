@@ -18,7 +18,7 @@ import pytest
 
 from tests.conftest import environment
 
-# Before Ray is imported: it is then on the loopback address alone, however many nodes there are.
+# Set before Ray is imported: all nodes then use the loopback address.
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 SMALL = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
 
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 class Cluster:
-    """A head that runs no trials, and nodes that run one each.
+    """A head node that runs no trials, and nodes that run one trial each.
 
     Args:
         nodes: How many nodes.
@@ -61,7 +61,7 @@ class Cluster:
         return self._raylets.add_node(num_cpus=1, **SMALL, **options)
 
     def add_elsewhere(self, *hidden: Path) -> subprocess.Popen[bytes]:
-        """A node that sees empty folders in the place of some of this machine's."""
+        """Adds a node for which some folders of this machine are empty."""
         if os.getuid() != 0:
             pytest.skip("hiding a folder takes root")
         mounts = "".join(f"mount -t tmpfs none '{folder}' && " for folder in hidden)
@@ -72,24 +72,24 @@ class Cluster:
         return process
 
     def wait_for(self, nodes: int) -> None:
-        """Until there are so many nodes, the head included."""
+        """Waits until the cluster has ``nodes`` nodes, the head included."""
         end = time.monotonic() + 60
         while len([one for one in self._raylets.global_state.node_table() if one["Alive"]]) < nodes:
             assert time.monotonic() < end
             time.sleep(0.2)
 
     def kill(self, node: Any) -> None:
-        """Ends a node as a power cut does, with everything that runs on it."""
+        """Kills a node and everything that runs on it, as a power cut does."""
         raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
         _kill(raylet)
         self._raylets.remove_node(node, allow_graceful=False)
 
     def kill_elsewhere(self, process: subprocess.Popen[bytes]) -> None:
-        """Ends such a node likewise."""
+        """Kills a node of ``add_elsewhere`` in the same way."""
         _kill(psutil.Process(process.pid))
 
     def close(self) -> None:
-        """Ends everything, without a word to anybody."""
+        """Kills all nodes."""
         for process in self._private:
             with contextlib.suppress(psutil.NoSuchProcess):
                 _kill(psutil.Process(process.pid))
@@ -113,7 +113,7 @@ def _kill(process: psutil.Process) -> None:
 
 
 def run_node(address: str) -> None:
-    """A node of a process of its own, as ``Cluster.add`` makes them in this one."""
+    """Runs a node in this process, with the settings of ``Cluster.add``."""
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 

@@ -84,10 +84,14 @@ class WarmProcess:
         stdout.close()
         return said[0], None
 
+    def send_signal(self, number: int) -> None:
+        """Sends it a signal, if it runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
     def kill(self) -> None:
         """Kills it, if it runs."""
-        if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
 
     def _number(self) -> int:
         read = self._answers.read(4)

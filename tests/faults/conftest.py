@@ -1,4 +1,4 @@
-"""Starts searches, and ends what is left of them; limits memory."""
+"""Fixtures that start searches and kill what is left of them, and that limit memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def started(place: Path) -> Iterator[Started]:
 
 @pytest.fixture
 def small_group() -> Iterator[Path]:
-    """A control group of processes with two gigabytes of memory; the kernel kills what wants more."""
+    """A control group with two gigabytes of memory; the kernel kills a process that needs more."""
     for parent in GROUPS:
         group = parent / f"lightsearch-{os.getpid()}"
         limit = "memory.limit_in_bytes" if parent.name == "memory" else "memory.max"

@@ -15,7 +15,7 @@ from tests.conftest import Process
 
 Started = Callable[..., Process]
 
-# About 0.1 s an epoch and 30 epochs a trial: long enough to be hit in mid-trial, short enough to be finished.
+# About 0.1 s per epoch and 30 epochs per trial: long enough to be killed during a trial, short enough to be finished.
 SLOW = (
     *("--set", "trainer.max_epochs=30", "--set", "trainer.patience=0", "--set", "pruner={name='NopPruner'}"),
     *("--set", "space.data={batch_size={choice=[32]}}"),
@@ -43,7 +43,7 @@ def epochs_reported(place: Path, at_least: int, url: str | None = None) -> bool:
 
 
 def workers(process: Process) -> list[psutil.Process]:
-    """The processes that run trials: those with a trial's log open."""
+    """The processes that run trials: those that have a trial's log open."""
     found = []
     for child in psutil.Process(process.pid).children(recursive=True):
         try:
@@ -55,13 +55,13 @@ def workers(process: Process) -> list[psutil.Process]:
 
 
 def search_processes(process: Process) -> list[psutil.Process]:
-    """A search with everything that it has started."""
+    """A search and all processes that it has started."""
     coordinator = psutil.Process(process.pid)
     return [coordinator, *coordinator.children(recursive=True)]
 
 
 def check_whole(place: Path, n_trials: int, url: str | None = None) -> None:
-    """The study has exactly so many finished trials, each with every epoch reported once, in order.
+    """Asserts that the study has exactly ``n_trials`` finished trials, each with every epoch reported once, in order.
 
     What the storage has of an epoch is what ``epochs.csv`` has, and nothing is left in the folders of what was killed.
     """

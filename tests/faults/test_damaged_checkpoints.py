@@ -1,4 +1,4 @@
-"""Checkpoints that were cut short, changed or replaced: it is noticed, and the trial is whole all the same."""
+"""Checkpoints that were cut, changed or replaced: the trial notices it, and is complete all the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.faults.helpers import SLOW, check_whole, epochs_reported, load, wait_
 
 
 class Payload:
-    """What a stranger may have put there: loaded as a pickle, it makes a folder."""
+    """A malicious file: it creates a folder when it is loaded as a pickle."""
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
         return os.mkdir, ("/tmp/lightsearch-payload-was-executed",)
@@ -38,7 +38,7 @@ def plant(file: Path) -> None:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a search that was killed in mid-trial."""
+    """A folder with a search that was killed during a trial."""
     with pytest.MonkeyPatch.context() as patch:
         place = enter(tmp_path_factory.mktemp("killed"), patch)
         process = start("run", "--n-trials", 1, *SLOW, cwd=place)
@@ -50,7 +50,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(killed: Path) -> dict[int, float]:
-    """The trial's curve as it should be."""
+    """The learning curve of the same trial without a kill."""
     done = command("run", "--name", "undisturbed", "--n-trials", 1, *SLOW, cwd=killed)
     assert done.returncode == 0, done.stderr
     import optuna

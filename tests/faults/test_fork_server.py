@@ -1,4 +1,4 @@
-"""The fork server killed in mid-search, wherever that meets it."""
+"""The fork server is killed during a search, at several moments."""
 
 from __future__ import annotations
 

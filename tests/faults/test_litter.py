@@ -1,4 +1,4 @@
-"""What a killed worker leaves: its loaders' processes and its own children end, and no file of it stays."""
+"""A worker is killed: the processes of its data loaders and its own children end, and its temporary files are removed."""
 
 from __future__ import annotations
 

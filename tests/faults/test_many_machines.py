@@ -1,4 +1,4 @@
-"""An array job of the README on machines that are taken away: one is preempted, one dies, the last one finishes."""
+"""The README's array job loses machines: one is preempted, one dies, the last one finishes the study."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOGGER = ("--set", "logger={class_path='pytorch_lightning.loggers.CSVLogger'}")
 
 
 def script(place: Path) -> str:
-    """The README's job, for the digits in the place of a cluster's own study and folder."""
+    """The README's job script, with the digits study and this folder."""
     (found,) = re.findall(r"```bash\n(#!/bin/bash\n#SBATCH.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     options = ("--n-trials", str(TRIALS), "--workers", "1", *SLOW, *LOGGER)
     for pattern, here in (
@@ -93,4 +93,4 @@ def test_an_array_job_whose_machines_are_taken_away(place: Path, server: postgre
     trials = load(place, url).trials
     assert sorted(trial.user_attrs["attempt"] for trial in trials) == [1] * (TRIALS - 2) + [2] * 2
     folders = [place / "studies" / "digits" / f"trial-{number:04d}" for number in range(TRIALS)]
-    assert all(list(folder.rglob("metrics.csv")) for folder in folders)  # whichever task it was that ran it
+    assert all(list(folder.rglob("metrics.csv")) for folder in folders)  # whichever task ran the trial

@@ -1,4 +1,4 @@
-"""A trial that wants more memory than there is: it alone fails, and leaves none of it behind."""
+"""A trial needs more memory than there is: it fails, other trials do not, and the memory is freed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A full disk, and folders that cannot be written to: one line that says so, nothing lost, and it goes on later."""
+"""A full disk, and folders that cannot be written to: one line says so, nothing is lost, and the search goes on later."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
 
 @pytest.fixture
 def open_place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder to search in, which belongs to somebody who is not root and can be reached by everybody."""
+    """A folder to search in that belongs to a user who is not root, and that every user can reach."""
     with tempfile.TemporaryDirectory() as folder:
         place = enter(Path(folder), monkeypatch)
         for part in (place, place / "studies"):
@@ -85,7 +85,7 @@ def open_place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def as_somebody(place: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Runs a search as a user who is not root; it may read everything, so that Python is found wherever it is."""
+    """Runs a search as a user who is not root but may read every file, so that it finds Python."""
     words = [sys.executable, "-m", "search.run", *map(str, arguments)]
     if os.getuid() == 0:
         if shutil.which("setpriv") is None:

@@ -1,4 +1,4 @@
-"""Packs under faults: a process that dies takes several trials along, and none of them is lost."""
+"""Packs under faults: several trials lose their process at once, and none of them is lost."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_trial_that_kills_its_process_does_not_take_the_others_along(place: Pa
     study = optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="odd")
     kinds = {trial.number: trial.user_attrs["kind"] for trial in study.trials}
     assert list(kinds.values()).count("complete") == 3
-    if "SIGSEGV" in how:  # else it goes on elsewhere, and ends as what its own code makes of it
+    if "SIGSEGV" in how:  # otherwise the trial goes on elsewhere, and ends as its own code decides
         assert kinds[1] == "crashed"
     del kinds[1]
     assert set(kinds.values()) == {"complete"}

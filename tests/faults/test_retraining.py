@@ -1,4 +1,4 @@
-"""Retraining under the faults of a search: nothing is lost, the same command goes on, and no two train one run."""
+"""Retraining under faults: nothing is lost, the same command goes on, and no two processes train one run."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def begun(place: Path, index: int = 0) -> list[int]:
 
 @pytest.fixture
 def undisturbed(server: ForkServer, place: Path, odd: Callable[[str], StudyFile]) -> RunOutcome:
-    """What the run comes to without any fault."""
+    """The outcome of the run without a fault."""
     elsewhere = place / "elsewhere"
     elsewhere.mkdir()
     (outcome,) = pool(server, elsewhere, odd("pass"))[0].train([run_of()])
@@ -199,7 +199,7 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(
 
 
 class signal_when:  # noqa: N801
-    """Sends this process signals, one each time that a condition comes true."""
+    """Sends this process signals, one after the other, once a condition is true."""
 
     def __init__(self, condition: Callable[[], bool], *numbers: int, pause: float = 0.5) -> None:
         self._thread = threading.Thread(target=self._send, args=(condition, numbers, pause))
@@ -238,7 +238,7 @@ def works_in(process: psutil.Process, folder: Path) -> bool:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a finished study, whose model waits at the third epoch of a run as long as a file is there."""
+    """A folder with a finished study. Its model waits at the third epoch of a run while the file ``wait`` exists."""
     with pytest.MonkeyPatch.context() as patch:
         place = enter(tmp_path_factory.mktemp("searched"), patch)
         does = "while epoch == 3 and 'confirm' in folder.name and os.path.exists('wait'): time.sleep(0.05)"

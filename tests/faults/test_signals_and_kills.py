@@ -1,4 +1,4 @@
-"""Real processes, real signals: whatever ends them, the same command finishes the study with exactly N trials."""
+"""Real processes and real signals: whatever ends a search, the same command finishes it with exactly N trials."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_killed_worker_goes_on_from_its_checkpoint(place: Path, started: Start
     assert process.returncode == 0, output
     assert "its process died (SIGKILL); going on from its last checkpoint, attempt 2" in output
     check_whole(place, 2)
-    # The curve is that of a search that was not disturbed.
+    # The curve is that of a search without a kill.
     undisturbed = optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="whole")
     for before, after in zip(undisturbed.trials, load(place).trials, strict=True):
         assert before.intermediate_values == after.intermediate_values
@@ -86,7 +86,7 @@ def test_a_second_signal_ends_it_at_once(place: Path, started: Started) -> None:
     time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(1)
-    assert process.poll() is None  # the workers are deaf: it waits for them
+    assert process.poll() is None  # the workers ignore the signal: the search waits for them
     began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
@@ -138,7 +138,7 @@ def test_a_signal_in_the_middle_of(place: Path, started: Started, hook: str, num
 
 @pytest.mark.parametrize("ending", [pytest.param("early_stopping", marks=pytest.mark.slow), "pruned"])
 def test_a_trial_killed_between_its_last_epoch_and_its_result_trains_no_more(place: Path, ending: str) -> None:
-    # The first process dies as the fit has ended; the second finds everything in the checkpoint.
+    # The first process dies when the fit has ended; the second one finds everything in the checkpoint.
     (place / "odd.py").write_text(
         "import os, signal\nfrom pathlib import Path\nfrom lightsearch import Classifier\n\n"
         "class Dies(Classifier):\n    def on_train_epoch_start(self):\n"

@@ -1,4 +1,4 @@
-"""Thirty kills of workers and coordinators, one after the other, over one study."""
+"""Thirty kills of workers and coordinators, one after the other, in one study."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def kept_epochs(place: Path) -> dict[str, int]:
 
 
 def begun_epochs(place: Path) -> list[tuple[str, int]]:
-    """Every epoch that was begun, in the order of time."""
+    """Every epoch that a trial has started, in order of time."""
     log = place / "epochs.log"
     lines = log.read_text().splitlines() if log.exists() else []
     return [(trial, epoch) for trial, epoch in map(json.loads, lines)]
@@ -59,7 +59,7 @@ def is_at_work(process: Process) -> bool:
 def test_a_study_survives_thirty_kills(place: Path, started: Started) -> None:
     (place / "noted.py").write_text(MODEL)
     dice = random.Random(7)
-    promises: list[tuple[int, str, int]] = []  # from this begun epoch on, this trial begins none up to this one
+    promises: list[tuple[int, str, int]] = []  # from this line of the log on, this trial starts no epoch up to this one
     victims = {"worker": 0, "coordinator": 0}
     process = None
     while sum(victims.values()) < KILLS:
@@ -89,7 +89,7 @@ def test_a_study_survives_thirty_kills(place: Path, started: Started) -> None:
     assert [trial.number for trial in trials] == list(range(len(trials)))
     states = [trial.state.name for trial in trials]
     assert states.count("COMPLETE") == TRIALS
-    # One that was killed three times before its first checkpoint is given up; it does not count.
+    # A trial that was killed three times before its first checkpoint fails and does not count.
     assert {trial.user_attrs["kind"] for trial in trials if trial.state.name != "COMPLETE"} <= {"crashed"}
     for trial in trials:
         if trial.state.name == "COMPLETE":

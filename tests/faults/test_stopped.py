@@ -1,4 +1,4 @@
-"""A search that stands still past its leases, and then goes on: what it lost is another's."""
+"""A search stands still until its leases have ended, and then goes on: its trials belong to another search by then."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_what_stood_still_past_its_lease_overwrites_nothing(place: Path, started
     else:
         os.kill(late.pid, signal.SIGSTOP)
     study = load(place)
-    for trial in study.trials:  # as if two minutes had passed
+    for trial in study.trials:  # as after two minutes
         if trial.state.name == "RUNNING":
             study._storage.set_trial_user_attr(trial._trial_id, "lease", 0.0)
     other = command("run", "--n-trials", 2, *SLOW, cwd=place)

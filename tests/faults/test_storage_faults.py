@@ -1,4 +1,4 @@
-"""A storage that is locked, cut off or restarted in mid-search; and whether it ever tells its password."""
+"""A storage is locked, cut off or restarted during a search; and its password appears nowhere."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_signal_in_a_call_of_the_storage(place: Path, started: Started, number
     wait_for(lambda: epochs_reported(place, 5))
     other = sqlite3.connect(place / "studies" / "studies.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    time.sleep(2)  # by now the workers wait for the lock, to report an epoch
+    time.sleep(2)  # the workers now wait for the lock, to report an epoch
     os.killpg(process.pid, number)
     time.sleep(3)
     other.execute("COMMIT")
@@ -57,7 +57,7 @@ def test_a_signal_in_a_call_of_the_storage(place: Path, started: Started, number
 
 @pytest.fixture
 def url(server: postgresql.Server, place: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty database, named by the environment."""
+    """An empty database, whose URL is in the environment."""
     url = server.database(f"test-{uuid.uuid4().hex}")
     monkeypatch.setenv("LIGHTSEARCH_STORAGE", url)
     return url
@@ -89,7 +89,7 @@ def test_postgresql_is_restarted_whatever_it_is_asked(place: Path, server: postg
     process = start("run", "--study", "mine.toml", "--n-trials", 60, "--workers", 2, cwd=place)
     wait_for(lambda: load(place, url).trials[1].state.is_finished())
     chance = random.Random(1)
-    for _ in range(12):  # trials are short, so that workers attach all the time
+    for _ in range(12):  # trials are short, so that workers connect all the time
         server.stop(chance.choice(["fast", "immediate"]))
         time.sleep(chance.uniform(0, 0.6))
         server.start()
