@@ -20,7 +20,7 @@ def program(name: str) -> str | None:
 
 
 class Server:
-    """A server on the loopback address, with a password. If this process is root, another user runs it: it refuses root."""
+    """A server on the loopback address, with a password. It refuses to run as root; another user then runs it."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="lightsearch-postgresql-"))

@@ -1,4 +1,4 @@
-"""A worker is killed: the processes of its data loaders and its own children end, and its temporary files are removed."""
+"""A worker is killed: its loaders' processes and its own children end, and its temporary files are removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A full disk, and folders that cannot be written to: one line says so, nothing is lost, and the search goes on later."""
+"""A full disk, and folders that cannot be written to: one line says so, nothing is lost, the search goes on later."""
 
 from __future__ import annotations
 

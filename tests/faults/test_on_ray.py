@@ -132,7 +132,7 @@ class Points(pl.LightningDataModule):
 
 
 def test_a_node_that_shares_nothing(cluster: Cluster, place: Path, url: str, tmp_path: Path) -> None:
-    """The node receives the data and the user's modules, and sends its trials' files; it dies, and its trial goes on."""
+    """The node receives the data and the user's modules, and sends its trials' files; it dies, its trial goes on."""
     import numpy as np
 
     values = np.random.default_rng(0).normal(size=(1024, 8))

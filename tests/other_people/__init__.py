@@ -1,1 +1,1 @@
-"""Modules as other people write them, none of them for lightsearch, and a test that takes each through everything."""
+"""Modules as users write them, none of them for lightsearch, and a test that takes each through all commands."""

@@ -15,7 +15,7 @@ from tests.other_people.table import TABLE
 MODULES = Path(__file__).parent / "modules"
 HEAD = (
     "module",
-    "what there is in it",
+    "what is special in it",
     "packs",
     "a metric alone, in a pack",
     "best value: recorded, plain Lightning",

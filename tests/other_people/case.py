@@ -1,4 +1,4 @@
-"""A module that other people have written, and a study of it."""
+"""A module that a user has written, and what to search in it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ RATE = {"float": [1e-3, 3e-2], "log": True}
 
 @dataclass(frozen=True)
 class Case:
-    """A module of somebody else's, and a study of it."""
+    """A module that a user has written, and a study of it."""
 
     idiom: str
-    """What there is in it that a toolkit may get wrong."""
+    """What is in it that a toolkit may get wrong."""
     model: str
     """Its import path, in ``modules/``."""
     data: str
@@ -31,9 +31,9 @@ class Case:
     tested: bool = True
     """Whether there is a test set."""
     jump: float = 2e-3
-    """What a metric may differ by in a pack, where rounding grows: it alone moves a bias in front of a batch norm."""
+    """How much a metric may differ in a pack, where rounding errors grow: only they move a bias before a batch norm."""
     writes: tuple[str, ...] = ()
-    """What its own callbacks and loggers leave in a trial's folder, as patterns."""
+    """Patterns of the files that its own callbacks and loggers write into a trial's folder."""
 
     def study(self, name: str) -> dict[str, Any]:
         """The study file as a dictionary."""
@@ -51,5 +51,5 @@ class Case:
 
 
 def of_model(**parameters: Any) -> dict[str, Any]:
-    """A space of the model alone."""
+    """A space that samples the model only."""
     return {"model": parameters}

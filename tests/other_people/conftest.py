@@ -1,4 +1,4 @@
-"""A folder with the modules of the table, as their authors have it."""
+"""A folder with the modules of the table, as a user has them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the modules are. One server imports them all, so that each study's trials need not."""
+    """The folder of the modules. One fork server imports them all, so that no trial has to."""
     folder = tmp_path_factory.mktemp("home")
     for file in MODULES.glob("*.py"):
         shutil.copy(file, folder)

@@ -1,4 +1,4 @@
-"""A module's way through everything, and what was not as it has to be on the way."""
+"""Takes a module through all commands, and collects what is not as it should be."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from tests.other_people.case import Case
 URL = "sqlite:///studies/studies.db"
 N_TRIALS = 4
 ROUNDING = {"rel": 1e-4, "abs": 1e-5}
-"""What float32 sums in another order may make of a metric that is computed once more."""
+"""How much a metric that is computed again may differ: float32 sums depend on the order."""
 PACK_ROUNDING = 5e-3
-"""The same over all steps of a training, as a share of the metric; a case may have more (``jump``)."""
+"""The same after all steps of a training, as a share of the metric; a case may allow more (``jump``)."""
 LEFT = (
     "studies/studies.db*",
     "studies/{name}/results.json",
@@ -51,36 +51,36 @@ LEFT = (
     "studies/{name}/.retrain.lock",
     "studies/{name}/trial-????/.worker.lock",
 )
-"""What the README says is left behind."""
+"""The files that the README says a study leaves."""
 
 
 @dataclass
 class Journey:
-    """One module's."""
+    """What the commands made of one module."""
 
     name: str
     case: Case
     pack: int
-    """Trials a pack that are asked for; 1: trials train one by one."""
+    """Trials per pack, as asked for; 1: trials train one by one."""
     problems: list[str] = field(default_factory=list)
-    """What was not as it has to be."""
+    """What is not as it should be."""
     packs: str = ""
     """``taken``, or why trials train one by one."""
     value: float = math.nan
-    """The best trial's, as recorded."""
+    """The best trial's value, as recorded."""
     value_plain: float = math.nan
-    """What plain Lightning makes of its checkpoint."""
+    """The same, computed by plain Lightning from its checkpoint."""
     alone: dict[str, list[float]] = field(default_factory=dict)
-    """The curves of a trial of a pack, trained again alone."""
+    """The learning curves of a trial of a pack, trained again alone."""
     packed: dict[str, list[float]] = field(default_factory=dict)
-    """Its curves in the pack."""
+    """The learning curves of the same trial in the pack."""
     tested: dict[str, float] = field(default_factory=dict)
     """The best trial's test metrics, as recorded."""
     tested_plain: dict[str, float] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """What is raised meanwhile is a problem of this stage, not the end of the journey."""
+        """Records an exception as a problem of this stage; the journey goes on."""
         try:
             yield
         except UserError as error:
@@ -93,19 +93,19 @@ class Journey:
             self.problems.append(problem)
 
     def same(self, stage: str, ours: dict[str, float], theirs: dict[str, float], **tolerance: float) -> None:
-        """Metrics are the same, by name and by value."""
+        """Records a problem if two sets of metrics differ in a name or in a value."""
         close = pytest.approx(theirs, **(tolerance or ROUNDING), nan_ok=True)
-        self.expect(ours == close, f"{stage}: {_told(ours)}; plain Lightning says {_told(theirs)}")
+        self.expect(ours == close, f"{stage}: {_shown(ours)}; plain Lightning says {_shown(theirs)}")
 
 
 def travel(name: str, case: Case, pack: int) -> Journey:
-    """Takes a module from a search in this folder to a retrained model; compares with plain Lightning on the way."""
+    """Takes a module from a search in this folder to a retrained model, and compares each step with plain Lightning."""
     journey = Journey(name, case, pack)
     result = None
     with journey.stage("search"):
         result = _search(journey)
     if result is None or result.best is None or journey.packs not in ("", "taken"):
-        return journey  # what trains one by one although packs are asked for is a journey of its own
+        return journey  # a case that trains one by one although packs are asked for is a journey of its own
     with journey.stage("validation"):
         _check_value(journey, result)
     with journey.stage("evaluate"):
@@ -162,10 +162,10 @@ def _check_curve(journey: Journey, trial: Any) -> None:
 
 
 def _check_value(journey: Journey, result: Any) -> None:
-    """The recorded value is what plain Lightning finds with the kept checkpoint."""
+    """The recorded value is that of plain Lightning with the kept checkpoint."""
     metrics = plain.metrics("validate", journey.case, result.best.params, result.folder / result.best.checkpoint)
     journey.value, journey.value_plain = result.best.value, metrics[journey.case.metric]
-    # Metrics of the best so far, and those of training, are another matter.
+    # Metrics of training, and those of the best epoch so far, may differ.
     recorded = {journey.case.metric: result.best.value}
     journey.same("validation", recorded, {journey.case.metric: metrics[journey.case.metric]})
 
@@ -198,7 +198,7 @@ def _check_loaded(journey: Journey, result: Any) -> None:
 
 
 def _check_reproduced(journey: Journey, result: Any) -> None:
-    """A trial trained again, alone: to the bit, or, if it was in a pack, but for rounding; every metric of it."""
+    """A trial that is trained again alone has the same metrics: to the bit, or up to rounding if it was in a pack."""
     number = N_TRIALS - 1  # in a pack not its oldest member
     again = reproduce(journey.name, number, url=URL, display=_silent())
     folder = Path("studies", journey.name)
@@ -230,7 +230,7 @@ def _check_retrained(journey: Journey) -> None:
 
 
 def _check_loads_by_itself(journey: Journey, checkpoint: Path, final: Any, recorded: dict[str, float]) -> None:
-    """What was handed over loads without the study, or the card says with which arguments."""
+    """The exported model loads without the study, or the card says with which arguments."""
     try:
         model = plain.find(journey.case.model).load_from_checkpoint(checkpoint, map_location="cpu", weights_only=False)
         found = plain.metrics("test", journey.case, final.run.params, None, model)
@@ -264,5 +264,5 @@ def _silent() -> Display:
     return Display(Console(file=io.StringIO()))
 
 
-def _told(metrics: dict[str, float]) -> str:
+def _shown(metrics: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.5g}" for name, value in sorted(metrics.items())) or "nothing"

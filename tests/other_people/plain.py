@@ -1,4 +1,4 @@
-"""What plain Lightning says of a checkpoint: nothing of lightsearch is used here."""
+"""Metrics of a checkpoint by plain Lightning, without lightsearch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def find(path: str) -> Any:
 
 
 def model(case: Case, params: dict[str, Any]) -> Any:
-    """The module with a trial's parameters, as its author would write it down."""
+    """The module with a trial's parameters, as its author would write it."""
     return find(case.model)(**{name: params[name] for name in case.space.get("model", {})})
 
 
@@ -34,14 +34,14 @@ def data(case: Case, params: dict[str, Any]) -> Any:
 def metrics(
     stage: str, case: Case, params: dict[str, Any], checkpoint: Path | None, module: Any = None
 ) -> dict[str, float]:
-    """What a Trainer's ``validate`` or ``test`` logs, of all loaders.
+    """Metrics that a Trainer's ``validate`` or ``test`` logs, of all loaders.
 
     Args:
         stage: ``validate`` or ``test``.
-        case: Whose module and data.
+        case: The case, with its module and data.
         params: A trial's parameters.
         checkpoint: Loaded by the Trainer before.
-        module: The module as it is; None: it is made from the parameters.
+        module: The module to use; None: it is built from the parameters.
     """
     quiet = {
         "logger": False,
@@ -71,7 +71,7 @@ def _copy_of(instance: Any) -> Any:
 
 
 def _of_the_other(copy: Any, samples: Any) -> Any:
-    """A data module of ``copy`` that does what ``samples`` of the other one does: no Trainer takes both."""
+    """A data module of ``copy`` with the hooks of ``samples``, which is of the other copy: no Trainer takes both."""
     made = copy.LightningDataModule()
     for hook in HOOKS:
         setattr(made, hook, getattr(samples, hook))

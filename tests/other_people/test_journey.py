@@ -1,4 +1,4 @@
-"""Every module of the table through search, evaluation, retraining and loading: the numbers are plain Lightning's."""
+"""Each module of the table is searched, evaluated, retrained and loaded: the metrics are those of plain Lightning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.other_people.table import TABLE
 ALWAYS_ONE_BY_ONE = frozenset(
     {"bare_net", "click_stream", "domains", "gan", "own_callbacks", "template_module", "two_towers"}
 )
-"""Those that differ most from each other; the tests of all others are slow."""
+"""The cases that differ most from each other; the tests of all others are slow."""
 ALWAYS_IN_PACKS = frozenset({"digits_cnn", "kaggle_mlp", "template_module", "word2vec"})
 
 
