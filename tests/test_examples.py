@@ -10,7 +10,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from lightsearch.report.facts import gather
+from lightsearch.report.facts.facts import gather
+from lightsearch.report.facts.headline import headline
 from tests.conftest import ROOT, command
 
 EXAMPLES = sorted(file.stem for file in (ROOT / "studies" / "examples").glob("*.toml"))
@@ -79,7 +80,7 @@ def test_a_convolutional_network_whose_trials_log_through_lightning(examples: Pa
         with (folder / "metrics.csv").open() as file:
             logged = [float(row["val_acc"]) for row in csv.DictReader(file) if row["val_acc"]]
         assert logged == pytest.approx(list(trial.intermediate_values.values()))
-    assert "standard error on 300 validation samples" in gather(study).headline[1]  # as the trials have seen
+    assert "standard error on 300 validation samples" in headline(gather(study)).note  # as the trials have seen
 
 
 def test_a_stream_validated_every_n_steps(examples: Path) -> None:

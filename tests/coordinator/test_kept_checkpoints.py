@@ -10,7 +10,7 @@ from lightsearch.coordinator.kept_checkpoints import KeptCheckpoints
 from lightsearch.coordinator.results import write_results
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.paths import trial_folder
-from lightsearch.report import tables
+from lightsearch.report.tables.trial_table import trial_table
 from lightsearch.study.leaders import leaders
 from tests.conftest import digits, open_queue
 from tests.study.test_trial_queue import ask
@@ -34,7 +34,7 @@ def test_a_deleted_checkpoint_is_named_nowhere(tmp_path: Path) -> None:
     written = [json.loads((trial_folder(queue.folder, number) / "result.json").read_text()) for number in (0, 1)]
     assert [one["checkpoint"] for one in written] == [None, "trial-0001/best.ckpt"]
     for seen in (queue, open_queue(digits("keep_top_k=1"), tmp_path)):  # by this process, and by a later one
-        frame = tables.trials(seen.study)
+        frame = trial_table(seen.study)
         assert frame["checkpoint"].isna().tolist() == [True, False]
         assert [one.checkpoint for one in leaders(seen.study.trials, "maximize")] == ["trial-0001/best.ckpt", None]
         results = write_results(seen)

@@ -1,4 +1,4 @@
-"""The doctor: every finding from a study that shows it, and none from one that does not."""
+"""Diagnostics: every finding from a study that shows it, and none from one that does not."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from lightsearch.report.diagnostics.case import Finding, standard_error
+from lightsearch.report.accuracy import standard_error
 from lightsearch.report.diagnostics.diagnose import diagnose
+from lightsearch.report.diagnostics.finding import Finding
 
 RATE = FloatDistribution(1e-4, 1e-1, log=True)
 SIZE = IntDistribution(16, 256, log=True)

@@ -158,7 +158,9 @@ def test_a_study_of_another_program(tmp_path: Path) -> None:
 
 def test_output_that_cannot_be_written(study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("lightsearch.report.tables.trials", lambda _: pytest.fail("worked before it looked"))
+    monkeypatch.setattr(
+        "lightsearch.report.tables.trial_table.trial_table", lambda _: pytest.fail("worked before it looked")
+    )
     with pytest.raises(UserError, match="--output"):
         write_report(study, tmp_path / "file" / "report")
     if Path("/proc/self").exists():

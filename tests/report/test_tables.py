@@ -15,7 +15,10 @@ import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from lightsearch.report import columns, epoch_table, table_files, tables
+from lightsearch.report.readers import utc_times
+from lightsearch.report.tables.epoch_table import epoch_table
+from lightsearch.report.tables.table_files import write_table
+from lightsearch.report.tables.trial_table import trial_table
 
 SPACE: dict[str, BaseDistribution] = {
     "hidden_size": IntDistribution(16, 256, log=True),
@@ -84,7 +87,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_quoted_in_the_csv_alone(tmp_path
             "choice": pd.Categorical(evil),
         }
     )
-    csv_file, parquet = table_files.write(frame, tmp_path / "trials")
+    csv_file, parquet = write_table(frame, tmp_path / "trials")
     cells = pd.read_csv(csv_file, keep_default_na=False, lineterminator="\n")
     for name in ("text", "choice"):
         shown = cells[name].tolist()
@@ -97,7 +100,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_quoted_in_the_csv_alone(tmp_path
 
 
 def test_trials(study: optuna.Study) -> None:
-    frame = tables.trials(study)
+    frame = trial_table(study)
     assert list(frame["number"]) == [0, 1, 2, 3, 4]
     assert list(frame["state"]) == ["complete", "fail", "complete", "complete", "pruned"]
     assert list(frame["kind"].astype(object).where(frame["kind"].notna(), None)) == [
@@ -114,7 +117,7 @@ def test_trials(study: optuna.Study) -> None:
 
 
 def test_types_survive_parquet(study: optuna.Study, tmp_path: Path) -> None:
-    frame = tables.trials(study)
+    frame = trial_table(study)
     types = {name: str(dtype) for name, dtype in frame.dtypes.items()}
     assert types["params_hidden_size"] == types["params_batch_size"] == types["best_epoch"] == types["seed"] == "Int64"
     assert types["params_learning_rate"] == "float64"
@@ -122,7 +125,7 @@ def test_types_survive_parquet(study: optuna.Study, tmp_path: Path) -> None:
     assert types["state"] == types["kind"] == types["params_activation"] == "category"
     assert types["started"] == types["ended"] == "datetime64[us, UTC]"
     assert list(frame["params_activation"].cat.categories) == ["relu", "gelu", "tanh"]
-    files = table_files.write(frame, tmp_path / "trials")
+    files = write_table(frame, tmp_path / "trials")
     assert [file.name for file in files] == ["trials.csv", "trials.parquet"]
     pd.testing.assert_frame_equal(pd.read_parquet(files[1]), frame)
     text = pd.read_csv(files[0])
@@ -137,10 +140,10 @@ def test_a_study_with_little_in_it(name: str, tmp_path: Path) -> None:
     study = optuna.create_study()
     if name == "no attributes":
         study.add_trial(create_trial(value=1.0))
-    trials, epochs = tables.trials(study), epoch_table.epochs(study, tmp_path)
+    trials, epochs = trial_table(study), epoch_table(study, tmp_path)
     assert (len(trials), len(epochs)) == (len(study.trials), 0)
     for frame in (trials, epochs):
-        table_files.write(frame, tmp_path / "frame")
+        write_table(frame, tmp_path / "frame")
 
 
 def test_epochs_join_the_storage_and_the_files(study: optuna.Study, tmp_path: Path) -> None:
@@ -149,7 +152,7 @@ def test_epochs_join_the_storage_and_the_files(study: optuna.Study, tmp_path: Pa
     (folder / "epochs.csv").write_text(
         "epoch,val_loss,val_acc,seconds\n0,1.5,0.5,0.1\n1,0.3,0.9,0.2\n2,0.4,0.8,\n3,0.", "utf-8"
     )
-    frame = epoch_table.epochs(study, tmp_path)
+    frame = epoch_table(study, tmp_path)
     assert frame[frame["number"] == 0]["value"].tolist() == [0.5, 0.9, 0.8]
     assert frame["metrics_val_loss"].tolist()[:3] == [1.5, 0.3, 0.4]
     assert math.isnan(frame["seconds"].tolist()[2])
@@ -158,7 +161,7 @@ def test_epochs_join_the_storage_and_the_files(study: optuna.Study, tmp_path: Pa
 def test_files_of_another_study_are_left_out(study: optuna.Study, tmp_path: Path) -> None:
     (tmp_path / "trial-0000").mkdir()
     (tmp_path / "trial-0000" / "epochs.csv").write_text("epoch,val_loss,val_acc\n0,1.5,0.1\n", "utf-8")
-    assert "metrics_val_loss" not in epoch_table.epochs(study, tmp_path)
+    assert "metrics_val_loss" not in epoch_table(study, tmp_path)
 
 
 @pytest.fixture
@@ -175,8 +178,8 @@ def test_times_are_utc_wherever_they_were_written() -> None:
     noon = datetime(2026, 1, 15, 12, tzinfo=UTC)
     local = create_trial(value=1.0)
     local.datetime_start, local.datetime_complete = datetime(2026, 1, 15, 7), datetime(2026, 1, 15, 7, 1)
-    assert columns.utc_times(local)[0] == noon
+    assert utc_times(local)[0] == noon
     # Written by a machine in Delhi, as the lease shows.
     far = create_trial(value=1.0, user_attrs={"lease": noon.timestamp() + 120})
     far.datetime_start, far.datetime_complete = datetime(2026, 1, 15, 17, 30), datetime(2026, 1, 15, 17, 30, 50)
-    assert columns.utc_times(far) == (noon, noon.replace(second=50))
+    assert utc_times(far) == (noon, noon.replace(second=50))

@@ -22,9 +22,11 @@ from lightsearch.display.live import LiveDisplay
 from lightsearch.errors import UserError
 from lightsearch.outcome import Diverged, Kind, Outcome
 from lightsearch.paths import trial_folder
-from lightsearch.report import FILES, tables, write_report
-from lightsearch.report.facts import gather
-from lightsearch.report.front_plots import fronts
+from lightsearch.report import FILES, write_report
+from lightsearch.report.facts.facts import gather
+from lightsearch.report.plots.pareto_front import pareto_front
+from lightsearch.report.tables.epoch_table import epoch_table
+from lightsearch.report.tables.trial_table import trial_table
 from lightsearch.study import sampler_checks
 from lightsearch.study.assignment import TrialAssignment
 from lightsearch.training.epoch_log import EpochLog
@@ -126,8 +128,8 @@ def test_the_report_draws_spreads() -> None:
     study = optuna.create_study(directions=["maximize", "minimize"])
     for latency in (1.0, 1.5):
         study.add_trial(create_trial(values=[0.9, latency], user_attrs={"spreads": [0.0, 0.6]}))
-    ((_, figure),) = fronts(gather(study))
-    others, front = figure["data"]
+    (plot,) = pareto_front(gather(study), epoch_table(study))
+    others, front = plot.data
     assert floats(front["error_x"]["array"]) == [0.3, 0.3]
     assert front["mode"] == "markers"
     assert not {"error_x", "error_y"} & set(others) | {"error_y"} & set(front)
@@ -239,7 +241,7 @@ def test_accuracy_against_parameters_from_the_search_to_the_report(place: Path) 
     summary = json.loads((place / "reports" / "digits" / "summary.json").read_text())
     assert {entry["number"] for entry in summary["front"]} == expected
     assert summary["headline"].startswith(f"The Pareto front has {len(expected)} of 8 complete trials: val_acc ")
-    frame = tables.trials(study)
+    frame = trial_table(study)
     assert list(frame["values_parameters"]) == [trial.values[1] for trial in study.trials]
     assert list(frame["value"]) == list(frame["values_val_acc"])
     others, front = figures_of((place / "reports" / "digits" / "report.html").read_text())[0]["data"]

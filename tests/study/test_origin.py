@@ -15,8 +15,9 @@ from lightsearch.confirm.evaluation import evaluate
 from lightsearch.coordinator.kept_checkpoints import KeptCheckpoints
 from lightsearch.coordinator.results import summarise
 from lightsearch.errors import UserError
-from lightsearch.report import tables, write_report
+from lightsearch.report import write_report
 from lightsearch.report.diagnostics.diagnose import diagnose
+from lightsearch.report.tables.trial_table import trial_table
 from lightsearch.study import origin
 from lightsearch.study.assignment import NoTrialReason
 from lightsearch.study.leaders import leaders
@@ -57,7 +58,7 @@ def test_they_count_and_never_lead(queue: TrialQueue) -> None:
     assert not queue.is_done(6)
 
 
-def test_the_report_the_doctor_and_the_status_say_the_same(queue: TrialQueue, place: Path) -> None:
+def test_the_report_the_findings_and_the_status_say_the_same(queue: TrialQueue, place: Path) -> None:
     write_report(queue.study, place / "report")
     summary = json.loads((place / "report" / "summary.json").read_text())
     assert summary["best"]["number"] == 1
@@ -71,7 +72,7 @@ def test_the_report_the_doctor_and_the_status_say_the_same(queue: TrialQueue, pl
     assert "best      trial 1 complete 0.9" in status.stdout
     assert FOREIGN in status.stdout
     assert command("status", cwd=place).stdout.split()[-1] == "0.9"
-    frame = tables.trials(queue.study)
+    frame = trial_table(queue.study)
     assert frame["value"].tolist()[:4] == [0.5, 0.9, 0.7, 0.99]
     assert frame["kind"].notna().tolist() == [True] * 3 + [False] * 3
 

@@ -13,7 +13,7 @@ from lightsearch.coordinator.failure_policy import SearchFailure
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Outcome
-from lightsearch.report import tables
+from lightsearch.report.tables.trial_table import trial_table
 from lightsearch.storage.study_artifacts import fetch_checkpoint
 from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.stored import check_has_model
@@ -59,8 +59,8 @@ class SearchResult:
         return pareto_front(self.study.get_trials(deepcopy=False), self.study_file.directions)
 
     def trials(self) -> pd.DataFrame:
-        """One row per trial; see ``lightsearch.report.tables.trials`` for the columns."""
-        return tables.trials(self.study)
+        """One row per trial; see ``lightsearch.report.tables.trial_table`` for the columns."""
+        return trial_table(self.study)
 
     def load_best_model(self) -> Any:
         """The best trial's LightningModule with the weights of its best epoch, on the CPU, in evaluation mode.

@@ -1,6 +1,7 @@
 """The report of a study: tables, summaries for machines and for people, and one page to look at.
 
-``write_report`` is what ``python -m search.report`` does. The page is a single file that opens without a network.
+``facts/`` gathers what is known of the study, ``diagnostics/`` finds what the next search should do differently,
+``tables/`` and ``plots/`` show it, ``page.py`` and ``summary.py`` put it together.
 """
 
 from __future__ import annotations
@@ -22,54 +23,57 @@ FILES = ("trials.csv", "trials.parquet", "epochs.csv", "epochs.parquet", "summar
 
 
 def write_report(study: optuna.Study, output: Path, folder: Path | None = None) -> dict[str, str]:
-    """Writes everything that a report consists of; files of an earlier report are replaced.
+    """Writes all files of the report, in place of those of an earlier report.
 
     Args:
         study: Any Optuna study: finished, running, empty, or another program's.
-        output: The folder to write to; made if it is not there.
+        output: The folder to write to; created if it does not exist.
         folder: The study's own folder, with the trials' ``epochs.csv``; ``studies/<name>`` if None.
 
     Returns:
-        The result in a sentence (``headline``), what is to be known with it (``note``), and the findings' number.
+        The result in a sentence (``headline``), a ``note`` on it, and the number of ``findings``.
 
     Raises:
         UserError: if the folder cannot be written to, before any work.
     """
     check_output(output)
-    from lightsearch.report import epoch_table, table_files, tables
-    from lightsearch.report.facts import gather
+    from lightsearch.report.facts.facts import gather
+    from lightsearch.report.facts.headline import headline
     from lightsearch.report.page import page
     from lightsearch.report.summary import as_json, as_markdown
+    from lightsearch.report.tables.epoch_table import epoch_table
+    from lightsearch.report.tables.table_files import write_table
+    from lightsearch.report.tables.trial_table import trial_table
 
     facts = gather(study)
-    trials, epochs = tables.trials(study), epoch_table.epochs(study, folder)
+    trials, epochs = trial_table(study), epoch_table(study, folder)
     texts = {"report.html": page(facts, epochs), "summary.md": as_markdown(facts)}
     summary = as_json(facts)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        table_files.write(trials, output / "trials")
-        table_files.write(epochs, output / "epochs")
+        write_table(trials, output / "trials")
+        write_table(epochs, output / "epochs")
         write_json(output / "summary.json", summary)
         for name, text in texts.items():
             write_text(output / name, text)
     except OSError as error:
         raise UserError(Mistake("--output", str(output), f"cannot be written: {error.strerror}")) from error
-    headline, note = facts.headline
-    return {"headline": headline, "note": note, "findings": str(len(facts.findings))}
+    result = headline(facts)
+    return {"headline": result.sentence, "note": result.note, "findings": str(len(facts.findings))}
 
 
 def check_output(output: Path) -> None:
-    """Refuses a folder that cannot be written to.
+    """Checks that the report can be written to a folder.
 
     Raises:
-        UserError: with what is in the way.
+        UserError: if it cannot, with the reason.
     """
     output = output.absolute()
     mistakes = [dataclasses.replace(mistake, field="--output") for mistake in check_writable(output)]
     if not mistakes:
-        there = next(parent for parent in (output, *output.parents) if parent.exists())
-        try:  # what the permissions allow, a file system may still refuse
-            with tempfile.TemporaryFile(dir=there):
+        existing = next(parent for parent in (output, *output.parents) if parent.exists())
+        try:  # a file system may refuse what the permissions allow
+            with tempfile.TemporaryFile(dir=existing):
                 pass
             if any((output / name).is_dir() or not _replaceable(output / name) for name in FILES):
                 raise PermissionError(0, "a folder or a protected file has the name of one of the report's files")

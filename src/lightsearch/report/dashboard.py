@@ -25,18 +25,18 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Server(ThreadingMixIn, WSGIServer):
-    """A thread a request; the threads end with the process."""
+    """One thread per request; the threads end with the process."""
 
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A browser that leaves a page closes its connections in mid-answer: nothing to tell.
+        # A browser that leaves a page closes its connections before the answer is complete, which is no error.
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
 def make_dashboard(storage: BaseStorage, *, host: str, port: int) -> Server:
-    """A server that listens, and serves once ``serve_forever`` is called.
+    """Creates a server that listens; it answers once ``serve_forever`` is called.
 
     Args:
         storage: The opened storage.
@@ -44,7 +44,7 @@ def make_dashboard(storage: BaseStorage, *, host: str, port: int) -> Server:
         port: Port to listen on; 0: a free one.
 
     Raises:
-        UserError: if the address cannot be had.
+        UserError: if the address is not available.
     """
     import optuna_dashboard
 
@@ -62,7 +62,7 @@ def make_dashboard(storage: BaseStorage, *, host: str, port: int) -> Server:
 
 
 def artifact_store() -> FileSystemArtifactStore:
-    """Where the studies' artifacts are kept."""
+    """The store of the studies' artifacts."""
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     return FileSystemArtifactStore(ARTIFACTS)
 
@@ -82,10 +82,10 @@ def is_loopback(host: str) -> bool:
 
 
 def local_only(application: Application) -> Application:
-    """Answers requests alone that a page of the dashboard itself, or a person, has made.
+    """The application, with every request refused that neither the dashboard's own page nor a person has made.
 
-    Any page of the web can have a browser send requests to this machine: under a name of its own that resolves to
-    the loopback address, or, to write, from its own origin. Both are told by their headers.
+    Any page of the web can make a browser send requests to this machine: under a host name that resolves to the
+    loopback address, or from its own origin in order to write. The ``Host`` and ``Origin`` headers show both.
     """
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -102,7 +102,7 @@ def local_only(application: Application) -> Application:
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        pass  # the screen shows the address; a line for each of the page's requests would push it away
+        pass  # one line per request would push the address off the screen
 
     def address_string(self) -> str:
-        return str(self.client_address[0])  # no look-up of names
+        return str(self.client_address[0])  # without a DNS look-up

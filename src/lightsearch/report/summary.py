@@ -8,55 +8,50 @@ import math
 import re
 from typing import Any
 
-from lightsearch.display.wording import duration
-from lightsearch.report.facts import LEADERS, Facts, Row, provenance, show_param
+from lightsearch.display.wording import describe_param, duration
+from lightsearch.report.facts.facts import MAX_LEADERS, Facts
+from lightsearch.report.facts.headline import headline
+from lightsearch.report.facts.provenance import provenance
+from lightsearch.report.facts.row import Row
 
 SCHEMA = 1
 """Raised when a key of ``summary.json`` changes its meaning."""
 
 
 def as_json(facts: Facts) -> dict[str, Any]:
-    """Everything that the page says in figures, as plain JSON; None for what is not known."""
-    headline, note = facts.headline
-    epochs, at_most = facts.epochs
+    """The figures of the page as plain JSON; None for what is not known."""
+    result = headline(facts)
     return {
         "schema": SCHEMA,
         "study": facts.name,
         "made": facts.made.isoformat(timespec="seconds"),
         "metric": facts.metric,
         "direction": facts.direction,
-        "headline": headline,
-        "note": note,
-        **_front(facts),
+        "headline": result.sentence,
+        "note": result.note,
+        **_pareto_front(facts),
         "best": _entry(facts.best) if facts.best else None,
         "standard_error": facts.error,
         "n_val": facts.n_val,
-        "leaders": [_entry(row) for row in facts.ranked[:LEADERS]],
+        "leaders": [_entry(row) for row in facts.ranked[:MAX_LEADERS]],
         "counts": dict(facts.counts),
         "failures": [dataclasses.asdict(failure) for failure in facts.failures],
-        "epochs": {"trained": epochs, "at_most": at_most},
-        "wall_seconds": round(facts.wall_seconds, 1),
+        "epochs": {"trained": facts.effort.epochs, "at_most": facts.effort.max_epochs},
+        "wall_seconds": round(facts.effort.seconds, 1),
         "importances": [one._asdict() for one in facts.importances],
         "findings": [dataclasses.asdict(finding) for finding in facts.findings],
-        "test_evaluations": facts.test_evaluations,
+        "test_evaluations": facts.n_test_evaluations,
         "provenance": {key: facts.attrs[key] for key in ("data", "versions", "device", "commit", "uid", "fingerprint")
                        if key in facts.attrs},
     }  # fmt: skip
 
 
 def as_markdown(facts: Facts) -> str:
-    """A page of GitHub's Markdown; nothing from outside is markup in it."""
-    headline, note = facts.headline
-    lines = [f"## {_md(facts.name)}", "", f"**{_md(headline)}** {_md(note)}", ""]
-    if shown := facts.front or facts.ranked[:LEADERS]:
-        params = list(dict.fromkeys(name for row in shown for name in row.trial.params))
-        head = ["trial", *(name for name, _ in facts.objectives), "epoch", *params]
-        lines += [_line(head), "| ---: " * len(head) + "|"]
-        for row in shown:
-            epoch = row.outcome.best_epoch if row.outcome else None
-            values = [show_param(row.trial.params[name]) if name in row.trial.params else "" for name in params]
-            lines.append(_line([str(row.number), *facts.show_all(row), "" if epoch is None else str(epoch), *values]))
-        lines.append("")
+    """A page of GitHub's Markdown, in which no text from outside is markup."""
+    result = headline(facts)
+    lines = [f"## {_md(facts.name)}", "", f"**{_md(result.sentence)}** {_md(result.note)}", ""]
+    if facts.leaders:
+        lines += [*_leaders(facts), ""]
     if facts.findings:
         lines += ["### What to do next", ""]
         lines += [f"- {_md(finding.text)} {_md(finding.hint, code=True)}" for finding in facts.findings]
@@ -65,38 +60,54 @@ def as_markdown(facts: Facts) -> str:
         lines += ["### Failures", ""]
         lines += [f"- {one.count} {_md(one.kind)}: {_md(one.message or one.meaning)}" for one in facts.failures]
         lines.append("")
-    epochs, at_most = facts.epochs
-    counts = ", ".join(f"{count:,} {group}" for group, count in facts.counts.items()) or "no trials"
-    saved = f", {1 - epochs / at_most:.0%} of {at_most:,} saved" if at_most else ""
-    lines.append(f"{counts}; {epochs:,} epochs trained{saved}; {duration(facts.wall_seconds)} of searching.")
+    lines.append(_effort(facts))
     lines += ["", "<details><summary>Provenance</summary>", "", _line(["", ""]), "| --- | --- |"]
     lines += [_line([key, value]) for key, value in provenance(facts)]
     return "\n".join([*lines, "", "</details>", ""])
 
 
-def _front(facts: Facts) -> dict[str, Any]:
-    """What there is of several objectives besides; everything else is by the first of them."""
+def _leaders(facts: Facts) -> list[str]:
+    params = list(dict.fromkeys(name for row in facts.leaders for name in row.trial.params))
+    head = ["trial", *(name for name, _ in facts.objectives), "epoch", *params]
+    lines = [_line(head), "| ---: " * len(head) + "|"]
+    for row in facts.leaders:
+        epoch = row.outcome.best_epoch if row.outcome else None
+        values = [describe_param(row.trial.params[name]) if name in row.trial.params else "" for name in params]
+        lines.append(_line([str(row.number), *facts.show_all(row), "" if epoch is None else str(epoch), *values]))
+    return lines
+
+
+def _effort(facts: Facts) -> str:
+    counts = ", ".join(f"{count:,} {group}" for group, count in facts.counts.items()) or "no trials"
+    trained, at_most = facts.effort.epochs, facts.effort.max_epochs
+    saved = f", {1 - trained / at_most:.0%} of {at_most:,} saved" if at_most else ""
+    return f"{counts}; {trained:,} epochs trained{saved}; {duration(facts.effort.seconds)} of searching."
+
+
+def _pareto_front(facts: Facts) -> dict[str, Any]:
+    """The objectives and the Pareto front, if there are several; all other entries are by the first objective."""
     if not facts.multi_objective:
         return {}
     names = [name for name, _ in facts.objectives]
     return {
         "objectives": [{"name": name, "direction": direction} for name, direction in facts.objectives],
-        "front": [{**_entry(row), "values": dict(zip(names, row.values, strict=True))} for row in facts.front],
+        "front": [{**_entry(row), "values": dict(zip(names, row.values, strict=True))} for row in facts.pareto_front],
     }
 
 
 def _entry(row: Row) -> dict[str, Any]:
-    told = row.outcome
+    outcome = row.outcome
+    metrics = outcome.metrics if outcome else {}
     return {
         "number": row.number,
         "value": row.value,
         "params": {name: value if _is_json(value) else str(value) for name, value in row.trial.params.items()},
-        "metrics": {name: value for name, value in told.metrics.items() if math.isfinite(value)} if told else {},
-        "best_epoch": told.best_epoch if told else None,
-        "epochs": told.epochs if told else None,
-        "seed": told.seed if told else None,
-        "seconds": told.seconds if told else None,
-        "checkpoint": told.checkpoint if told else None,
+        "metrics": {name: value for name, value in metrics.items() if math.isfinite(value)},
+        "best_epoch": outcome.best_epoch if outcome else None,
+        "epochs": outcome.epochs if outcome else None,
+        "seed": outcome.seed if outcome else None,
+        "seconds": outcome.seconds if outcome else None,
+        "checkpoint": outcome.checkpoint if outcome else None,
     }
 
 
@@ -109,7 +120,7 @@ def _line(cells: list[str]) -> str:
 
 
 def _md(words: str, *, code: bool = False) -> str:
-    """Text in which nothing is markup; with ``code``, what stands between backticks stays code."""
+    """Text in which nothing is markup; with ``code``, words between backticks stay code."""
     flat = " ".join(words.split())
     if code and flat.count("`") % 2 == 0:
         return "".join(f"`{part}`" if i % 2 else _escape(part) for i, part in enumerate(flat.split("`")))

@@ -1,1 +1,1 @@
-"""What a study's trials say about the search itself: one sentence with the figure, and the exact hint."""
+"""Findings: what the trials of a study say about the search itself. Each file holds one check; see ``diagnose.py``."""

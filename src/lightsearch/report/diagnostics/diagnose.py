@@ -1,41 +1,55 @@
-"""What a study's trials say about the search itself: one sentence with the figure, and the exact hint.
+"""All checks of a study, in the order of their findings.
 
-Quick, and without pandas or torch, so that every command can end with it.
+A check is a function that takes a ``StudyView`` and yields a ``Finding`` for everything that it finds. To add one,
+write it in a file of its own and add it to ``CHECKS``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from lightsearch.report.diagnostics.budget import find_repetitions
-from lightsearch.report.diagnostics.case import Case, Finding
-from lightsearch.report.diagnostics.failures import find_failures, find_others
-from lightsearch.report.diagnostics.space import find_bounds, find_no_effect
-from lightsearch.report.diagnostics.training import find_max_epochs, find_noise, find_pruner
+from lightsearch.report.diagnostics.bounds import find_bounds
+from lightsearch.report.diagnostics.failures import find_failures
+from lightsearch.report.diagnostics.finding import Finding
+from lightsearch.report.diagnostics.max_epochs import find_max_epochs
+from lightsearch.report.diagnostics.no_effect import find_no_effect
+from lightsearch.report.diagnostics.noise import find_noise
+from lightsearch.report.diagnostics.other_programs import find_other_programs
+from lightsearch.report.diagnostics.pruner import find_pruner
+from lightsearch.report.diagnostics.repetitions import find_repetitions
+from lightsearch.report.diagnostics.study_view import StudyView
 
 if TYPE_CHECKING:
     import optuna
 
 
+class Check(NamedTuple):
+    """One check."""
+
+    find: Callable[[StudyView], Iterator[Finding]]
+    multi_objective: bool
+    """Whether it also holds for several objectives, where no single one decides which trial is better."""
+
+
+CHECKS = (
+    Check(find_other_programs, multi_objective=True),
+    Check(find_failures, multi_objective=True),
+    Check(find_bounds, multi_objective=False),
+    Check(find_noise, multi_objective=False),
+    Check(find_max_epochs, multi_objective=False),
+    Check(find_pruner, multi_objective=False),
+    Check(find_repetitions, multi_objective=True),
+    Check(find_no_effect, multi_objective=False),
+)
+
+
 def diagnose(study: optuna.Study) -> list[Finding]:
-    """Examines a study, finished or not; what it needs and does not find it passes over.
+    """The findings of all checks. Fast, and without pandas or torch: every command may end with it.
 
     Args:
-        study: Any Optuna study. Of several objectives none is the one by which trials lead or parameters have an
-            effect: what asks for that is left out.
+        study: Any Optuna study, finished or not. A check is silent where the study does not hold what it needs.
     """
-    case = Case(study)
-    examinations: list[Callable[[Case], Iterator[Finding]]] = [find_others, find_failures, find_repetitions]
-    if len(study.directions) == 1:
-        examinations = [
-            find_others,
-            find_failures,
-            find_bounds,
-            find_noise,
-            find_max_epochs,
-            find_pruner,
-            find_repetitions,
-            find_no_effect,
-        ]
-    return [finding for examine in examinations for finding in examine(case)]
+    view = StudyView(study)
+    checks = [check for check in CHECKS if check.multi_objective or len(study.directions) == 1]
+    return [finding for check in checks for finding in check.find(view)]

@@ -1,4 +1,4 @@
-"""Tables written as CSV, safe for spreadsheets, and as Parquet."""
+"""Tables as files: CSV that is safe in a spreadsheet, and Parquet."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
-"""Beginnings of a text that a spreadsheet takes for a formula, and of one that would be taken for a quoted one."""
+"""First characters of a text that a spreadsheet runs as a formula, and the apostrophe that marks a text as no formula.
+"""
 
 
-def write(frame: pd.DataFrame, path: Path) -> list[Path]:
-    """Writes ``path`` with the endings ``.csv`` (UTF-8, nothing for a missing value) and ``.parquet``.
+def write_table(frame: pd.DataFrame, path: Path) -> list[Path]:
+    """Writes ``path`` with the endings ``.csv`` (UTF-8, a missing value is empty) and ``.parquet``.
 
-    In the CSV file a text that a spreadsheet would run as a formula has an apostrophe before it, as has one that begins
-    with an apostrophe: whoever reads it back takes one leading apostrophe off. Parquet has every text as it is.
-
-    A reader sees the old file or the new one, never a part of one.
+    In the CSV file an apostrophe stands before every text that a spreadsheet would run as a formula, and before every
+    text that begins with an apostrophe; a reader removes one leading apostrophe. The Parquet file has every text
+    unchanged. Each file is replaced at once: a reader sees the old file or the new one.
 
     Returns:
         The two files.
@@ -43,7 +43,7 @@ def write(frame: pd.DataFrame, path: Path) -> list[Path]:
 
 
 def _for_spreadsheets(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with texts that a spreadsheet shows, and does not run; numbers stay numbers."""
+    """The frame with every text quoted that a spreadsheet would run; numbers stay numbers."""
     import pandas as pd
 
     texts = [str(name) for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype | pd.StringDtype)]

@@ -1,4 +1,4 @@
-"""How much each parameter matters, and how much of that chance alone would show."""
+"""The importance of each parameter, and the importance that chance alone would show."""
 
 from __future__ import annotations
 
@@ -17,38 +17,41 @@ if TYPE_CHECKING:
     from optuna.importance import PedAnovaImportanceEvaluator
 
 MIN_TRIALS = 10
-"""Complete trials without which no importance is worth showing."""
+"""Complete trials that an importance needs."""
 GOOD_SHARE = 0.25
-"""The best quarter of the trials is compared with all of them, and five trials at least: chance shows less than in
-a smaller part, and what matters shows as much."""
+"""The share of good trials, which are compared with all trials. In a smaller share, chance shows more, and a parameter
+that matters shows no more."""
 MIN_GOOD = 5
+"""The number of good trials, at least."""
 SHUFFLES = 20
+"""The number of times the values are shuffled."""
 SHUFFLES_OF_MANY = 8
-"""Of more than ``MANY`` trials: chance shows little there, and each shuffle takes its time."""
+"""The same for more than ``MANY`` trials: chance shows little there, and a shuffle takes longer."""
 MANY = 500
 SEED = 0
 
 
 class Importance(NamedTuple):
-    """One parameter's."""
+    """The importance of one parameter."""
 
     name: str
     share: float
-    """Its share of all parameters' importance, in [0, 1]."""
+    """The share of all parameters' importance, in [0, 1]."""
     chance: float
-    """The share that it reached in one of ten shuffles of the trials' values: below it, nothing is shown."""
+    """The share that one of ten shuffles of the trials' values reaches; a smaller share means nothing."""
 
 
 def importances(study: optuna.Study) -> list[Importance]:
-    """Every parameter's importance for being among the best quarter of the trials, the most important first.
+    """How important each parameter is for a trial to be in the best quarter, the most important first.
 
-    Of several objectives the first decides which those are.
+    With several objectives, the first decides which trials are good.
 
-    PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023) as Optuna has it: how differently a parameter is distributed
-    in the best trials and in all of them. The same is computed on shuffled values, where nothing matters.
+    The method is PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023), as implemented by Optuna: it compares the
+    distribution of a parameter in the best trials with its distribution in all trials. The same is computed on shuffled
+    values, where no parameter matters.
 
     Returns:
-        Empty if there are fewer than ``MIN_TRIALS`` complete trials, or if they all are the same.
+        Empty if there are fewer than ``MIN_TRIALS`` complete trials, or if all trials are equal.
     """
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     trials = [trial for trial in may_lead(complete, study.user_attrs) if _usable(trial)]
@@ -64,7 +67,7 @@ def importances(study: optuna.Study) -> list[Importance]:
     evaluator = PedAnovaImportanceEvaluator(target_quantile=min(0.5, max(GOOD_SHARE, MIN_GOOD / len(trials))))
     random = np.random.default_rng(SEED)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a target is minimised, as the shuffles' is meant to be
+        warnings.simplefilter("ignore")  # Optuna warns that it minimizes the shuffled ranks, which is intended
         found = evaluator.evaluate(copy)
         total = sum(found.values())
         if not total > 0:

@@ -1,37 +1,35 @@
-"""Findings about what trials were spent on: configurations that were trained more than once."""
+"""A check for configurations that were trained more than once."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from lightsearch.report.diagnostics.case import Case, Finding
-
-if TYPE_CHECKING:
-    pass
+from lightsearch.report.diagnostics.finding import Finding
+from lightsearch.report.diagnostics.study_view import StudyView
 
 
-def find_repetitions(case: Case) -> Iterator[Finding]:
-    finished = [t for t in case.trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED) and t.params]
-    points = {tuple(sorted((name, str(value)) for name, value in trial.params.items())) for trial in finished}
-    sizes = [_size(distribution) for distribution in case.distributions.values()]
-    size = math.prod(sizes) if sizes else math.inf
+def find_repetitions(view: StudyView) -> Iterator[Finding]:
+    """A space of which every point was tried, or points that were tried again."""
+    finished = [t for t in view.trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED) and t.params]
     if not finished:
         return
+    points = {tuple(sorted((name, str(value)) for name, value in trial.params.items())) for trial in finished}
+    sizes = [_size(distribution) for distribution in view.distributions.values()]
+    size = math.prod(sizes) if sizes else math.inf
     if len(points) >= size:
         yield Finding(
             "exhausted",
             f"All {size:.0f} points of the space have been tried, in {len(finished)} trials.",
-            f"Widen the space{case.renamed}{case.confirmed}.",
+            f"Widen the space{view.in_new_study}{view.or_confirm}.",
         )
     elif len(points) < len(finished):
-        hint = 'Let no point be visited twice: write `name = "BruteForceSampler"` in [sampler], without init_args.'
+        hint = 'To visit no point twice, write `name = "BruteForceSampler"` in [sampler], without init_args.'
         if size == math.inf:
-            hint = f"Widen the space{case.renamed}: the sampler has little left to propose."
+            hint = f"Widen the space{view.in_new_study}: the sampler has little left to propose."
         yield Finding(
             "duplicates",
             f"{len(finished) - len(points):,} of {len(finished):,} finished trials repeat an earlier one's parameters.",
@@ -40,7 +38,7 @@ def find_repetitions(case: Case) -> Iterator[Finding]:
 
 
 def _size(distribution: BaseDistribution) -> float:
-    """How many values there are; infinite for a continuous range."""
+    """The number of values; infinite for a continuous range."""
     if isinstance(distribution, CategoricalDistribution):
         return len(distribution.choices)
     if isinstance(distribution, IntDistribution):

@@ -1,4 +1,4 @@
-"""One row an epoch, from the storage and the trials' ``epochs.csv``."""
+"""One row per epoch, from the storage and from the trials' ``epochs.csv``."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from optuna.trial import FrozenTrial
 
 from lightsearch.declare.study_file import checked_name
 from lightsearch.paths import study_folder, trial_folder
-from lightsearch.report.columns import float_column
+from lightsearch.report.tables.columns import float_column
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
 EPOCHS = "epochs.csv"
-"""What a trial's folder holds of its epochs."""
+"""The file in a trial's folder with one line per epoch."""
 
 
-def epochs(study: optuna.Study, folder: Path | None = None) -> pd.DataFrame:
-    """One row a trial and epoch, by number and epoch.
+def epoch_table(study: optuna.Study, folder: Path | None = None) -> pd.DataFrame:
+    """One row per trial and epoch, ordered by trial number and epoch.
 
-    The storage knows the metric of every epoch that was reported; ``epochs.csv`` in a trial's folder knows everything
-    else that was logged. A file that contradicts the storage belongs to another study and is left out.
+    The storage holds the metric of every reported epoch; ``epochs.csv`` in a trial's folder holds everything else that
+    was logged. A file that contradicts the storage belongs to another study and is left out.
 
     Columns:
         number, epoch: int64; epochs count from 0.
-        value: float64, the study's metric; of several objectives the first.
-        metrics_NAME: float64, every metric logged.
+        value: float64, the study's metric; with several objectives, the first.
+        metrics_NAME: float64, every logged metric.
         seconds: float64, wall time of the epoch.
 
     Args:
@@ -40,7 +40,7 @@ def epochs(study: optuna.Study, folder: Path | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    folder = folder or own_folder(study)
+    folder = folder or _default_folder(study)
     metric = study.user_attrs.get("metric")
     numbers: list[int] = []
     rows: list[dict[str, float]] = []
@@ -59,8 +59,8 @@ def epochs(study: optuna.Study, folder: Path | None = None) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def own_folder(study: optuna.Study) -> Path | None:
-    """``studies/<name>``; None for a study of another program, whose name may be anything."""
+def _default_folder(study: optuna.Study) -> Path | None:
+    """``studies/<name>``; None if the name, of another program's study, is no safe folder name."""
     try:
         return study_folder(checked_name(study.study_name))
     except ValueError:
@@ -68,19 +68,19 @@ def own_folder(study: optuna.Study) -> Path | None:
 
 
 def _epochs_of(trial: FrozenTrial, folder: Path | None, metric: str | None) -> dict[int, dict[str, float]]:
-    """Epoch -> what is known of it."""
+    """Each epoch of a trial, with everything known of it."""
     logged = dict(_read_epochs(trial_folder(folder, trial.number) / EPOCHS)) if folder else {}
-    told = trial.intermediate_values
+    reported = trial.intermediate_values
     if any(
-        metric in row and not math.isclose(row[metric], told[epoch], rel_tol=1e-6, abs_tol=1e-9)
+        metric in row and not math.isclose(row[metric], reported[epoch], rel_tol=1e-6, abs_tol=1e-9)
         for epoch, row in logged.items()
-        if metric is not None and epoch in told
+        if metric is not None and epoch in reported
     ):
         logged = {}
     rows = {}
-    for epoch in sorted(told.keys() | logged.keys()):
+    for epoch in sorted(reported.keys() | logged.keys()):
         row = logged.get(epoch, {})
-        value = told.get(epoch, row.get(metric) if metric is not None else None)
+        value = reported.get(epoch, row.get(metric) if metric is not None else None)
         rows[epoch] = row if value is None else {**row, "value": value}
     return rows
 
@@ -90,7 +90,7 @@ def _read_epochs(file: Path) -> Iterator[tuple[int, dict[str, float]]]:
         with file.open(newline="", encoding="utf-8", errors="replace") as lines:
             for row in csv.DictReader(lines):
                 if None in row.values():
-                    continue  # a line that is just being written
+                    continue  # the line is not complete: the trial is writing it
                 try:
                     numbers = {name: float(text) for name, text in row.items() if name and text}
                     epoch = int(numbers.pop("epoch"))

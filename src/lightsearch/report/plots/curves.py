@@ -1,0 +1,99 @@
+"""The learning curves of all trials."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lightsearch.report.facts.facts import MAX_LEADERS, Facts
+from lightsearch.report.plots.plot import NotShown, Plot, Trace, colour, packed
+from lightsearch.report.plots.trials import number_format, value_axis
+
+MANY_POINTS = 400_000
+"""More points are drawn by WebGL. With fewer, SVG is as fast, sharp in print, and needs no graphics card."""
+MIN_LEADING = 3
+"""The number of leading trials, at least."""
+LEADING_SHARE = 10
+"""The leading trials are the best of this many complete ones, up to ``MAX_LEADERS``."""
+
+
+def curves(facts: Facts, epochs: pd.DataFrame) -> list[Plot]:
+    """One plot: a curve per trial. The curve of a pruned trial ends in a cross."""
+    frame = epochs[["number", "epoch", "value"]].dropna()
+    if frame.empty:
+        raise NotShown("no trial has reported an epoch")
+    lasts = frame.drop_duplicates("number", keep="last")
+    axis = value_axis(facts, lasts["value"].tolist())
+    traces = [*_by_group(facts, frame), *_pruned_ends(facts, lasts), *_best(facts, frame)]
+    kind = "scattergl" if len(frame) > MANY_POINTS else "scatter"
+    return [
+        Plot(
+            f"{facts.metric} of every trial in every epoch.",
+            [{"type": kind, **trace} for trace in traces],
+            {"xaxis": {"title": {"text": "epoch"}, "rangemode": "tozero"}, "yaxis": axis, "showlegend": True},
+            height=400,
+        )
+    ]
+
+
+def _by_group(facts: Facts, frame: pd.DataFrame) -> list[Trace]:
+    """One trace per group of trials, the leading ones apart."""
+    groups = {row.number: row.group for row in facts.rows}
+    n_leading = max(MIN_LEADING, min(MAX_LEADERS, len(facts.ranked) // LEADING_SHARE))
+    leading = {row.number for row in facts.ranked[:n_leading]}
+    group_of = frame["number"].map(lambda number: "leading" if number in leading else groups[number]).to_numpy()
+    styles = {
+        "failed": ("failed", "failed-faint", 1), "pruned": ("pruned", "pruned-faint", 1),
+        "complete": ("complete", "accent-faint", 1), "leading": (f"leading {n_leading}", "accent", 1.4),
+        "running": ("running", "running", 1.4),
+    }  # fmt: skip
+    traces: list[Trace] = []
+    for group, (name, shade, width) in styles.items():
+        part = frame[group_of == group]
+        if part.empty:
+            continue
+        xs, ys, numbers = _with_gaps(part)
+        traces.append({
+            "mode": "lines" if len(part) > len(part["number"].unique()) else "markers", "name": name,
+            "x": packed(xs, "i4"), "y": packed(ys), "customdata": packed(numbers, "i4"), "connectgaps": False,
+            "line": {"color": colour(shade), "width": width}, "marker": {"color": colour(shade), "size": 5},
+            "hovertemplate": f"trial %{{customdata}}, epoch %{{x}}: %{{y:{number_format(facts)}}}<extra></extra>",
+        })  # fmt: skip
+    return traces
+
+
+def _pruned_ends(facts: Facts, lasts: pd.DataFrame) -> list[Trace]:
+    pruned = {row.number for row in facts.rows if row.group == "pruned"}
+    ends = lasts[lasts["number"].isin(pruned)]
+    if ends.empty:
+        return []
+    return [{
+        "mode": "markers", "name": "pruned here", "hoverinfo": "skip",
+        "x": packed(ends["epoch"].to_numpy(), "i4"), "y": packed(ends["value"].to_numpy()),
+        "marker": {"symbol": "x-thin", "size": 5, "color": colour("pruned"),
+                   "line": {"width": 1.2, "color": colour("pruned")}},
+    }]  # fmt: skip
+
+
+def _best(facts: Facts, frame: pd.DataFrame) -> list[Trace]:
+    if facts.best is None:
+        return []
+    best = facts.best.number
+    part = frame[frame["number"] == best]
+    return [{
+        "mode": "lines", "name": f"best: trial {best}",
+        "x": packed(part["epoch"].to_numpy(), "i4"), "y": packed(part["value"].to_numpy()),
+        "line": {"color": colour("best"), "width": 2.5},
+        "hovertemplate": f"trial {best}, epoch %{{x}}: %{{y:{number_format(facts)}}}<extra></extra>",
+    }]  # fmt: skip
+
+
+def _with_gaps(frame: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Epochs, values and numbers with a gap (NaN) between two trials, so that one trace draws them all."""
+    numbers, xs, ys = (frame[column].to_numpy() for column in ("number", "epoch", "value"))
+    breaks = np.flatnonzero(np.diff(numbers)) + 1
+    return np.insert(xs, breaks, 0), np.insert(ys.astype(float), breaks, math.nan), np.insert(numbers, breaks, 0)

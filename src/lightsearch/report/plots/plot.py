@@ -1,0 +1,60 @@
+"""What a plot is: data and layout of a Plotly figure, as plain JSON.
+
+Colours are names, which the page replaces by those of its theme. Every text from outside goes through ``text``.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLOUR = "\ue000"
+"""Marks the name of a colour; a character for private use, which no other text contains."""
+MAX_LETTERS = 60
+"""Longer texts are cut."""
+
+Trace = dict[str, Any]
+"""One trace of a Plotly figure: points, lines, bars."""
+
+
+class Plot(NamedTuple):
+    """One figure on the page."""
+
+    alt: str
+    """What a screen reader says."""
+    data: list[Trace]
+    layout: dict[str, Any]
+    """Plotly's layout; the page adds fonts, margins and the theme."""
+    height: int = 320
+    """In pixels."""
+    webgl: bool = False
+    """Whether Plotly cannot draw it without WebGL."""
+
+
+class NotShown(Exception):
+    """The study holds too little for a plot; the message is the reason, which the page shows."""
+
+
+def colour(name: str) -> str:
+    """A colour by its name in the page's palette (``page.js``)."""
+    return COLOUR + name
+
+
+def text(value: object) -> str:
+    """A text from outside, without anything that Plotly takes for markup or for a placeholder."""
+    return html.escape(shorten(str(value), MAX_LETTERS)).replace("{", "&#123;").replace("$", "&#36;")
+
+
+def shorten(words: str, letters: int) -> str:
+    """The words, cut to this number of letters."""
+    return words if len(words) <= letters else words[: letters - 1] + "…"
+
+
+def packed(values: Sequence[float] | NDArray[Any], dtype: str = "f4") -> dict[str, str]:
+    """Numbers in a form that Plotly reads without parsing: base64 of ``f4``, ``f8``, ``i2`` or ``i4``."""
+    return {"dtype": dtype, "bdata": base64.b64encode(np.asarray(values, dtype=f"<{dtype}").tobytes()).decode()}

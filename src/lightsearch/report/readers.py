@@ -1,0 +1,88 @@
+"""Readers of what a storage holds of a study, whichever program wrote it: values, objectives, parameters, times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial
+
+from lightsearch.outcome import Outcome
+from lightsearch.study.leases import LEASE_SECONDS
+
+if TYPE_CHECKING:
+    import optuna
+
+ZONE_SECONDS = 900
+"""Time zones differ by multiples of a quarter of an hour."""
+MAX_ZONE_SHIFT = timedelta(hours=26)
+"""No two time zones are further apart."""
+
+
+def as_dict(attribute: object) -> dict[str, Any]:
+    """A study's attribute as a dictionary; empty if another program stored something else under its name."""
+    return attribute if isinstance(attribute, dict) else {}
+
+
+def value_of(trial: FrozenTrial, outcome: Outcome | None) -> float | None:
+    """A trial's finite value: the best epoch's if there is an outcome, else the trial's own, else the last reported."""
+    if outcome is not None:
+        return outcome.value
+    value = trial.values[0] if trial.values else None
+    if value is None and trial.last_step is not None:
+        value = trial.intermediate_values[trial.last_step]
+    return value if value is not None and math.isfinite(value) else None
+
+
+def directions_of(study: optuna.Study) -> list[str]:
+    """The direction of each objective, ``maximize`` or ``minimize``; a direction that is not set counts as maximize."""
+    return ["minimize" if direction.name == "MINIMIZE" else "maximize" for direction in study.directions]
+
+
+def objectives_of(study: optuna.Study) -> list[tuple[str, str]]:
+    """The name and the direction of each objective.
+
+    The objectives of another program may have no names. They are called ``value``, or ``value_0``, ``value_1``, ...
+    """
+    directions = directions_of(study)
+    if len(directions) == 1:
+        return [(str(study.user_attrs.get("metric") or "value"), directions[0])]
+    names = study.metric_names or []
+    if len(set(names)) < len(directions):
+        names = [f"value_{index}" for index in range(len(directions))]
+    return list(zip(names, directions, strict=True))
+
+
+def distributions_of(trials: Iterable[FrozenTrial]) -> dict[str, list[BaseDistribution]]:
+    """The different distributions of each parameter, in the order in which the parameters first appear."""
+    found: dict[str, list[BaseDistribution]] = {}
+    for trial in trials:
+        for name, distribution in trial.distributions.items():
+            known = found.setdefault(name, [])
+            if distribution not in known:
+                known.append(distribution)
+    return found
+
+
+def utc_times(trial: FrozenTrial) -> tuple[datetime | None, datetime | None]:
+    """Start and end of a trial in UTC.
+
+    Optuna stores local times without their zone. They are taken to be in this machine's zone, unless the trial's
+    lease shows another one: the lease is stored in seconds since 1970 and is renewed while the trial runs.
+    """
+    started, ended = (time and time.astimezone(UTC) for time in (trial.datetime_start, trial.datetime_complete))
+    lease = trial.user_attrs.get("lease")
+    if started is None or not isinstance(lease, int | float):
+        return started, ended
+    slack = timedelta(seconds=LEASE_SECONDS)
+    renewed = datetime.fromtimestamp(lease, UTC) - slack
+    if started - slack <= renewed <= (ended or renewed) + slack:
+        return started, ended
+    zones = round((renewed - (ended or started)).total_seconds() / ZONE_SECONDS)
+    shift = timedelta(seconds=zones * ZONE_SECONDS)
+    if abs(shift) > MAX_ZONE_SHIFT:  # the trial waited for its next attempt
+        return started, ended
+    return started + shift, ended and ended + shift
