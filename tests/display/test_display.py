@@ -35,12 +35,12 @@ def test_the_time_to_go_is_that_of_the_trials_missing(monkeypatch: pytest.Monkey
     clock = iter([0.0, 5.0, 20.0])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     pace = Pace(n_trials=10)
-    assert pace.left([]) == "0 s so far"  # what goes before the trials says nothing of their pace
+    assert pace.describe([]) == "0 s so far"  # what goes before the trials says nothing of their pace
     pace.begin()
-    assert pace.left([]) == "5 s so far"
+    assert pace.describe([]) == "5 s so far"
     pace.count(Outcome(number=0, kind=Kind.COMPLETE))
     pace.count(Outcome(number=1, kind=Kind.DIVERGED))  # no progress towards the total
-    assert pace.left([]) == "20 s so far, about 3 min 20 s to go"
+    assert pace.describe([]) == "20 s so far, about 3 min 20 s to go"
 
 
 def test_the_live_display_shows_counts_the_best_and_what_runs(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def console() -> Console:
 
 
 def print_findings(screen: Console, study: Any, *, before: str = "") -> None:
-    """What the doctor says of a study, a line each; ``before`` them something, if there are any."""
+    """Prints the findings of a study, one per line, with ``before`` in front if there are any."""
     from lightsearch.report.diagnostics.diagnose import diagnose
 
     findings = diagnose(study)

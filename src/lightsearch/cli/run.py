@@ -101,7 +101,8 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
     """How it ended, the leading trials, where the results are, and what to type next."""
     from lightsearch.coordinator.ending import Ending
     from lightsearch.credentials import redact
-    from lightsearch.display.wording import duration, leaders_table
+    from lightsearch.display.leaders_table import leaders_table
+    from lightsearch.display.wording import duration
 
     results, failure = result.results, result.failure
     states, epochs = results["counts"]["states"], results["epochs"]

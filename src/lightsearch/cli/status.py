@@ -56,7 +56,8 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
 
     from optuna.trial import TrialState
 
-    from lightsearch.display.wording import describe_outcome, describe_params, duration, latest
+    from lightsearch.display.epochs import latest_epoch
+    from lightsearch.display.wording import describe_outcome, describe_params, duration
     from lightsearch.paths import study_folder
     from lightsearch.storage.locks import storage_time
     from lightsearch.study.leaders import leaders, pareto_front
@@ -83,7 +84,7 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     now = storage_time(storage)
     for trial in trials:
         if trial.state is TrialState.RUNNING:
-            epoch, value = latest(trial, study_folder(name), declared.metric)
+            epoch, value = latest_epoch(trial, study_folder(name), declared.metric)
             since = ""
             if trial.datetime_start is not None:
                 since = f", started {duration(time.time() - trial.datetime_start.timestamp())} ago"

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from lightsearch.confirm.ranking import Ranked
 from lightsearch.confirm.runs import Run, RunOutcome
-from lightsearch.display.wording import describe_params, duration, last_epoch
+from lightsearch.display.epochs import last_row
+from lightsearch.display.wording import describe_params, duration
 
 
 class Display:
@@ -84,7 +85,7 @@ class Display:
         for column in ("running", "epoch", self.metric):
             table.add_column(column, justify="left" if column == "running" else "right")
         for run, folder in running:
-            row = last_epoch(folder)
+            row = last_row(folder)
             table.add_row(run.title, row.get("epoch", "-"), _short(row.get(self.metric)))
         self._live.update(Group(head, *map(Text, self._standing()[:-1]), table))
 

@@ -1,1 +1,1 @@
-"""How a search is shown while it runs: on a terminal, in a pipe, in a notebook."""
+"""How a search appears while it runs: on a terminal, in a pipe, in a notebook."""

@@ -1,4 +1,4 @@
-"""The search as it goes: live on a terminal, plain lines elsewhere."""
+"""The display of a search: live on a terminal or in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ from lightsearch.outcome import Outcome
 
 
 class Display(Protocol):
-    """Where a search shows how it goes."""
+    """Shows the progress of a search."""
 
     def message(self, text: str) -> None:
-        """Says something once."""
+        """Prints a message once."""
 
-    def place(self, text: str) -> None:
-        """Where trials run, if that is not this machine; it may be said again and again."""
+    def show_workers(self, text: str) -> None:
+        """Shows how many workers run where, if they are not on this machine; an empty text removes it.
+
+        It may be called often; a display shows no more than it can."""
 
     def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
-        """A trial has ended; ``trials`` are all of the study."""
+        """Shows the end of a trial; ``trials`` are all trials of the study."""
 
     def update(self, study: optuna.Study) -> None:
-        """Shows the study as it stands; first of all before its trials begin."""
+        """Shows the current state of the study. The first call starts the clock: the trials begin."""
 
 
 @contextlib.contextmanager
 def display_on(console: Console, declared: dict[str, Any], n_trials: int) -> Iterator[Display]:
-    """The display that suits a screen: a picture that stays in place on a terminal or in a notebook, else lines.
+    """The display for a console: a live picture on a terminal or in a notebook, else plain lines.
 
     Args:
-        console: The screen, a file or a pipe.
-        declared: The study file's content, not yet validated.
+        console: The terminal, the notebook, the file or the pipe.
+        declared: The content of the study file, not yet validated.
         n_trials: The study's total of finished trials.
     """
     shown: dict[str, Any] = {"direction": declared.get("direction", "maximize"), "n_trials": n_trials}

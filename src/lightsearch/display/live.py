@@ -1,4 +1,4 @@
-"""Progress on a terminal or in a notebook: a picture that stays in place."""
+"""The live display: a picture of the search that stays in one place."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lightsearch.display.notebook import Picture
+from lightsearch.display.epochs import latest_epoch
+from lightsearch.display.notebook import NotebookLive
 from lightsearch.display.pace import Pace
-from lightsearch.display.wording import describe_outcome, describe_params, front_text, latest, n_finished
+from lightsearch.display.wording import describe_outcome, describe_params, describe_pareto_front, n_finished
 from lightsearch.outcome import Outcome
 from lightsearch.paths import study_folder
 from lightsearch.study.leaders import leaders
 
-PLACE_SECONDS = 5.0
-"""How often a line says where trials run, at most: workers come one by one."""
-
 
 class LiveDisplay:
-    """A picture of the search that stays in place, on a terminal or in a notebook.
+    """A picture of the search that stays in one place, on a terminal or in a notebook.
 
-    A context manager: the picture is drawn while it is entered.
+    It is a context manager, and shows the picture while it is entered.
+
+    Args:
+        console: The terminal or the notebook.
+        name: The study's name.
+        metric: The study's metric; with several objectives, the first.
+        direction: The study's direction; with several objectives, one for each.
+        n_trials: The study's total of finished trials.
     """
 
     def __init__(
@@ -39,10 +44,10 @@ class LiveDisplay:
         self.metric = metric
         self.n_trials = n_trials
         self.pace = Pace(n_trials)
-        self._place = ""
-        self._live: Live | Picture = Live(console=console, refresh_per_second=4, transient=True)
+        self._workers = ""
+        self._live: Live | NotebookLive = Live(console=console, refresh_per_second=4, transient=True)
         if console.is_jupyter:
-            self._live = Picture()
+            self._live = NotebookLive()
 
     def __enter__(self) -> LiveDisplay:
         self._live.start()
@@ -54,8 +59,8 @@ class LiveDisplay:
     def message(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False)
 
-    def place(self, text: str) -> None:
-        self._place = text
+    def show_workers(self, text: str) -> None:
+        self._workers = text
 
     def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
         self.pace.count(outcome)
@@ -68,25 +73,20 @@ class LiveDisplay:
         self._draw(study.get_trials(deepcopy=False))
 
     def _draw(self, trials: list[FrozenTrial]) -> None:
-        place = [Text(self._place, style="dim")] if self._place else []
-        self._live.update(Group(self._head(trials), self._best(trials), *place, self._table(trials)))
+        workers = [Text(self._workers, style="dim")] if self._workers else []
+        self._live.update(Group(self._head(trials), self._best(trials), *workers, self._running(trials)))
 
     def _head(self, trials: list[FrozenTrial]) -> Table:
-        done = n_finished(trials)
-        states = {state: sum(trial.state is state for trial in trials) for state in TrialState}
-        counts = f"{done}/{self.n_trials} trials"
-        details = [
-            f"{states[state]} {state.name.lower() if state is not TrialState.FAIL else 'failed'}"
-            for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-            if states[state]
-        ]
+        finished = n_finished(trials)
+        names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+        counts = {name: sum(trial.state is state for trial in trials) for state, name in names.items()}
         head = Table.grid(padding=(0, 1))
         head.add_row(
             Text(self.name, style="bold"),
-            ProgressBar(total=self.n_trials, completed=done, width=30),
-            Text(counts, style="bold"),
-            Text(", ".join(details)),
-            Text(self.pace.left(trials), style="dim"),
+            ProgressBar(total=self.n_trials, completed=finished, width=30),
+            Text(f"{finished}/{self.n_trials} trials", style="bold"),
+            Text(", ".join(f"{count} {name}" for name, count in counts.items() if count)),
+            Text(self.pace.describe(trials), style="dim"),
         )
         return head
 
@@ -99,15 +99,15 @@ class LiveDisplay:
             (f"{best[0].value:.5g}", "bold green"),
             f"  trial {best[0].number}  ",
             (describe_params(best[0].params), "dim"),
-            front_text(trials, self.direction),
+            describe_pareto_front(trials, self.direction),
         )
 
-    def _table(self, trials: list[FrozenTrial]) -> Table:
+    def _running(self, trials: list[FrozenTrial]) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("running", "epoch", self.metric, "parameters"):
             table.add_column(column, justify="right" if column in ("epoch", self.metric) else "left")
         for trial in trials:
             if trial.state is TrialState.RUNNING:
-                epoch, value = latest(trial, study_folder(self.name), self.metric)
+                epoch, value = latest_epoch(trial, study_folder(self.name), self.metric)
                 table.add_row(f"trial {trial.number}", epoch, value, escape(describe_params(trial.params)))
         return table

@@ -1,4 +1,4 @@
-"""A picture in a notebook's cell that stays in its place."""
+"""A picture in a notebook's cell that stays in one place."""
 
 from __future__ import annotations
 
@@ -8,28 +8,25 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 WIDTH = 110
-"""Characters of a line."""
+"""Characters per line."""
 
 FRAME = "<pre style='white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace'>{code}</pre>"
 
 
-class Picture:
-    """Shown once, and then replaced: what ``rich.live.Live`` is on a terminal, which in a notebook needs ipywidgets.
-
-    The last one stays.
-    """
+class NotebookLive:
+    """The counterpart of ``rich.live.Live``, which needs ipywidgets in a notebook. The last picture stays."""
 
     def __init__(self) -> None:
         self._shown: Any = None
 
     def start(self) -> None:
-        """Nothing is shown before the first update."""
+        """Does nothing: the first update shows the picture."""
 
     def stop(self) -> None:
-        """What is shown stays."""
+        """Does nothing: the last picture stays."""
 
     def update(self, renderable: RenderableType) -> None:
-        """Replaces what is shown."""
+        """Shows the picture, in place of the one before."""
         from IPython.display import HTML, display
 
         screen = Console(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False)

@@ -11,25 +11,30 @@ from lightsearch.outcome import Outcome
 
 
 class Pace:
-    """How fast trials finish in this run: from its first trial on, without the imports and checks before."""
+    """The pace of this run, measured from its first trial on, without the imports and checks before.
+
+    Args:
+        n_trials: The study's total of finished trials.
+    """
 
     def __init__(self, n_trials: int) -> None:
         self.n_trials = n_trials
         self._began: float | None = None
-        self._counted = 0
+        self._n_counted = 0
 
     def begin(self) -> None:
-        """Trials begin now, unless they have already."""
+        """Starts the clock at the first call."""
         if self._began is None:
             self._began = time.monotonic()
 
     def count(self, outcome: Outcome) -> None:
-        self._counted += outcome.policy.counts
+        """Counts a trial that has ended, if it counts towards the total."""
+        self._n_counted += outcome.policy.counts
 
-    def left(self, trials: list[FrozenTrial]) -> str:
-        """The time to go, in words."""
+    def describe(self, trials: list[FrozenTrial]) -> str:
+        """The time so far and the time to go, in words."""
         elapsed = 0.0 if self._began is None else time.monotonic() - self._began
         missing = max(self.n_trials - n_finished(trials), 0)
-        if not self._counted:
+        if not self._n_counted:
             return f"{duration(elapsed)} so far"
-        return f"{duration(elapsed)} so far, about {duration(elapsed / self._counted * missing)} to go"
+        return f"{duration(elapsed)} so far, about {duration(elapsed / self._n_counted * missing)} to go"

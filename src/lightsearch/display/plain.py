@@ -1,4 +1,4 @@
-"""Progress as plain lines: for a file or a pipe."""
+"""The plain display: lines for a file or a pipe."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import optuna
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
-from lightsearch.display.live import PLACE_SECONDS
 from lightsearch.display.pace import Pace
-from lightsearch.display.wording import describe_outcome, front_text, n_finished
+from lightsearch.display.wording import describe_outcome, describe_pareto_front, n_finished
 from lightsearch.outcome import Outcome
 from lightsearch.study.leaders import leaders
 
+WORKERS_SECONDS = 5.0
+"""The least time between two lines about the workers, which come one by one."""
+
 
 class PlainDisplay:
-    """One line a finished trial: for a file, a pipe, a batch job.
+    """One line per finished trial: for a file, a pipe, a batch job.
 
     Args:
         console: Where the lines go.
-        direction: The study's; of several objectives one for each.
+        direction: The study's direction; with several objectives, one for each.
         n_trials: The study's total of finished trials.
-        further: The objectives after the first.
+        further: The names of the objectives after the first.
     """
 
     def __init__(
@@ -34,14 +36,14 @@ class PlainDisplay:
         self.further = further
         self.n_trials = n_trials
         self.pace = Pace(n_trials)
-        self._place, self._placed = "", float("-inf")
+        self._workers, self._workers_shown = "", float("-inf")
 
     def message(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def place(self, text: str) -> None:
-        if text != self._place and time.monotonic() - self._placed > PLACE_SECONDS:
-            self._place, self._placed = text, time.monotonic()
+    def show_workers(self, text: str) -> None:
+        if text != self._workers and time.monotonic() - self._workers_shown > WORKERS_SECONDS:
+            self._workers, self._workers_shown = text, time.monotonic()
             if text:
                 self.message(text)
 
@@ -50,8 +52,9 @@ class PlainDisplay:
         line = f"[{n_finished(trials)}/{self.n_trials}] {describe_outcome(outcome, self.further)}"
         best = leaders(trials, self.direction, 1)
         if best:
-            line += f" | best {best[0].value:.5g} (trial {best[0].number}){front_text(trials, self.direction)}"
-        self.message(f"{line} | {self.pace.left(trials)}")
+            front = describe_pareto_front(trials, self.direction)
+            line += f" | best {best[0].value:.5g} (trial {best[0].number}){front}"
+        self.message(f"{line} | {self.pace.describe(trials)}")
 
     def update(self, study: optuna.Study) -> None:  # noqa: ARG002
         self.pace.begin()

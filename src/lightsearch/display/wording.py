@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
-from rich.markup import escape
-from rich.table import Table
 
 from lightsearch.outcome import Outcome
-from lightsearch.paths import trial_folder
 from lightsearch.study.leaders import pareto_front
 from lightsearch.study.pareto import as_list
 
 
 def describe_outcome(outcome: Outcome, further: Sequence[str] = ()) -> str:
-    """A finished trial in a line, with its further objectives."""
+    """An ended trial in one line.
+
+    Args:
+        outcome: How the trial ended.
+        further: The names of the objectives after the first.
+    """
     line = f"trial {outcome.number} {outcome.kind}"
     if outcome.error is not None:
         line += f": {outcome.error.type}: {outcome.error.message}"
@@ -34,36 +33,19 @@ def describe_outcome(outcome: Outcome, further: Sequence[str] = ()) -> str:
 
 
 def describe_params(params: dict[str, Any]) -> str:
-    """Parameters in a line: ``hidden_size=128 learning_rate=0.00123``."""
+    """Parameters in one line: ``hidden_size=128 learning_rate=0.00123``."""
     return " ".join(f"{name}={describe_param(value)}" for name, value in params.items())
 
 
 def describe_param(value: Any) -> str:
-    """A parameter's value for people: four figures."""
+    """A parameter's value; a float with four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def latest(trial: FrozenTrial, folder: Path, metric: str) -> tuple[str, str]:
-    """A running trial's last epoch and metric, as text.
-
-    Args:
-        trial: The trial.
-        folder: The study's; of several objectives nothing is reported, and only the trial's own folder knows.
-        metric: The study's first metric.
-    """
-    step = trial.last_step
-    if step is not None:
-        return str(step), f"{trial.intermediate_values[step]:.5g}"
-    row = last_epoch(trial_folder(folder, trial.number))
-    return (row["epoch"], f"{float(row[metric]):.5g}") if row.get("epoch") and row.get(metric) else ("-", "-")
-
-
-def last_epoch(folder: Path) -> dict[str, str]:
-    """The last row of a trial's or a run's ``epochs.csv``; empty if there is none yet, or it is being written."""
-    with contextlib.suppress(OSError, csv.Error), (folder / "epochs.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-        return {name: value or "" for name, value in rows[-1].items()} if rows else {}
-    return {}
+def describe_pareto_front(trials: list[FrozenTrial], direction: str | Sequence[str]) -> str:
+    """The size of the Pareto front, as the end of a line; empty for a single objective."""
+    directions = as_list(direction)
+    return f", front of {len(pareto_front(trials, directions))}" if len(directions) > 1 else ""
 
 
 def duration(seconds: float) -> str:
@@ -76,30 +58,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def leaders_table(entries: list[dict[str, Any]], metric: str | Sequence[str]) -> Table:
-    """The leading trials of ``results.json``, or the front of several objectives."""
-    metrics = as_list(metric)
-    params = list(dict.fromkeys(name for entry in entries for name in entry["params"]))
-    epochs = [] if all(entry["best_epoch"] is None for entry in entries) else ["best epoch", "epochs"]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("trial", *metrics, *epochs, *params):
-        table.add_column(column, justify="right")
-    for entry in entries:
-        table.add_row(
-            str(entry["number"]),
-            f"{entry['value']:.5g}",
-            *(f"{entry['metrics'][name]:.5g}" for name in metrics[1:]),
-            *(str(entry[column.replace(" ", "_")]) for column in epochs),
-            *(escape(describe_param(entry["params"][name])) if name in entry["params"] else "-" for name in params),
-        )
-    return table
-
-
-def front_text(trials: list[FrozenTrial], direction: str | Sequence[str]) -> str:
-    """How many trials are on the front, in words; nothing where there is one objective."""
-    directions = as_list(direction)
-    return f", front of {len(pareto_front(trials, directions))}" if len(directions) > 1 else ""
-
-
 def n_finished(trials: list[FrozenTrial]) -> int:
+    """The number of trials that count towards the study's total."""
     return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)

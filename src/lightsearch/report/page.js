@@ -35,9 +35,9 @@
     return value;
   };
 
-  const dressed = (place) => {
+  const dressed = (number) => {
     const colours = palette();
-    const { data, layout } = paint(figures[place], colours);
+    const { data, layout } = paint(figures[number], colours);
     if (!webgl) for (const trace of data) if (trace.type === "scattergl") trace.type = "scatter";
     const axis = {
       gridcolor: colours.line, linecolor: colours.line, zeroline: false, tickfont: { color: colours.muted, size: 11 },

@@ -30,9 +30,9 @@ from lightsearch.report.plots.plot import NotShown, Plot
 
 
 class Figure(NamedTuple):
-    """A plot with its index in the page's data."""
+    """A plot with its number in the page's data, from 0."""
 
-    index: int
+    number: int
     plot: Plot
 
 
@@ -79,7 +79,7 @@ def page(facts: Facts, epochs: pd.DataFrame) -> str:
 def _draw(facts: Facts, epochs: pd.DataFrame) -> list[DrawnPanel]:
     """All panels of a study, with their plots numbered in the order of the page."""
     drawn: list[DrawnPanel] = []
-    index = 0
+    number = 0
     for panel in PANELS:
         if not panel.suits(facts):
             continue
@@ -88,8 +88,8 @@ def _draw(facts: Facts, epochs: pd.DataFrame) -> list[DrawnPanel]:
         except NotShown as reason:
             drawn.append(DrawnPanel(panel, [], str(reason)))
             continue
-        drawn.append(DrawnPanel(panel, [Figure(index + i, plot) for i, plot in enumerate(plots)]))
-        index += len(plots)
+        drawn.append(DrawnPanel(panel, [Figure(number + i, plot) for i, plot in enumerate(plots)]))
+        number += len(plots)
     return drawn
 
 

@@ -139,7 +139,7 @@ class RayLauncher:
         elif not self._ended:
             wait([self._connection], timeout)
         self._receive()
-        self._display.place(str(self._workers))
+        self._display.show_workers(str(self._workers))
         ended, self._ended = self._ended, []
         for one in ended:
             job = self._jobs.pop(one.number)
@@ -224,7 +224,7 @@ class RayLauncher:
             self._lost_since = time.monotonic()
             self._say(f"the Ray cluster at {self._cluster.address} is gone ({cause}); waiting for it")
         self._workers = WorkerCounts()
-        self._display.place("")
+        self._display.show_workers("")
         unsent = {job.number for job in self._unsent}
         lost = self._jobs.keys() - unsent - {ended.number for ended in self._ended}
         reason = "the Ray cluster is gone"

@@ -14,7 +14,7 @@ MAX_RUNS = 5
 
 
 def provenance(facts: Facts) -> list[tuple[str, str]]:
-    """The classes, the data, the seed, the versions, the devices and the runs, as (name, value); unknown ones left out."""
+    """Classes, data, seed, versions, devices and runs, as (name, value), without those that are unknown."""
     attrs, declared = facts.attrs, facts.declared
     search = as_dict(attrs.get("search"))
     devices = sorted({row.outcome.device for row in facts.rows if row.outcome and row.outcome.device})

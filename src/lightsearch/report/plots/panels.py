@@ -86,8 +86,8 @@ PANELS = (
     Panel(
         "slices",
         "Each parameter by itself",
-        "The axes end at the bounds of the space. Later trials have a stronger colour, pruned trials are grey, the best "
-        "is marked.",
+        "The axes end at the bounds of the space. Later trials have a stronger colour, pruned trials are grey, "
+        "the best is marked.",
         slices,
     ),
     Panel(
