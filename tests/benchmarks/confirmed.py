@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 
 from lightsearch.confirm.evaluation import Tested, data_with_test_set, test_once
-from lightsearch.confirm.ranking import summarise
 from lightsearch.confirm.runs import Run, finished
+from lightsearch.confirm.seed_statistics import summarise
 from lightsearch.paths import study_folder
 from lightsearch.storage.opening import open_storage
 from lightsearch.storage.urls import storage_url

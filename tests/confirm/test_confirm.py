@@ -17,10 +17,12 @@ import pytest
 from scipy import stats
 
 from lightsearch.atomic_files import file_digest, write_json
-from lightsearch.confirm import candidates, ranking, runs
-from lightsearch.confirm.display import cells
-from lightsearch.confirm.ranking import Candidate, Confirmation, probability_better, rank, summarise
+from lightsearch.confirm import candidates, runs
+from lightsearch.confirm.confirmation import CERTAIN, Confirmation
+from lightsearch.confirm.ranking import Candidate, rank
+from lightsearch.confirm.ranking_table import cells
 from lightsearch.confirm.runs import Run, RunOutcome, retraining_seed
+from lightsearch.confirm.seed_statistics import probability_better, summarise
 from lightsearch.errors import UserError
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.study.samplers import trial_seed
@@ -276,7 +278,7 @@ def test_mistakes_in_one_line_before_any_work(searched: Path, arguments: tuple[s
 
 
 def test_the_verdict_says_what_is_within_the_noise() -> None:
-    assert ranking.CERTAIN == 0.95
+    assert CERTAIN == 0.95
     ranked = rank(
         [Candidate(trial=1, params={}), Candidate(trial=None, params={})],
         [[outcome(value) for value in FIRST], [outcome(value) for value in SECOND]],

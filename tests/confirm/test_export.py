@@ -10,8 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lightsearch.confirm.export import differences, example_of, export, write_weights
+from lightsearch.confirm.example import example_of
+from lightsearch.confirm.model_differences import model_differences
+from lightsearch.confirm.program import export_program
 from lightsearch.confirm.record import Weights
+from lightsearch.confirm.weights import write_weights
 from lightsearch.training.rebuild import Rebuilt
 from tests.confirm.test_test_pass import Hooked, side
 from tests.points import CLASSES, Net, Points
@@ -34,7 +37,7 @@ def rebuilt(cls: Any, folder: Path, **arguments: Any) -> Rebuilt:
     return Rebuilt(model, Points(), arguments, folder / "best.ckpt")
 
 
-def handed_over(cls: Any, folder: Path, **arguments: Any) -> tuple[Rebuilt, Weights]:
+def exported(cls: Any, folder: Path, **arguments: Any) -> tuple[Rebuilt, Weights]:
     made = rebuilt(cls, folder, **arguments)
     return made, write_weights(made, example_of(made), folder / "model.ckpt")
 
@@ -77,7 +80,7 @@ class Keywords(Net):
     ],
 )
 def test_a_checkpoint_loads_by_itself(cls: Any, arguments: dict[str, Any], tmp_path: Path) -> None:
-    made, weights = handed_over(cls, tmp_path, **arguments)
+    made, weights = exported(cls, tmp_path, **arguments)
     assert weights == Weights()
     loaded = cls.load_from_checkpoint(tmp_path / "model.ckpt", map_location="cpu", weights_only=True).eval()
     assert (loaded.activation, loaded.lr) == (made.model.activation, made.model.lr)
@@ -87,7 +90,7 @@ def test_a_checkpoint_loads_by_itself(cls: Any, arguments: dict[str, Any], tmp_p
 
 
 def test_what_the_module_saved_is_kept_where_it_serves(tmp_path: Path) -> None:
-    handed_over(Saving, tmp_path, activation="tanh")
+    exported(Saving, tmp_path, activation="tanh")
     state = torch.load(tmp_path / "model.ckpt", weights_only=True)
     assert state["hyper_parameters"] == {"activation": "tanh", "width": 4, "lr": 0.05}
     assert state["hparams_name"] == "kwargs"
@@ -109,10 +112,12 @@ class Scale:
 
 
 def test_an_argument_that_is_no_plain_type_is_named(tmp_path: Path) -> None:
-    made, weights = handed_over(Scaled, tmp_path, activation="tanh", scale=Scale())
+    made, weights = exported(Scaled, tmp_path, activation="tanh", scale=Scale())
     assert weights == Weights(needs=["scale"])
     options: dict[str, Any] = {"map_location": "cpu", "weights_only": True, "scale": Scale()}
-    assert not differences(made.model, Scaled.load_from_checkpoint(tmp_path / "model.ckpt", **options).eval(), None)
+    assert not model_differences(
+        made.model, Scaled.load_from_checkpoint(tmp_path / "model.ckpt", **options).eval(), None
+    )
 
 
 class Turned(Net):
@@ -129,7 +134,7 @@ class SetUp(Net):
 
 
 def test_what_does_not_come_back_is_said(tmp_path: Path) -> None:
-    _, weights = handed_over(Turned, tmp_path, activation="tanh")
+    _, weights = exported(Turned, tmp_path, activation="tanh")
     assert (weights.differs, weights.error) == (["turn"], None)
     made = rebuilt(Net, tmp_path, activation="tanh")
     model = SetUp("tanh")
@@ -144,18 +149,18 @@ def test_differences_are_of_weights_layers_plain_attributes_and_answers() -> Non
     torch.manual_seed(1)
     one, other = Net("tanh").eval(), Net("tanh").eval()
     other.load_state_dict(one.state_dict())
-    assert not differences(one, other, torch.ones(2, 2))
+    assert not model_differences(one, other, torch.ones(2, 2))
     other.activation = "relu"
-    assert differences(one, other, torch.ones(2, 2)) == ["activation"]
+    assert model_differences(one, other, torch.ones(2, 2)) == ["activation"]
     other.activation = "tanh"
     other.forward = lambda points: one(points) + 1  # type: ignore[method-assign]
-    assert differences(one, other, torch.ones(2, 2)) == ["forward"]
+    assert model_differences(one, other, torch.ones(2, 2)) == ["forward"]
     del other.forward
     with torch.no_grad():
         other.last.bias += 1
-    assert differences(one, other, None) == ["last.bias"]
+    assert model_differences(one, other, None) == ["last.bias"]
     one.last, other.last = nn.Dropout(0.1), nn.Dropout(0.2)  # type: ignore[assignment]
-    assert differences(one, other, None) == ["last.p"]
+    assert model_differences(one, other, None) == ["last.p"]
 
 
 def test_an_example_goes_through_the_datas_hooks(tmp_path: Path) -> None:
@@ -173,7 +178,7 @@ class WithoutForward(Net):
 
 
 def test_a_module_without_forward_is_not_exported(tmp_path: Path) -> None:
-    program = export(WithoutForward(), torch.ones(2, 2), tmp_path / "model.pt2")
+    program = export_program(WithoutForward(), torch.ones(2, 2), tmp_path / "model.pt2")
     assert (program.file, program.reason) == (None, "WithoutForward has no forward")
-    _, weights = handed_over(WithoutForward, tmp_path, activation="tanh")
+    _, weights = exported(WithoutForward, tmp_path, activation="tanh")
     assert weights == Weights()

@@ -1,10 +1,11 @@
-"""The chosen model handed over: files that load, a program that says the same, one test evaluation."""
+"""The final model exported: files that load, a program with the same outputs, one test evaluation."""
 
 from __future__ import annotations
 
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from rich.console import Console
 
 import lightsearch
 from lightsearch import Classifier
-from lightsearch.confirm import card, final, record
-from lightsearch.confirm.display import Display
+from lightsearch.confirm import card, record
+from lightsearch.confirm.class_figures import class_figures
+from lightsearch.confirm.confusion_picture import confusion_svg
+from lightsearch.confirm.display import RetrainDisplay
 from lightsearch.confirm.evaluation import evaluate
-from lightsearch.confirm.export import export
+from lightsearch.confirm.final import FinalExport, export_final
+from lightsearch.confirm.program import export_program
 from lightsearch.confirm.runs import RunOutcome
 from lightsearch.data import ImageData
 from lightsearch.errors import Untestable
@@ -43,13 +47,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def handed_over(place: Path) -> Path:
+def exported(place: Path) -> Path:
     return place / "reports" / "digits" / "final"
 
 
 @pytest.fixture(scope="module")
-def facts(handed_over: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((handed_over / "final.json").read_text())
+def facts(exported: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((exported / "final.json").read_text())
     return content
 
 
@@ -59,8 +63,8 @@ def evaluations(place: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_files(handed_over: Path) -> None:
-    assert {file.name for file in handed_over.iterdir()} == {
+def test_the_files(exported: Path) -> None:
+    assert {file.name for file in exported.iterdir()} == {
         "README.md",
         "confusion.svg",
         "final.json",
@@ -69,16 +73,16 @@ def test_the_files(handed_over: Path) -> None:
     }
 
 
-def test_the_program_reproduces_the_models_logits(handed_over: Path) -> None:
-    model = Classifier.load_from_checkpoint(handed_over / "model.ckpt", weights_only=True, map_location="cpu").eval()
-    program = torch.export.load(handed_over / "model.pt2").module()
+def test_the_program_reproduces_the_models_logits(exported: Path) -> None:
+    model = Classifier.load_from_checkpoint(exported / "model.ckpt", weights_only=True, map_location="cpu").eval()
+    program = torch.export.load(exported / "model.pt2").module()
     for size in (1, 2, 7, 300):
         images = torch.rand(size, 1, 8, 8)
         torch.testing.assert_close(program(images), model(images))
 
 
-def test_the_checkpoint_holds_no_training_state(handed_over: Path) -> None:
-    assert not {"optimizer_states", "callbacks", "loops"} & set(torch.load(handed_over / "model.ckpt"))
+def test_the_checkpoint_holds_no_training_state(exported: Path) -> None:
+    assert not {"optimizer_states", "callbacks", "loops"} & set(torch.load(exported / "model.ckpt"))
 
 
 def test_what_is_known_of_it_agrees(place: Path, facts: dict[str, Any]) -> None:
@@ -139,8 +143,8 @@ def test_the_dashboard_has_the_card(place: Path) -> None:
     assert names == {"README.md", "confusion.svg"}
 
 
-def test_the_card(handed_over: Path, facts: dict[str, Any]) -> None:
-    text = (handed_over / "README.md").read_text()
+def test_the_card(exported: Path, facts: dict[str, Any]) -> None:
+    text = (exported / "README.md").read_text()
     assert f"**Test accuracy {facts['evaluation']['metrics']['test_acc']:.2%}**" in text
     assert "from lightsearch import Classifier" in text
     assert "This was the first use of the study's test set." in text
@@ -159,13 +163,13 @@ def test_a_damaged_final_checkpoint_is_trained_again(place: Path, facts: dict[st
 
 def test_the_picture_escapes_names() -> None:
     names = ["<script>", 'a&b"', "a class with a long name"]
-    picture = card.confusion_svg([[5, 1, 0], [0, 4, 0], [2, 0, 3]], names)
+    picture = confusion_svg([[5, 1, 0], [0, 4, 0], [2, 0, 3]], names)
     ElementTree.fromstring(picture)
     assert "<script>" not in picture
 
 
 def test_figures_of_a_class() -> None:
-    first, second = final.class_figures([[8, 2], [0, 0]], ["cat", "dog"])
+    first, second = class_figures([[8, 2], [0, 0]], ["cat", "dog"])
     assert (first.samples, first.recall, first.precision) == (10, 0.8, 1.0)
     earlier = {**first.model_dump(exclude={"samples"}), "images": 10}  # as it was called once
     assert record.ClassFigures.model_validate(earlier) == first
@@ -185,8 +189,8 @@ class Branching(pytorch_lightning.LightningModule):
         return images if float(images.sum()) > 0 else -images
 
 
-def test_a_model_that_cannot_be_exported_is_handed_over_without(tmp_path: Path) -> None:
-    program = export(Branching(), torch.rand(4, 3), tmp_path / "model.pt2")
+def test_a_model_that_cannot_be_exported_has_no_program(tmp_path: Path) -> None:
+    program = export_program(Branching(), torch.rand(4, 3), tmp_path / "model.pt2")
     assert program.file is None
     assert program.reason
     assert not (tmp_path / "model.pt2").exists()
@@ -203,14 +207,14 @@ def models_of(card: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return models
 
 
-def test_the_cards_code_works(handed_over: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, program = models_of(handed_over / "README.md", monkeypatch)
+def test_the_cards_code_works(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, program = models_of(exported / "README.md", monkeypatch)
     images = torch.rand(3, 1, 8, 8)
     torch.testing.assert_close(program(images), model(images))
 
 
 @pytest.mark.slow
-def test_without_test_samples_the_model_is_handed_over_untested(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_test_samples_the_model_is_exported_untested(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     declared = {
         "name": "untested",
@@ -241,10 +245,12 @@ def test_without_test_samples_the_model_is_handed_over_untested(place: Path, mon
     there = record.read_final(folder)
     assert there is not None
     outcome = RunOutcome(number=0, kind=Kind.COMPLETE, sha256=there.sha256)
-    rest: Any = (there.run, outcome, None, folder.parent, Display(Console(quiet=True)))
-    assert final.hand_over(None, *rest, untested=line) == there  # type: ignore[arg-type]
-    with pytest.raises(AttributeError, match="server"):
-        final.hand_over(None, *rest, untested=None)  # type: ignore[arg-type]
+    nothing: Any = None
+    done = FinalExport("untested", "sqlite://", None, there.run, outcome, nothing, folder.parent, untested=line)
+    silent = RetrainDisplay(Console(quiet=True))
+    assert export_final(done, nothing, silent) == there
+    with pytest.raises(AttributeError, match="call"):
+        export_final(replace(done, untested=None), nothing, silent)
 
 
 def test_a_card_says_what_a_checkpoint_does_not_bring_back(facts: dict[str, Any]) -> None:
@@ -252,7 +258,7 @@ def test_a_card_says_what_a_checkpoint_does_not_bring_back(facts: dict[str, Any]
 
     def said(**weights: Any) -> str:
         changes = {"weights": record.Weights(**weights), "arguments": {"width": "4", "scale": "<Scale object>"}}
-        return "\n".join(card._loading(final.model_copy(update=changes), "mine.Net"))
+        return "\n".join(card.describe_loading(final.model_copy(update=changes), "mine.Net"))
 
     assert "`mine` is `studies/mine.py` of the folder" in said(source="studies/mine.py")
     assert "weights_only=True, scale=...)" in said(needs=["scale"])
@@ -268,7 +274,7 @@ def test_a_card_tells_what_each_test_loader_found(facts: dict[str, Any]) -> None
 
     def said(**found: Any) -> list[str]:
         evaluation = final.evaluation.model_copy(update={"interval": None, **found})  # type: ignore[union-attr]
-        return card._tested(final.model_copy(update={"evaluation": evaluation}), "images")
+        return card.describe_test(final.model_copy(update={"evaluation": evaluation}), "images")
 
     one, two = "test_acc/dataloader_idx_0", "test_acc/dataloader_idx_1"
     lines = said(metrics={one: 0.5, two: 0.25}, intervals={one: (0.4, 0.6)})

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from lightsearch.confirm.reproduce import compare, read_curve
+from lightsearch.confirm.curves import read_curve
+from lightsearch.confirm.reproduction import compare
 from tests.conftest import command, enter
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from rich.console import Console
 
-from lightsearch.confirm.display import Display
+from lightsearch.confirm.display import RetrainDisplay
 from lightsearch.confirm.pool import Pool, Stopped, call_train_run
 from lightsearch.confirm.runs import Run, RunOutcome
 from lightsearch.declare.study_file import StudyFile
@@ -77,7 +77,7 @@ def folder_of(place: Path, index: int = 0) -> Path:
 def pool(server: ForkServer, place: Path, study_file: StudyFile, workers: int = 1) -> tuple[Pool, io.StringIO]:
     screen = io.StringIO()
     launcher = ProcessLauncher(server, workers=workers, threads=1, accelerators=0)
-    return Pool(study_file, place / "studies" / "digits", launcher, Display(Console(file=screen)), None), screen
+    return Pool(study_file, place / "studies" / "digits", launcher, RetrainDisplay(Console(file=screen)), None), screen
 
 
 def begun(place: Path, index: int = 0) -> list[int]:

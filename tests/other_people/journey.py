@@ -19,10 +19,10 @@ import torch
 from rich.console import Console
 
 import lightsearch
-from lightsearch.confirm.display import Display
+from lightsearch.confirm.display import RetrainDisplay
 from lightsearch.confirm.evaluation import evaluate
 from lightsearch.confirm.reproduce import reproduce
-from lightsearch.confirm.retrain import retrain
+from lightsearch.confirm.retrain import RetrainSettings, retrain
 from lightsearch.errors import UserError
 from tests.other_people import plain
 from tests.other_people.case import Case
@@ -216,7 +216,7 @@ def _check_reproduced(journey: Journey, result: Any) -> None:
 
 def _check_retrained(journey: Journey) -> None:
     output = Path("reports", journey.name).absolute()
-    _, final = retrain(journey.name, url=URL, display=_silent(), output=output, top=1, seeds=1)
+    _, final = retrain(journey.name, RetrainSettings(top=1, seeds=1), url=URL, display=_silent(), output=output)
     checkpoint = output / "final" / "model.ckpt"
     journey.expect(checkpoint.is_file(), "retrain: no final/model.ckpt")
     if not journey.case.tested:
@@ -260,8 +260,8 @@ def _curves(file: Path) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in table if row[name]] for name in names}
 
 
-def _silent() -> Display:
-    return Display(Console(file=io.StringIO()))
+def _silent() -> RetrainDisplay:
+    return RetrainDisplay(Console(file=io.StringIO()))
 
 
 def _shown(metrics: dict[str, float]) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import lightsearch
 from lightsearch.confirm.evaluation import evaluate
-from lightsearch.confirm.export import write_weights
+from lightsearch.confirm.weights import write_weights
 from lightsearch.coordinator.search_result import SearchResult
 from lightsearch.errors import UserError
 from lightsearch.training.rebuild import rebuild, whole_checkpoint

@@ -45,30 +45,24 @@ def main(
     data: DataDir = None,
 ) -> None:
     """Confirm the leaders on fresh seeds, train the winner and test it once; the same command goes on."""
-    from lightsearch.confirm.display import Display
+    from lightsearch.confirm.display import RetrainDisplay
     from lightsearch.confirm.pool import Stopped
     from lightsearch.storage.urls import storage_url
 
     name, screen = study_name(study), console()
     places: dict[str, Any] = {"url": storage_url(storage), "data_dir": data_dir(data)}
     try:
-        with Display(screen) as display:
+        with RetrainDisplay(screen) as display:
             if reproduce is not None:
                 from lightsearch.confirm.reproduce import reproduce as run_again
 
                 found: Any = run_again(name, reproduce, display=display, **places)
             else:
-                from lightsearch.confirm.retrain import retrain
+                from lightsearch.confirm.retrain import RetrainSettings, retrain
 
                 folder = (output or Path("reports") / name).absolute()
-                options: dict[str, Any] = {
-                    "top": top,
-                    "seeds": seeds,
-                    "on": on.value if on is not None else None,
-                    "n_trial": n_trial,
-                    "workers": workers,
-                }
-                found = retrain(name, display=display, output=folder, **places, **options)
+                settings = RetrainSettings(top, seeds, on.value if on is not None else None, n_trial, workers)
+                found = retrain(name, settings, output=folder, display=display, **places)
     except Stopped as stopped:
         screen.print("stopped; the same command goes on")
         sys.exit(stopped.exit_code)
@@ -83,7 +77,7 @@ def main(
 
 def _print_end(screen: Console, confirmation: Any, final: Any, folder: Path) -> None:
     """The ranking, the test result, and where everything is."""
-    from lightsearch.confirm.display import ranking_table
+    from lightsearch.confirm.ranking_table import ranking_table
 
     screen.print()
     screen.print(ranking_table(confirmation.ranked, confirmation.metric))

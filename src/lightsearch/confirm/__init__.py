@@ -1,5 +1,5 @@
-"""From a search to a decision: the leaders on fresh seeds, a choice, the chosen one trained, tested and handed over.
+"""From a search to a tested model: leaders on fresh seeds, a choice, its training on all data, its test, its export.
 
-The winner of a search is partly luck: of many trials with one seed each, the best is one whose luck was good as well.
-Read ``retrain.py`` first.
+The winner of a search is partly luck: among many trials with one seed each, the best one had a good seed as well. The
+file to read first is ``retrain.py``.
 """

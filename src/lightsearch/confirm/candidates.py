@@ -1,4 +1,4 @@
-"""Which configurations are retrained: the leaders of the search, and the defaults as the baseline."""
+"""The configurations to retrain: the leaders of the search, and the default values as a baseline."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from lightsearch.study.origin import ended_how, outcome_of
 
 
 class ClassInfo(NamedTuple):
-    """What the study's classes say of themselves."""
+    """What the study's classes offer."""
 
     defaults: dict[str, Any] | None
-    """The values that the sampled arguments have if nobody names them; None: one of them has no default, or one
-    that lies outside the space."""
+    """The default values of the sampled arguments; None if one of them has no default, or one outside the space."""
     joins_val: bool
-    """Whether the data can train on its validation samples as well (has a method ``join_val``)."""
+    """Whether the data can train on its validation samples as well: it has a method ``join_val``."""
 
 
 def ask_classes(study_file: StudyFile) -> ClassInfo:
-    """Looks at the study's classes; run where torch is imported already."""
+    """Inspects the study's classes. It imports torch, so it runs in a process that has it."""
     from lightsearch.declare.classes import defaults, find_class
 
     joins_val = hasattr(find_class(study_file.data, "data"), "join_val")
@@ -36,7 +35,7 @@ def ask_classes(study_file: StudyFile) -> ClassInfo:
 
 
 def leading(trials: list[FrozenTrial], direction: str, top: int, name: str) -> list[Candidate]:
-    """The best ``top`` different configurations of the search, the best first.
+    """The ``top`` best configurations of the search that differ, the best first.
 
     Raises:
         UserError: if no trial is complete.
@@ -54,7 +53,7 @@ def named(trials: list[FrozenTrial], number: int) -> Candidate:
     """The configuration of one trial.
 
     Raises:
-        UserError: if there is no such trial, or it did not train to an end.
+        UserError: if there is no such trial, or it is neither complete nor pruned.
     """
     trial = trial_of(trials, number, "--n-trial")
     outcome = outcome_of(trial)
@@ -67,7 +66,7 @@ def trial_of(trials: list[FrozenTrial], number: int, option: str) -> FrozenTrial
     """A trial by its number.
 
     Raises:
-        UserError: if the study has none of this number.
+        UserError: if the study has no trial of this number.
     """
     found = next((trial for trial in trials if trial.number == number), None)
     if found is None:
@@ -77,7 +76,7 @@ def trial_of(trials: list[FrozenTrial], number: int, option: str) -> FrozenTrial
 
 
 def with_baseline(candidates: list[Candidate], defaults: dict[str, Any] | None) -> list[Candidate]:
-    """The candidates, and after them the defaults, unless there are none or a candidate has the same values."""
+    """The candidates, followed by the defaults if there are any and no candidate has the same values."""
     if defaults is None or any(one.params == defaults for one in candidates):
         return candidates
     return [*candidates, Candidate(trial=None, params=defaults)]

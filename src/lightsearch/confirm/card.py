@@ -1,125 +1,43 @@
-"""The model card: what the model is, how good, how it was chosen; with the confusion matrix as a picture."""
+"""The model card: what the model is, how good it is, how it was chosen and trained, and how to use it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from lightsearch.confirm.confirmation import Confirmation
+from lightsearch.confirm.confusion_picture import PICTURE
+from lightsearch.confirm.record import Final
 from lightsearch.display.wording import describe_params
-
-if TYPE_CHECKING:
-    from lightsearch.confirm.ranking import Confirmation
-    from lightsearch.confirm.record import Final
-
-PICTURE = "confusion.svg"
-CELL, LABELS = 44, 96
-"""Pixels of a cell's side, and of the room for the names at the left and at the top."""
-INK, BLUE, RED = "#1f2933", (33, 102, 172), (178, 24, 43)
-
-
-def confusion_svg(confusion: list[list[int]], names: list[str]) -> str:
-    """The confusion matrix as a picture: right answers in blue, mistakes in red.
-
-    Each of the two has a scale of its own, or the mistakes of a good model would not be seen beside the diagonal.
-
-    Args:
-        confusion: Samples by class (row) and by what they were taken for (column).
-        names: The classes' names.
-    """
-    n = len(confusion)
-    width = height = LABELS + n * CELL + 16
-    most = [
-        max([confusion[row][column] for row in range(n) for column in range(n) if (row == column) is right] or [0])
-        for right in (False, True)
-    ]
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'font-family="system-ui, sans-serif" font-size="13" fill="{INK}" role="img" aria-label="Confusion matrix">',
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-        f'<text x="{LABELS + n * CELL / 2}" y="24" text-anchor="middle" font-weight="600">taken for</text>',
-        f'<text x="24" y="{LABELS + n * CELL / 2}" text-anchor="middle" font-weight="600" '
-        f'transform="rotate(-90 24 {LABELS + n * CELL / 2})">is</text>',
-    ]
-    for position, name in enumerate(names):
-        middle = LABELS + position * CELL + CELL / 2
-        text = escape(name if len(name) <= 9 else name[:8] + "…")
-        # Names that are longer than a cell is wide stand upright.
-        turned = f' text-anchor="start" transform="rotate(-90 {middle} {LABELS - 8})"' if len(name) > 5 else ""
-        anchor = turned or ' text-anchor="middle"'
-        parts.append(f'<text x="{middle}" y="{LABELS - 8}"{anchor}>{text}</text>')
-        parts.append(f'<text x="{LABELS - 8}" y="{middle + 5}" text-anchor="end">{text}</text>')
-    for row in range(n):
-        for column in range(n):
-            count, x, y = confusion[row][column], LABELS + column * CELL, LABELS + row * CELL
-            share = count / most[row == column] if count else 0.0
-            fill = _mixed(BLUE if row == column else RED, 0.15 + 0.75 * share) if count else "#f5f7fa"
-            title = f"{escape(names[row])} taken for {escape(names[column])}: {count}"
-            parts.append(
-                f'<rect x="{x}" y="{y}" width="{CELL - 2}" height="{CELL - 2}" rx="4" fill="{fill}">'
-                f"<title>{title}</title></rect>"
-            )
-            if count:
-                ink, middle = "#ffffff" if share > 0.5 else INK, x + CELL / 2 - 1
-                place = f'x="{middle}" y="{y + CELL / 2 + 4}" text-anchor="middle"'
-                parts.append(f'<text {place} fill="{ink}">{count}</text>')
-    return "\n".join([*parts, "</svg>", ""])
 
 
 def model_card(final: Final, confirmation: Confirmation, class_path: str, samples: str) -> str:
-    """``README.md`` of the model.
+    """The ``README.md`` of a model.
 
     Args:
-        final: What is known of it.
+        final: What is known of the model.
         confirmation: Why its configuration was chosen.
         class_path: The model's class.
-        samples: What the data consists of: ``images``, ``samples``.
+        samples: What the data consists of: ``images`` or ``samples``.
     """
-    lines = [f"# {final.study}: {final.run.label}, trained on {final.run.on}", "", *_tested(final, samples)]
-    lines += ["", "## How it was chosen", "", f"{confirmation.verdict}.", ""]
-    lines += [
-        "## How it was trained",
-        "",
-        f"`{describe_params(final.run.params)}`, {final.epochs} epochs on {final.run.on}, seed {final.run.seed}, "
-        f"{final.seconds:.0f} s on {final.device} with {final.threads} threads.",
-        "",
-        "## How to use it",
-        "",
-        *_loading(final, class_path),
-    ]
-    if final.program.file is not None:
-        lines += [
-            "Without its Python code, for any batch size (its logits differ from the model's by at most "
-            f"{final.program.largest_difference:.1g}):",
-            "",
-            "```python",
-            "import torch",
-            "",
-            f'model = torch.export.load("{final.program.file}").module()',
-            "```",
-            "",
-        ]
-    else:
-        lines += [f"There is no exported program: `{final.program.reason}`", ""]
-    if final.confusion is not None:
-        lines += ["## Where it errs", "", f"![Confusion matrix on the test {samples}]({PICTURE})", ""]
-        lines += [f"| class | {samples} | recall | precision |", "| --- | ---: | ---: | ---: |"]
-        lines += [
-            f"| {_cell(one.name)} | {one.samples} | {_percent(one.recall)} | {_percent(one.precision)} |"
-            for one in final.classes
-        ]
-        lines.append("")
+    run = final.run
+    training = (
+        f"`{describe_params(run.params)}`, {final.epochs} epochs on {run.on}, seed {run.seed}, "
+        f"{final.seconds:.0f} s on {final.device} with {final.threads} threads."
+    )
     versions = ", ".join(f"{package} {version}" for package, version in final.versions.items())
-    lines += [
-        "## Provenance",
-        "",
-        f"{versions}; split `{str(final.split_hash)[:12]}`, study seed {final.study_seed}.",
-        "",
-    ]
+    split = f"split `{str(final.split_hash)[:12]}`, study seed {final.study_seed}"
+    lines = [f"# {final.study}: {run.label}, trained on {run.on}", "", *describe_test(final, samples), ""]
+    lines += ["## How it was chosen", "", f"{confirmation.verdict}.", ""]
+    lines += ["## How it was trained", "", training, ""]
+    lines += ["## How to use it", "", *describe_loading(final, class_path), *_describe_program(final)]
+    if final.confusion is not None:
+        lines += ["## Where it errs", "", *_describe_classes(final, samples), ""]
+    lines += ["## Provenance", "", f"{versions}; {split}.", ""]
     return "\n".join(lines)
 
 
-def _tested(final: Final, samples: str) -> list[str]:
-    """What the test found, or why there is none."""
+def describe_test(final: Final, samples: str) -> list[str]:
+    """The result of the test, or why there is none."""
     evaluation = final.evaluation
     if evaluation is None:
         return [f"**Untested**: {final.untested}."]
@@ -139,8 +57,17 @@ def _tested(final: Final, samples: str) -> list[str]:
     return [*lines, "", _use_of_test_set(evaluation.ordinal)]
 
 
-def _loading(final: Final, class_path: str) -> list[str]:
-    """The code that loads ``model.ckpt``, and what it does not bring back."""
+def _use_of_test_set(ordinal: int) -> str:
+    if ordinal == 1:
+        return "This was the first use of the study's test set."
+    return (
+        f"This was use number {ordinal} of the study's test set: a choice made after looking at the earlier results is "
+        "no longer tested by them."
+    )
+
+
+def describe_loading(final: Final, class_path: str) -> list[str]:
+    """The code that loads ``model.ckpt``, and what it does not restore."""
     module, _, cls = class_path.rpartition(".")
     weights = final.weights
     if weights.error is not None:
@@ -155,27 +82,45 @@ def _loading(final: Final, class_path: str) -> list[str]:
     lines = ["```python", f"from {module} import {cls}", "", load, "```", ""]
     if weights.needs:
         given = ", ".join(f"`{name}` (here `{final.arguments[name]}`)" for name in weights.needs)
-        lines += [f"To be given, since a checkpoint holds plain types only: {given}.", ""]
+        lines += [f"A checkpoint holds plain types only, so pass also: {given}.", ""]
     if weights.differs:
         names = ", ".join(f"`{name}`" for name in weights.differs[:5]) + ", ..." * (len(weights.differs) > 5)
-        lines += [f"**This does not bring back all of it**: other than in the tested model are {names}.", ""]
+        lines += [f"**This does not restore everything**: other than in the tested model are {names}.", ""]
     if weights.source is not None:
-        lines += [f"`{module}` is `{weights.source}` of the folder that the command was started in.", ""]
+        lines += [f"`{module}` is `{weights.source}` of the folder in which the command was started.", ""]
     return lines
 
 
-def _use_of_test_set(ordinal: int) -> str:
-    if ordinal == 1:
-        return "This was the first use of the study's test set."
-    return (
-        f"This was use number {ordinal} of the study's test set: a choice made after looking at the earlier results is "
-        "no longer tested by them."
-    )
+def _describe_program(final: Final) -> list[str]:
+    """The code that loads the exported program."""
+    program = final.program
+    if program.file is None:
+        return [f"There is no exported program: `{program.reason}`", ""]
+    return [
+        "Without its Python code, for any batch size (its logits differ from the model's by at most "
+        f"{program.largest_difference:.1g}):",
+        "",
+        "```python",
+        "import torch",
+        "",
+        f'model = torch.export.load("{program.file}").module()',
+        "```",
+        "",
+    ]
 
 
-def _mixed(colour: tuple[int, int, int], share: float) -> str:
-    """The colour on white, ``share`` of it."""
-    return "#" + "".join(f"{round(255 + (part - 255) * share):02x}" for part in colour)
+def _describe_classes(final: Final, samples: str) -> list[str]:
+    """The confusion matrix, and the figures of each class."""
+    return [
+        f"![Confusion matrix on the test {samples}]({PICTURE})",
+        "",
+        f"| class | {samples} | recall | precision |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {_cell(one.name)} | {one.samples} | {_percent(one.recall)} | {_percent(one.precision)} |"
+            for one in final.classes
+        ),
+    ]
 
 
 def _cell(text: str) -> str:

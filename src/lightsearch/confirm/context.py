@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 
 from lightsearch.confirm import candidates
-from lightsearch.confirm.display import Display
+from lightsearch.confirm.display import RetrainDisplay
 from lightsearch.confirm.pool import Pool
 from lightsearch.confirm.ranking import Candidate
 from lightsearch.confirm.record import is_foreign
@@ -67,7 +67,7 @@ class RetrainContext:
             **options,
         )
 
-    def pool(self, n_runs: int, workers: int | None, display: Display, *, threads: int | None = None) -> Pool:
+    def pool(self, n_runs: int, workers: int | None, display: RetrainDisplay, *, threads: int | None = None) -> Pool:
         """Makes a pool of worker processes.
 
         Args:
@@ -109,7 +109,7 @@ def open_study(name: str, url: str, output: Path | None) -> optuna.Study:
     return study
 
 
-def load(study: optuna.Study, url: str, data_dir: str | None, display: Display) -> RetrainContext:
+def load(study: optuna.Study, url: str, data_dir: str | None, display: RetrainDisplay) -> RetrainContext:
     """Starts the server of worker processes, and checks the study's classes and data.
 
     Args:

@@ -1,4 +1,4 @@
-"""A retraining as it goes: a picture that stays in place on a terminal, plain lines elsewhere."""
+"""The display of a retraining: a live picture on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lightsearch.confirm.ranking import Ranked
 from lightsearch.confirm.runs import Run, RunOutcome
 from lightsearch.display.epochs import last_row
-from lightsearch.display.wording import describe_params, duration
+from lightsearch.display.wording import duration
 
 
-class Display:
-    """Shows how runs go.
+class RetrainDisplay:
+    """Shows the progress of runs.
 
-    A context manager: on a terminal the picture is drawn while it is entered.
+    It is a context manager; on a terminal it shows the picture while it is entered.
 
     Args:
-        console: The screen, a file or a pipe.
+        console: The terminal, the file or the pipe.
         metric: The study's metric.
         direction: ``maximize`` or ``minimize``.
     """
@@ -40,7 +38,7 @@ class Display:
         self._total = self._done = self._done_here = 0
         self._began = time.monotonic()
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> RetrainDisplay:
         if self._live is not None:
             self._live.start()
         return self
@@ -50,11 +48,11 @@ class Display:
             self._live.stop()
 
     def message(self, text: str) -> None:
-        """Says something once."""
+        """Prints a message once."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, runs: list[Run], outcomes: list[RunOutcome | None]) -> None:
-        """Some runs are about to be done; those that have an outcome are done already."""
+        """Starts the count of some runs; those with an outcome are done already."""
         self._values.clear()
         self._total, self._done, self._done_here = len(runs), 0, 0
         self._began = time.monotonic()
@@ -65,14 +63,14 @@ class Display:
             self.message(f"{self._done} of {self._total} runs are done already")
 
     def finished(self, run: Run, outcome: RunOutcome) -> None:
-        """A run has ended."""
+        """Shows the end of a run."""
         self._count(run, outcome)
         self._done_here += 1
         if self._live is None or outcome.error is not None:
-            self.message(" | ".join([f"[{self._done}/{self._total}] {_describe(run, outcome)}", *self._standing()]))
+            self.message(" | ".join([f"[{self._done}/{self._total}] {_describe(run, outcome)}", *self._summary()]))
 
     def update(self, running: list[tuple[Run, Path]]) -> None:
-        """Shows what runs now, each with its folder."""
+        """Shows the runs that are running, each with its folder."""
         if self._live is None:
             return
         if self._done == self._total:
@@ -80,57 +78,35 @@ class Display:
             return
         head = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=self._total, completed=self._done, width=30)
-        head.add_row(bar, Text(f"{self._done}/{self._total} runs", style="bold"), Text(self._left(), style="dim"))
+        head.add_row(bar, Text(f"{self._done}/{self._total} runs", style="bold"), Text(self._time(), style="dim"))
         table = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("running", "epoch", self.metric):
             table.add_column(column, justify="left" if column == "running" else "right")
         for run, folder in running:
             row = last_row(folder)
-            table.add_row(run.title, row.get("epoch", "-"), _short(row.get(self.metric)))
-        self._live.update(Group(head, *map(Text, self._standing()[:-1]), table))
+            value = row.get(self.metric)
+            table.add_row(run.title, row.get("epoch", "-"), f"{float(value):.5g}" if value else "-")
+        self._live.update(Group(head, *map(Text, self._summary()[:-1]), table))
 
     def _count(self, run: Run, outcome: RunOutcome) -> None:
         self._done += 1
         if outcome.value is not None:
             self._values[run.label].append(outcome.value)
 
-    def _standing(self) -> list[str]:
-        """The best so far, where there is a choice, and the time."""
+    def _summary(self) -> list[str]:
+        """The best configuration so far, if there is a choice, and the time."""
         if self._total == 1 or not self._values:
-            return [self._left()]
+            return [self._time()]
         choose = max if self.direction == "maximize" else min
         label, values = choose(self._values.items(), key=lambda item: statistics.fmean(item[1]))
-        return [f"best so far {label}, {statistics.fmean(values):.5g} in the mean of {len(values)}", self._left()]
+        return [f"best so far {label}, {statistics.fmean(values):.5g} in the mean of {len(values)}", self._time()]
 
-    def _left(self) -> str:
+    def _time(self) -> str:
         elapsed = time.monotonic() - self._began
         if not self._done_here:
             return f"{duration(elapsed)} so far"
         left = elapsed / self._done_here * (self._total - self._done)
         return f"{duration(elapsed)} so far, about {duration(left)} to go"
-
-
-def ranking_table(ranked: list[Ranked], metric: str) -> Table:
-    """The configurations, the best first."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("configuration", f"mean {metric}", "95% interval", "sd", "seeds", "in the search", "epochs", ""):
-        table.add_column(column, justify="left" if column in ("configuration", "") else "right")
-    for one in ranked:
-        table.add_row(*cells(one), escape(describe_params(one.params)))
-    return table
-
-
-def cells(one: Ranked) -> list[str]:
-    """A configuration's figures as text: name, mean, interval, spread, seeds, value in the search, epochs."""
-    return [
-        one.label,
-        "-" if one.mean is None else f"{one.mean:.5f}",
-        "-" if one.interval is None else f"{one.interval[0]:.5f} to {one.interval[1]:.5f}{' (cut off)' * one.cut}",
-        "-" if one.sd is None else f"{one.sd:.5f}",
-        f"{len(one.values)}" + (f" (+{len(one.failures)} failed)" if one.failures else ""),
-        "-" if one.search_value is None else f"{one.search_value:.5f}",
-        str(one.best_epochs) if one.epochs else "-",
-    ]
 
 
 def _describe(run: Run, outcome: RunOutcome) -> str:
@@ -141,7 +117,3 @@ def _describe(run: Run, outcome: RunOutcome) -> str:
         return f"{text}trained for {outcome.epochs} epochs, {outcome.seconds:.1f} s"
     details = f"best epoch {outcome.best_epoch}, {outcome.epochs} trained, {outcome.seconds:.1f} s"
     return f"{text}{outcome.value:.5g} ({details})"
-
-
-def _short(value: str | None) -> str:
-    return f"{float(value):.5g}" if value else "-"

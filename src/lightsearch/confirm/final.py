@@ -1,4 +1,4 @@
-"""The chosen model handed over: its weights, an exported program, one test evaluation, a card."""
+"""The export of the final model: ``final/`` with its weights, an exported program, one test evaluation and a card."""
 
 from __future__ import annotations
 
@@ -6,172 +6,179 @@ import os
 import reprlib
 import shutil
 import signal
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.artifacts import upload_artifact
 
 from lightsearch.atomic_files import write_json, write_text
-from lightsearch.confirm import card
-from lightsearch.confirm.evaluation import Tested, data_with_test_set, test_once
-from lightsearch.confirm.ranking import Confirmation
-from lightsearch.confirm.record import CHECKPOINT, FACTS, PROGRAM, ClassFigures, Final, read_final
+from lightsearch.confirm.card import model_card
+from lightsearch.confirm.class_figures import class_figures
+from lightsearch.confirm.confirmation import Confirmation
+from lightsearch.confirm.confusion_picture import PICTURE, confusion_svg
+from lightsearch.confirm.display import RetrainDisplay
+from lightsearch.confirm.evaluation import Evaluation, Tested, data_with_test_set, test_once
+from lightsearch.confirm.record import CHECKPOINT, FACTS, PROGRAM, Final, read_final
 from lightsearch.confirm.runs import Run, RunOutcome
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Untestable
+from lightsearch.launchers.fork_server import ForkServer
 from lightsearch.paths import study_folder
 from lightsearch.report.dashboard import artifact_store
 from lightsearch.storage.opening import open_storage
 from lightsearch.study.stored import declaration_of, find_study
-from lightsearch.training.rebuild import rebuild
-
-if TYPE_CHECKING:
-    from lightsearch.confirm.context import RetrainContext
-    from lightsearch.confirm.display import Display
+from lightsearch.training.rebuild import Rebuilt, rebuild
 
 
-def hand_over(
-    opened: RetrainContext,
-    run: Run,
-    outcome: RunOutcome,
-    confirmation: Confirmation,
-    output: Path,
-    display: Display,
-    untested: str | None,
-) -> Final:
-    """Tests the trained model and writes ``final/``; if that has been done with this very model, tells what it found.
+@dataclass(frozen=True)
+class FinalExport:
+    """A final training, and where its model is exported to."""
+
+    study: str
+    """The study's name."""
+    url: str
+    """The storage."""
+    data_dir: str | None
+    """Folder of the data files."""
+    run: Run
+    """The final training."""
+    outcome: RunOutcome
+    """How it ended."""
+    confirmation: Confirmation
+    """Why its configuration was chosen."""
+    output: Path
+    """The folder in which ``final/`` is written."""
+    untested: str | None
+    """Why the model cannot be tested; None if it can."""
+
+
+class _Test(NamedTuple):
+    """The test of the final model, or why there is none."""
+
+    evaluation: Evaluation | None
+    confusion: list[list[int]] | None
+    untested: str | None
+
+
+def export_final(export: FinalExport, server: ForkServer, display: RetrainDisplay) -> Final:
+    """Tests the trained model and writes ``final/``; if it holds this model already, returns its record.
 
     Args:
-        opened: The study.
-        run: The training.
-        outcome: What became of it.
-        confirmation: Why this configuration was chosen.
-        output: The folder in which ``final/`` shall be.
-        display: Where it is told.
-        untested: Why it cannot be tested; None: it can.
+        export: What to export.
+        server: Starts the process that does the work, which needs torch.
+        display: Where progress is shown.
     """
-    there = read_final(output / "final")
-    same = there is not None and there.run == run and there.sha256 == outcome.sha256
-    if there is not None and same and (there.evaluation is not None or untested is not None):
-        display.message(f"this very model is in {output / 'final'} already; the test set is not used again")
-        return there
-    display.message("writing the model ..." if untested else "testing it once, and writing the model ...")
-    final: Final = opened.server.call(
-        _hand_over, opened.study.study_name, opened.url, opened.data_dir, run, outcome, confirmation, output, untested
-    )
+    folder = export.output / "final"
+    existing = read_final(folder)
+    if existing is not None and _is_of(existing, export):
+        display.message(f"this model is in {folder} already; the test set is not used again")
+        return existing
+    display.message("writing the model ..." if export.untested else "testing it once, and writing the model ...")
+    final: Final = server.call(_export_final, export)
     return final
 
 
-def _hand_over(
-    name: str,
-    url: str,
-    data_dir: str | None,
-    run: Run,
-    outcome: RunOutcome,
-    confirmation: Confirmation,
-    output: Path,
-    untested: str | None,
-) -> Final:
-    """The work, in a process that has torch."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a test that has begun is counted, so it may as well end
+def _is_of(final: Final, export: FinalExport) -> bool:
+    """Whether a record is of this training, with its test if it can be tested."""
+    same = final.run == export.run and final.sha256 == export.outcome.sha256
+    return same and (final.evaluation is not None or export.untested is not None)
 
-    import torch
 
-    from lightsearch.confirm.export import example_of, export, write_weights
-    from lightsearch.data import ImageData
-    from lightsearch.training.components import build_data
-
-    study = find_study(open_storage(url, create=False), name)
-    declared = declaration_of(study)
-    folder = run.folder(study_folder(name))
-
-    def data_of_run(declared: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> Any:
-        data: Any = (data_with_test_set if untested is None else build_data)(declared, sampled, data_dir)
-        if run.on == "train+val":
-            data.join_val()
-        return data
-
-    rebuilt = rebuild(declared, outcome, folder, data_dir, data_of_run)
-    staging = output / f".final-{os.getpid()}"
+def _export_final(export: FinalExport) -> Final:
+    """Writes ``final/`` as a whole, in a process that has torch."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a test that has begun counts, so it is finished
+    study = find_study(open_storage(export.url, create=False), export.study)
+    staging = export.output / f".final-{os.getpid()}"
+    rebuilt = _rebuild(export, declaration_of(study))
     staging.mkdir(parents=True)
     try:
-        example = example_of(rebuilt)
-        weights = write_weights(rebuilt, example, staging / CHECKPOINT)
-        program = export(rebuilt.model, example, staging / PROGRAM)
-        tested = Tested(
-            why=f"retrain: {run.label} on {run.on}",
-            trial=run.trial,
-            checkpoint=str(rebuilt.checkpoint.relative_to(study_folder(name))),
-            sha256=str(outcome.sha256),
-            value=outcome.value,
-            params=run.params,
-        )
-        torch.set_num_threads(max(1, outcome.threads))
-        evaluation = confusion = None
-        if untested is None:
-            try:
-                evaluation, confusion = test_once(study, rebuilt, tested, url=url)
-            except Untestable as error:
-                untested = str(error)
-        facts = study.user_attrs["data"]
-        final = Final(
-            study=name,
-            run=run,
-            epochs=outcome.epochs,
-            seconds=outcome.seconds,
-            device=outcome.device,
-            threads=outcome.threads,
-            sha256=str(outcome.sha256),
-            evaluation=evaluation,
-            untested=untested,
-            confusion=confusion,
-            classes=class_figures(confusion, facts.get("classes")),
-            weights=weights,
-            arguments={name: reprlib.repr(value) for name, value in rebuilt.arguments.items()},
-            program=program,
-            versions=confirmation.versions,
-            split_hash=facts.get("split_hash"),
-            study_seed=declared.seed,
-        )
-        write_json(staging / FACTS, final.model_dump(mode="json"))
-        if confusion is not None:
-            write_text(staging / card.PICTURE, card.confusion_svg(confusion, [one.name for one in final.classes]))
-        noun = "images" if isinstance(rebuilt.data, ImageData) else "samples"
-        write_text(staging / "README.md", card.model_card(final, confirmation, declared.model.class_path, noun))
-        shutil.rmtree(output / "final", ignore_errors=True)
-        staging.rename(output / "final")
-        _show_in_dashboard(study, output / "final")
+        final = _write_files(export, study, rebuilt, staging)
+        shutil.rmtree(export.output / "final", ignore_errors=True)
+        staging.rename(export.output / "final")
+        _show_in_dashboard(study, export.output / "final")
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return final
 
 
+def _rebuild(export: FinalExport, declared: StudyFile) -> Rebuilt:
+    """The trained model, with the data that it was trained on."""
+    from lightsearch.training.components import build_data
+
+    def data_of_run(declared: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> Any:
+        build = data_with_test_set if export.untested is None else build_data
+        data: Any = build(declared, sampled, data_dir)
+        if export.run.on == "train+val":
+            data.join_val()
+        return data
+
+    folder = export.run.folder(study_folder(export.study))
+    return rebuild(declared, export.outcome, folder, export.data_dir, data_of_run)
+
+
+def _write_files(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt, folder: Path) -> Final:
+    from lightsearch.confirm.example import example_of
+    from lightsearch.confirm.program import export_program
+    from lightsearch.confirm.weights import write_weights
+    from lightsearch.data import ImageData
+
+    run, outcome, declared, data = export.run, export.outcome, declaration_of(study), study.user_attrs["data"]
+    example = example_of(rebuilt)
+    weights = write_weights(rebuilt, example, folder / CHECKPOINT)
+    program = export_program(rebuilt.model, example, folder / PROGRAM)
+    test = _test(export, study, rebuilt)
+    final = Final(
+        study=export.study,
+        run=run,
+        epochs=outcome.epochs,
+        seconds=outcome.seconds,
+        device=outcome.device,
+        threads=outcome.threads,
+        sha256=str(outcome.sha256),
+        evaluation=test.evaluation,
+        untested=test.untested,
+        confusion=test.confusion,
+        classes=class_figures(test.confusion, data.get("classes")),
+        weights=weights,
+        arguments={name: reprlib.repr(value) for name, value in rebuilt.arguments.items()},
+        program=program,
+        versions=export.confirmation.versions,
+        split_hash=data.get("split_hash"),
+        study_seed=declared.seed,
+    )
+    write_json(folder / FACTS, final.model_dump(mode="json"))
+    if test.confusion is not None:
+        write_text(folder / PICTURE, confusion_svg(test.confusion, [one.name for one in final.classes]))
+    samples = "images" if isinstance(rebuilt.data, ImageData) else "samples"
+    write_text(folder / "README.md", model_card(final, export.confirmation, declared.model.class_path, samples))
+    return final
+
+
+def _test(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt) -> _Test:
+    """The model's one test, with as many threads as its training."""
+    import torch
+
+    run, outcome = export.run, export.outcome
+    torch.set_num_threads(max(1, outcome.threads))
+    if export.untested is not None:
+        return _Test(None, None, export.untested)
+    tested = Tested(
+        why=f"retrain: {run.label} on {run.on}",
+        trial=run.trial,
+        checkpoint=str(rebuilt.checkpoint.relative_to(study_folder(export.study))),
+        sha256=str(outcome.sha256),
+        value=outcome.value,
+        params=run.params,
+    )
+    try:
+        return _Test(*test_once(study, rebuilt, tested, url=export.url), None)
+    except Untestable as error:
+        return _Test(None, None, str(error))
+
+
 def _show_in_dashboard(study: optuna.Study, folder: Path) -> None:
-    for name in (card.PICTURE, "README.md"):
+    for name in (PICTURE, "README.md"):
         if (folder / name).is_file():
             upload_artifact(artifact_store=artifact_store(), file_path=str(folder / name), study_or_trial=study)
-
-
-def class_figures(confusion: list[list[int]] | None, names: list[str] | None) -> list[ClassFigures]:
-    """Precision and recall of every class.
-
-    Args:
-        confusion: Samples by class (row) and by what they were taken for (column).
-        names: The classes' names; their numbers if None.
-    """
-    if confusion is None:
-        return []
-    named = names if names is not None and len(names) == len(confusion) else [str(n) for n in range(len(confusion))]
-    figures = []
-    for position, row in enumerate(confusion):
-        samples, taken = sum(row), sum(other[position] for other in confusion)
-        figures.append(
-            ClassFigures(
-                name=named[position],
-                samples=samples,
-                recall=row[position] / samples if samples else None,
-                precision=row[position] / taken if taken else None,
-            )
-        )
-    return figures

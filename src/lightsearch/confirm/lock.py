@@ -1,4 +1,4 @@
-"""One retraining of a study at a time."""
+"""The lock of a retraining: one process retrains a study at a time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lightsearch.machine.owner import Owner, this_process
 
 
 @contextlib.contextmanager
-def sole_retraining(study_folder: Path) -> Iterator[None]:
-    """Held while a process retrains a study: two would train the same runs, and use the test set twice.
+def retraining_lock(study_folder: Path) -> Iterator[None]:
+    """Holds the lock of a study: two processes would train the same runs, and use the test set twice.
 
-    The lock is the operating system's, so it is free as soon as its holder is gone, however that died.
+    The lock is the operating system's, so it is free as soon as the process that holds it has ended in any way.
 
     Args:
         study_folder: ``studies/<name>``.
@@ -27,27 +27,27 @@ def sole_retraining(study_folder: Path) -> Iterator[None]:
         UserError: if another process retrains the study.
         ResourceUnavailable: if the folder cannot be written to.
     """
-    lock, card = FileLock(study_folder / ".retrain.lock"), study_folder / ".retrain.json"
+    lock, holder_file = FileLock(study_folder / ".retrain.lock"), study_folder / ".retrain.json"
     make_folder(study_folder)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        hint = f"{_holder(card)} retrains it; wait until that has ended, or end it"
+        hint = f"{_holder(holder_file)} retrains it; wait until that has ended, or end it"
         raise UserError(Mistake("--study", study_folder.name, hint)) from None
     except OSError as error:
         raise ResourceUnavailable(f"{study_folder} cannot be written to: {error.strerror or error}") from error
     try:
-        write_text(card, this_process().model_dump_json())
+        write_text(holder_file, this_process().model_dump_json())
         yield
     finally:
-        with contextlib.suppress(OSError):  # a folder that has become read-only keeps it; the lock is what counts
-            card.unlink()
+        with contextlib.suppress(OSError):  # the folder may have become read-only; only the lock matters
+            holder_file.unlink()
         lock.release()
 
 
-def _holder(card: Path) -> str:
+def _holder(file: Path) -> str:
     try:
-        holder = Owner.model_validate_json(card.read_text(encoding="utf-8"))
+        holder = Owner.model_validate_json(file.read_text(encoding="utf-8"))
     except (OSError, ValidationError):
-        return "another process"  # it has only just come
+        return "another process"  # it has not written the file yet
     return f"process {holder.pid} on {holder.host}"

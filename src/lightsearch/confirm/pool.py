@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightsearch.atomic_files import make_folder
-from lightsearch.confirm.display import Display
+from lightsearch.confirm.display import RetrainDisplay
 from lightsearch.confirm.runs import Run, RunOutcome, finished, read_result
 from lightsearch.coordinator.job_loop import JobLoop, RunningJob
 from lightsearch.coordinator.restarts import Failure, describe_end
@@ -42,7 +42,12 @@ class Pool:
     """
 
     def __init__(
-        self, study_file: StudyFile, study_folder: Path, launcher: Launcher, display: Display, data_dir: str | None
+        self,
+        study_file: StudyFile,
+        study_folder: Path,
+        launcher: Launcher,
+        display: RetrainDisplay,
+        data_dir: str | None,
     ) -> None:
         self.study_file = study_file
         self.study_folder = study_folder

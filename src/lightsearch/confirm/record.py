@@ -1,4 +1,4 @@
-"""What is kept of the final model: ``final.json``."""
+"""The record of the final model: ``final.json``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ ALL_FILES = (CHECKPOINT, FACTS, "README.md")
 
 
 class ClassFigures(BaseModel):
-    """One class in the test. A figure without a denominator is None."""
+    """One class in the test. A figure whose denominator is zero is None."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
-    samples: int = Field(validation_alias=AliasChoices("samples", "images"))  # as it was called once
-    """Test samples of it."""
+    samples: int = Field(validation_alias=AliasChoices("samples", "images"))  # its name in earlier versions
+    """Test samples of the class."""
     recall: float | None
-    """Of its samples, the share that was taken for it."""
+    """The share of its samples that were predicted as this class."""
     precision: float | None
-    """Of the samples taken for it, the share that is of it."""
+    """The share of the samples predicted as this class that belong to it."""
 
 
 class Program(BaseModel):
@@ -42,22 +42,22 @@ class Program(BaseModel):
 
 
 class Weights(BaseModel):
-    """Whether ``model.ckpt`` loads by itself: it was loaded, and the model compared."""
+    """How ``model.ckpt`` loads: it was loaded again, and the model compared."""
 
     model_config = ConfigDict(frozen=True)
 
     needs: list[str] = []
-    """Constructor arguments that ``load_from_checkpoint`` has to be given: they are no plain types."""
+    """Constructor arguments to pass to ``load_from_checkpoint``, since they are no plain types."""
     differs: list[str] = []
-    """What it does not bring back."""
+    """What it does not restore."""
     error: str | None = None
-    """Why ``load_from_checkpoint`` cannot load it."""
+    """Why ``load_from_checkpoint`` cannot load it; None if it can."""
     source: str | None = None
-    """The file of the class, if it lies in the folder that the command was started in."""
+    """The file of the class, if it is below the folder in which the command was started."""
 
 
 class Final(BaseModel):
-    """Everything known of the model handed over: ``final.json``."""
+    """Everything known of the final model."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,22 +65,22 @@ class Final(BaseModel):
     run: Run
     """How it was trained."""
     epochs: int
-    """Epochs that it was trained for."""
+    """The number of epochs trained."""
     seconds: float
     device: str
     threads: int
     sha256: str
-    """The digest of the run's checkpoint, whose weights these are."""
+    """The digest of the run's checkpoint, which has the same weights."""
     evaluation: Evaluation | None
-    """Its one use of the test set: accuracy with a 95% interval, loss. None: it is untested."""
+    """Its one test: accuracy with a 95% interval, loss. None if it is untested."""
     untested: str | None = None
-    """Why."""
+    """Why it is untested."""
     confusion: list[list[int]] | None
-    """Test samples by class (row) and by what they were taken for (column)."""
+    """The number of test samples by class (row) and by predicted class (column)."""
     classes: list[ClassFigures]
     weights: Weights = Weights()
     arguments: dict[str, str] = {}
-    """The model's constructor arguments as they are written in Python, shortened."""
+    """The model's constructor arguments as Python writes them, shortened."""
     program: Program
     versions: dict[str, str]
     split_hash: str | None
@@ -88,7 +88,7 @@ class Final(BaseModel):
 
 
 def read_final(folder: Path) -> Final | None:
-    """The ``final.json`` of a folder that is complete; None if it is not."""
+    """The record in a folder; None if the folder is not complete."""
     if not all((folder / name).is_file() for name in ALL_FILES):
         return None
     try:
@@ -98,5 +98,11 @@ def read_final(folder: Path) -> Final | None:
 
 
 def is_foreign(folder: Path) -> bool:
-    """Whether a folder holds something, and that is no model handed over: it must not be replaced."""
+    """Whether a folder holds something other than an exported model, which must not be replaced."""
     return folder.exists() and any(folder.iterdir()) and not (folder / FACTS).is_file()
+
+
+def describe_error(error: BaseException) -> str:
+    """An exception in one short line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines[:2])[:300]}" if lines else type(error).__name__
