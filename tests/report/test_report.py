@@ -22,6 +22,8 @@ from optuna.trial import TrialState, create_trial
 
 from lightsearch.errors import UserError
 from lightsearch.report import FILES, write_report
+from lightsearch.report.plots.panels import PANELS, Panel
+from lightsearch.report.plots.plot import Plot
 
 CHROMIUM = Path("/usr/bin/chromium")
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>`|[a](javascript:alert(3)) %{y} {{ 7*7 }}"
@@ -179,6 +181,15 @@ def test_figures_are_plotly_figures(study: optuna.Study, tmp_path: Path) -> None
     assert len(data["figures"]) == 6 + len(SPACE) + 1
     for figure in data["figures"]:
         graph_objects.Figure(data=figure["data"], layout=figure["layout"])
+
+
+def test_a_plot_is_added_in_one_place(study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(study, 3)
+    mine = Panel("mine", "My plot", "What it shows.", lambda facts, epochs: [Plot("My plot in words.", [], {})])
+    monkeypatch.setattr("lightsearch.report.page.PANELS", (*PANELS, mine))
+    page, _ = report(study, tmp_path)
+    assert '<section id="mine"' in page
+    assert 'aria-label="My plot in words."' in page
 
 
 def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
