@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from lightsearch.declare.nested import check_objects, names_class, sampled_objects
 from lightsearch.declare.parameters import Parameter
 from lightsearch.declare.sections import ClassSpec
 from lightsearch.errors import Mistake, UserError, did_you_mean
@@ -31,9 +32,11 @@ def check_arguments(
             if argument not in parameters and not takes_any:
                 hint = f"{cls.__name__} has no argument {argument}; {did_you_mean(argument, parameters)}"
                 mistakes.append(Mistake(f"{place}.{name}", value, hint))
-            elif name in parameters:
+            elif name in parameters and not names_class(value):
                 examples = [value] if place.endswith("init_args") else examples_of(value)
                 mistakes += _check_type(cls, name, examples, Mistake(f"{place}.{name}", value, ""))
+    partial = sampled_objects(spec.init_args, sampled)  # a dry run builds these
+    mistakes += check_objects(cls, {k: value for k, value in spec.init_args.items() if k not in partial}, field)
     for name in spec.init_args.keys() & sampled.keys():
         mistakes.append(Mistake(f"{field}.init_args.{name}", spec.init_args[name], "is sampled as well; keep one"))
     for name, parameter in parameters.items():

@@ -62,6 +62,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     import torch
 
     from lightsearch.declare.classes import arguments, data_context, defaults, find_class, find_function, model_context
+    from lightsearch.declare.nested import sampled_objects, with_objects
     from lightsearch.training.loggers import missing_package
     from lightsearch.training.trainer import quiet
 
@@ -78,8 +79,10 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
             check_arguments(cls, specs["data"], "data", sampled["data"], context)
             # What is sampled must have a value here; its default serves, since no split depends on it.
             given = arguments(cls, specs["data"].init_args, context)
-            if _suffices(cls, given):  # else an argument without a default is sampled: a dry run builds the data first
-                data = cls(**given)
+            partial = sampled_objects(specs["data"].init_args, sampled["data"])
+            # Else an argument without a default is sampled: a dry run builds the data first.
+            if _suffices(cls, given) and not partial:
+                data = cls(**with_objects(cls, given, "data"))
                 facts = data.describe() if hasattr(data, "describe") else {}
     if specs["model"] is not None:
         with _collecting(mistakes, "model.class_path", specs["model"]):

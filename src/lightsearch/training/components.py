@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from lightsearch.data.one_split import drawn_from, split_from
 from lightsearch.data.prepare import one_at_a_time
 from lightsearch.declare.classes import arguments, data_context, find_class, merged, model_context
+from lightsearch.declare.nested import sampled_objects, with_objects
 from lightsearch.declare.study_file import StudyFile
 
 
@@ -17,7 +18,7 @@ def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | N
     """The study's data with a trial's sampled arguments; its split is the study's, whoever drew it."""
     cls = find_class(study_file.data, "data")
     with drawn_from(study_file.seed):
-        data = build(cls, merged(study_file.data.init_args, sampled), data_context(study_file.seed, data_dir))
+        data = build(cls, merged(study_file.data.init_args, sampled), data_context(study_file.seed, data_dir), "data")
     prepared: pl.LightningDataModule = split_from(study_file.seed, data)
     return prepared
 
@@ -35,7 +36,8 @@ def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:
         inspect.signature(cls).bind(**given)
     except TypeError:
         return
-    build(cls, given, {}).prepare_data()
+    if not sampled_objects(study_file.data.init_args, study_file.space.data):
+        build(cls, given, {}, "data").prepare_data()
 
 
 def build_model(study_file: StudyFile, sampled: dict[str, Any], data: object) -> pl.LightningModule:
@@ -47,9 +49,9 @@ def build_model(study_file: StudyFile, sampled: dict[str, Any], data: object) ->
 def model_arguments(study_file: StudyFile, sampled: dict[str, Any], data: object) -> dict[str, Any]:
     """The constructor arguments of the study's model: declared, sampled, and what it must know of the data."""
     cls = find_class(study_file.model, "model")
-    return arguments(cls, merged(study_file.model.init_args, sampled), model_context(data))
+    return with_objects(cls, arguments(cls, merged(study_file.model.init_args, sampled), model_context(data)), "model")
 
 
-def build(cls: type, given: dict[str, Any], context: dict[str, Any]) -> Any:
+def build(cls: type, given: dict[str, Any], context: dict[str, Any], section: str) -> Any:
     """Builds ``cls``; see ``arguments``. A machine's processes enter its ``prepare_data``, if it has one, in turn."""
-    return one_at_a_time(cls(**arguments(cls, given, context)))
+    return one_at_a_time(cls(**with_objects(cls, arguments(cls, given, context), section)))

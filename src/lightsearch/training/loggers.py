@@ -102,4 +102,4 @@ def build_logger(spec: ClassSpec | None, study: str, folder: Path) -> Any:
         names["name"] = folder.name
     else:
         names |= {"name": study, "version": folder.name}
-    return build(cls, spec.init_args, names)
+    return build(cls, spec.init_args, names, "logger")
