@@ -7,6 +7,8 @@ import math
 import re
 from typing import Any
 
+from lightsearch.declare.toml_text import toml_value
+
 Range = dict[str, Any]
 """A parameter as a study file has it: ``{"float": [1e-4, 1e-1], "log": True}``."""
 
@@ -47,7 +49,13 @@ def range_of(parameter: inspect.Parameter) -> Range | None:
 
 def as_toml(span: Range) -> str:
     """A range as a study file's line has it: ``{ float = [1e-4, 1e-1], log = true }``."""
-    return "{ " + ", ".join(f"{key} = {_value(value, span)}" for key, value in span.items()) + " }"
+    limit = 1 if span.get("log") else 1e-3
+    return toml_value(span, lambda number: _with_exponent(number) if 0 < number < limit else repr(number))
+
+
+def _with_exponent(number: float) -> str:
+    mantissa, exponent = f"{number:e}".split("e")
+    return f"{float(mantissa):.6g}e{int(exponent)}"
 
 
 def _with(span: Range, default: Any) -> Range | None:
@@ -94,16 +102,3 @@ def _is_annotated(parameter: inspect.Parameter, span: Range) -> bool:
     if "float" in span:
         return "float" in words
     return "int" in words or "float" in words
-
-
-def _value(value: Any, span: Range) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return as_toml(value)
-    if isinstance(value, list):
-        return "[" + ", ".join(_value(item, span) for item in value) + "]"
-    if isinstance(value, float) and 0 < value < 1 and (span.get("log") or value < 1e-3):
-        mantissa, exponent = f"{value:e}".split("e")
-        return f"{float(mantissa):.6g}e{int(exponent)}"
-    return repr(value)

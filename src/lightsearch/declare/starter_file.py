@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-from typing import Any
 
 from lightsearch.declare.logged_names import logged_in_validation
 from lightsearch.declare.ranges import as_toml, range_of
+from lightsearch.declare.toml_text import toml_value
 
 LOWER_IS_BETTER = re.compile(r"loss|err|mse|mae|rmse|mape|perplexity|nll|divergence|distance", re.IGNORECASE)
 
@@ -29,16 +29,16 @@ def propose(model: type, data: type, *, name: str, file: str, known: set[str]) -
     direction = "minimize" if LOWER_IS_BETTER.search(metric) else "maximize"
     lines = [
         f"# python -m search.run --study {file} --n-trials 20",
-        f'name = "{name}"',
+        f"name = {toml_value(name)}",
         "seed = 42",
-        f'metric = "{metric}"  # {why}',
+        f"metric = {toml_value(metric)}  # {why}",
         f'direction = "{direction}"',
         "",
     ]
     spaces = []
     for section, cls in (("data", data), ("model", model)):
         given, sampled = _arguments(cls, known)
-        lines += [f"[{section}]", f'class_path = "{cls.__module__}.{cls.__qualname__}"', *given, ""]
+        lines += [f"[{section}]", f"class_path = {toml_value(f'{cls.__module__}.{cls.__qualname__}')}", *given, ""]
         if sampled:
             spaces += [f"[space.{section}]", *sampled, ""]
     lines += spaces
@@ -78,7 +78,7 @@ def _arguments(cls: type, known: set[str]) -> tuple[list[str], list[str]]:
         elif parameter.default is parameter.empty:
             given.append(f"init_args.{parameter.name} = {_placeholder(parameter)}  # CHANGE: it has no default")
         else:
-            given.append(f"# init_args.{parameter.name} = {_toml(parameter.default)}")
+            given.append(f"# init_args.{parameter.name} = {toml_value(parameter.default)}")
     return given, sampled
 
 
@@ -86,13 +86,3 @@ def _placeholder(parameter: inspect.Parameter) -> str:
     kinds = {"int": "1", "float": "1.0", "str": '""', "bool": "false"}
     hint = parameter.annotation
     return kinds.get(hint if isinstance(hint, str) else getattr(hint, "__name__", ""), '""')
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(one) for one in value) + "]"
-    return f'"{value}"'

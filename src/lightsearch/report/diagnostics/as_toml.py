@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optuna.distributions import BaseDistribution, IntDistribution
 
-if TYPE_CHECKING:
-    pass
+from lightsearch.declare.toml_text import toml_value
 
 
 def as_declaration(distribution: BaseDistribution, low: float, high: float) -> str:
@@ -22,12 +20,9 @@ def as_declaration(distribution: BaseDistribution, low: float, high: float) -> s
 
 
 def as_toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=False)
+    """A value with 4 significant digits."""
+    return toml_value(value, "{:.4g}".format)
 
 
 def as_inline_table(values: dict[str, Any]) -> str:
-    return "{ " + ", ".join(f"{name} = {as_toml(value)}" for name, value in values.items()) + " }"
+    return as_toml(values)
