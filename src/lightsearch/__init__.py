@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Classifier", "RayCluster", "search", "trial_folder"]
 __version__ = "0.1.0"
 
-_PLACES = {
+_MODULES = {
     "Classifier": "lightsearch.models.classifier",
     "RayCluster": "lightsearch.launchers.ray",
     "search": "lightsearch.api",
@@ -23,7 +23,7 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: importing torch and Lightning takes seconds, which `--help` need not wait for.
-    if name in _PLACES:
-        return getattr(importlib.import_module(_PLACES[name]), name)
+    # Imported on first use: torch and Lightning take seconds, and `--help` need not wait for them.
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

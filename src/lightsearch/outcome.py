@@ -1,4 +1,4 @@
-"""What became of a trial: an exception or an exit code becomes a state, a kind and an error."""
+"""The outcome of a trial: an exception or an exit code becomes a state, a kind and an error."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lightsearch.errors import as_unavailable
 from lightsearch.signals import EndAtOnce
 
 PLAIN = {"MissingMetric", "NoNumber", "NotLoadable"}
-"""Errors whose message says everything: their tracebacks lead into lightsearch, not into the user's code."""
+"""Errors whose message says everything. Their tracebacks lead into lightsearch, not into the user's code."""
 EXIT_OF_SIGNAL = 128
-"""A process ended by signal n is said to exit with 128 + n, as in a shell."""
+"""A process that signal n ends has the exit status 128 + n, as in a shell."""
 
 
 class Kind(StrEnum):
     """How a trial ended."""
 
     COMPLETE = "complete"
-    """Trained to its end: all epochs, or stopped early."""
+    """Trained to its end: for all epochs, or until early stopping."""
     PRUNED = "pruned"
     """Stopped by the pruner."""
     DIVERGED = "diverged"
@@ -31,11 +31,11 @@ class Kind(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     """The accelerator or the host had no memory left."""
     TIMEOUT = "timeout"
-    """Killed at the trial's time limit."""
+    """Killed at its time limit."""
     CRASHED = "crashed"
-    """Its process died, as often as it was started."""
+    """Its process died, and so did every restart of it."""
     INTERRUPTED = "interrupted"
-    """Stopped with the search, or by a machine that did not let it go on; the next run continues it."""
+    """Stopped with the search, or because a resource of the machine was unavailable. The next run continues it."""
     USER_ERROR = "user_error"
     """The model, the data or the study file raised an exception."""
 
@@ -44,11 +44,11 @@ class Policy(NamedTuple):
     """What follows from an ending."""
 
     state: TrialState
-    """The state that Optuna is told; WAITING: the trial is continued from its checkpoint."""
+    """The state that is recorded in Optuna. A WAITING trial is continued from its checkpoint."""
     counts: bool
     """Whether the trial counts towards ``--n-trials``."""
     stops_search: bool
-    """Whether a few of them in a row stop the search: they tell of the code, not of the trial's parameters."""
+    """Whether a few of them in a row stop the search: the code is the cause, not the trial's parameters."""
 
 
 POLICIES: dict[Kind, Policy] = {
@@ -65,30 +65,30 @@ POLICIES: dict[Kind, Policy] = {
 
 
 class TrialError(BaseModel):
-    """What was raised, for people and for tables."""
+    """An exception as it is kept with the trial, for people and for tables."""
 
     model_config = ConfigDict(frozen=True)
 
     type: str
-    """The exception's class."""
+    """Name of the exception's class."""
     message: str
-    """Its first line, 300 characters at most."""
+    """First line of its message, 300 characters at most."""
     traceback: str
-    """Its last lines, 4,000 characters at most."""
+    """Last lines of its traceback, 4,000 characters at most."""
 
     @property
-    def told(self) -> str:
-        """What a person needs to see of it."""
+    def details(self) -> str:
+        """What a person needs to see: the traceback, or the message where it says everything."""
         return self.message if self.type in PLAIN else self.traceback
 
     @property
-    def certain(self) -> bool:
-        """Whether every other trial would end likewise: none logs what the module does not log."""
+    def hits_every_trial(self) -> bool:
+        """Whether every other trial fails in the same way, as where the module does not log the metric."""
         return self.type in ("MissingMetric", "NotLoadable")
 
 
 class Outcome(BaseModel):
-    """A trial's end: what its ``result.json`` holds, and what the coordinator tells Optuna."""
+    """How a trial ended: the content of its ``result.json``, and what the coordinator records in Optuna."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -96,40 +96,42 @@ class Outcome(BaseModel):
     """The trial's number in the study."""
     kind: Kind
     attempt: int = 1
-    """Which start of the trial this was, from 1."""
+    """Number of this start of the trial, from 1."""
     value: float | None = None
-    """The metric of the best epoch; what a function returned, or, pruned, reported last."""
+    """The metric of the best epoch. Of a function: what it returned, or what it reported last if it was pruned."""
     best_epoch: int | None = None
-    """The epoch with the best metric, from 0; None for a function."""
+    """The epoch with the best metric, from 0. None for a function."""
     epochs: int = 0
-    """Epochs trained, over all attempts; of a function the steps that it reported."""
+    """Epochs trained, over all attempts. Of a function: steps that it reported."""
     stop_reason: str = ""
-    """Why training ended: ``max_epochs``, ``early_stopping``, ``pruned``, ``max_time``, or an error's type; of a
-    function that ended by itself ``returned``."""
+    """Why training ended: ``max_epochs``, ``early_stopping``, ``pruned``, ``max_time``, the type of an error, or
+    ``returned`` for a function that ended by itself."""
     params: dict[str, Any] = {}
     """The sampled parameters."""
     metrics: dict[str, float] = {}
-    """Every metric logged in the best epoch."""
+    """All metrics logged in the best epoch."""
     seed: int | None = None
     """The trial's seed."""
     epoch_seeds: list[int] = []
-    """Each epoch's seed, if it trained in a pack; none: it trained alone, and they come from its own."""
+    """Seed of each epoch, if the trial trained in a pack. Empty: they come from the trial's own seed."""
     seconds: float = 0.0
-    """Wall time from the worker's start to its end, over all attempts."""
+    """Wall time in seconds from the worker's start to its end, over all attempts."""
     checkpoint: str | None = None
-    """The best epoch's checkpoint, relative to the study's folder."""
+    """Path of the best epoch's checkpoint, relative to the study's folder."""
     sha256: str | None = None
-    """That file's digest."""
+    """The sha256 digest of that file."""
     device: str = ""
-    """What it trained on."""
+    """Name of the device that it trained on."""
     threads: int | None = None
-    """CPU threads that it trained with; the last bits of a result depend on them."""
+    """CPU threads that it trained with. The last bits of a result depend on them."""
     n_val: int | None = None
-    """Samples of a validation, if that can be told."""
+    """Validation samples, if they can be counted."""
     error: TrialError | None = None
+    """Why it failed."""
 
     @property
     def policy(self) -> Policy:
+        """What follows from its kind."""
         return POLICIES[self.kind]
 
 
@@ -138,18 +140,18 @@ class Diverged(Exception):
 
 
 class Interrupted(BaseException):
-    """The search asks the trial to stop; no ``Exception``, so that no ``except Exception`` swallows it."""
+    """The search asks the trial to stop. Not an ``Exception``, so that ``except Exception`` does not catch it."""
 
 
 class LeftPack(Interrupted):
-    """The trial cannot go on in its pack; it does by itself, from its last checkpoint."""
+    """The trial cannot continue in its pack. It continues in its own process, from its last checkpoint."""
 
 
 class FailedElsewhere(Exception):
-    """What another process of the trial came to: the trial ends as that one did.
+    """Another process of the same trial failed: the trial ends as that process did.
 
     Args:
-        ending: What ``ending_of`` said there.
+        ending: What ``ending_of`` returned there.
     """
 
     def __init__(self, ending: dict[str, Any]) -> None:
@@ -158,20 +160,20 @@ class FailedElsewhere(Exception):
 
 
 def as_raised(error: BaseException) -> BaseException:
-    """The KeyboardInterrupt that Lightning has made a SystemExit of; any other exception as it is."""
+    """The KeyboardInterrupt that Lightning turned into a SystemExit. Any other exception is returned unchanged."""
     cause = error.__context__
     return cause if isinstance(error, SystemExit) and isinstance(cause, KeyboardInterrupt) else error
 
 
 def ending_of(error: BaseException) -> dict[str, Any]:
-    """How a trial ends by an exception, as a part of its outcome; it can be pickled, whatever the exception is."""
+    """The fields of an outcome that an exception determines. They can be pickled even if the exception cannot."""
     if isinstance(error, FailedElsewhere):
         return error.ending
     return {"kind": kind_of(error), "stop_reason": type(error).__name__, "error": describe(error)}
 
 
 def kind_of(error: BaseException) -> Kind:
-    """The kind of ending that an exception makes."""
+    """The kind of outcome that an exception leads to."""
     # By name, so that the coordinator need not import torch: torch.OutOfMemoryError is raised on accelerators.
     names = {cls.__name__ for cls in type(error).__mro__}
     if isinstance(error, MemoryError) or "OutOfMemoryError" in names or "can't allocate memory" in str(error):
@@ -184,7 +186,7 @@ def kind_of(error: BaseException) -> Kind:
 
 
 def describe(error: BaseException) -> TrialError:
-    """An exception as it is kept with the trial."""
+    """The exception as it is kept with the trial, without passwords."""
     lines = without_secrets(str(error)).strip().splitlines() or [""]
     trace = without_secrets("".join(traceback.format_exception(error)))
     return TrialError(type=type(error).__name__, message=lines[0][:300], traceback=trace[-4000:])

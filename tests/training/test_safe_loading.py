@@ -100,8 +100,8 @@ def test_what_could_not_be_loaded_again_is_refused_when_it_is_written(tmp_path: 
     with pytest.raises(NotLoadable, match=holds) as refused:
         train(tmp_path / "fit", Remembering())
     error = describe(refused.value)
-    assert error.certain  # every other trial would end likewise
-    assert error.told == error.message
+    assert error.hits_every_trial  # every other trial would end likewise
+    assert error.details == error.message
     assert not list((tmp_path / "fit").glob("*.ckpt*"))
 
 

@@ -124,7 +124,7 @@ def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> N
             f"({epochs['saved_by_pruning']} by pruning, {epochs['saved_by_early_stopping']} by early stopping)"
         )
     if failure is not None:
-        screen.print(f"\n{failure.told}", markup=False, soft_wrap=True)
+        screen.print(f"\n{failure.details}", markup=False, soft_wrap=True)
         return
     if results["leaders"]:
         screen.print()

@@ -61,7 +61,7 @@ class FailurePolicy:
         return SearchFailure(**error.model_dump(), reason=reason) if reason else None
 
     def _reason(self, outcome: Outcome, at_a_time: int) -> str | None:
-        if outcome.error is not None and outcome.error.certain:
+        if outcome.error is not None and outcome.error.hits_every_trial:
             return "every other trial would fail likewise"
         if outcome.policy.stops_search and self._alike >= MAX_ALIKE:
             return f"the same failure {self._alike} times in a row"
