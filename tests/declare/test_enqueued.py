@@ -1,8 +1,8 @@
 import pytest
 
 from lightsearch.declare.enqueued import refused
-from lightsearch.declare.parameters import Value
 from lightsearch.declare.space import Space
+from lightsearch.declare.values import Value
 
 SPACE = Space.model_validate(
     {

@@ -3,7 +3,7 @@ import pytest
 from optuna.trial import FixedTrial
 from pydantic import ValidationError
 
-from lightsearch.declare.parameters import FloatParameter, IntParameter
+from lightsearch.declare.scalars import FloatParameter, IntParameter
 from lightsearch.declare.space import Space
 from lightsearch.study.samplers import seeded_sampler
 from tests.conftest import digits

@@ -19,9 +19,6 @@ DEEPEST = 32
 
 TOO_DEEP = f"tables or lists lie more than {DEEPEST} deep within one another; write it flatter"
 
-MOST = 2**53
-"""No number of the file is above this: storages and reports keep them as double precision numbers."""
-
 
 def read_declaration(path: Path, overrides: list[str]) -> dict[str, Any]:
     """The study file as it is written, with ``key=value`` overrides laid over it.

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import to_jsonable_python
 
 from lightsearch.declare.measures import SPREAD
-from lightsearch.declare.reading import MOST
+from lightsearch.declare.values import MOST_INT
 
 ABSENT: Any = None
 """What a study of a function has in the places of its classes: nothing that needs them is done with it."""
@@ -88,13 +88,13 @@ class TrainerSpec(StrictModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
-    max_epochs: int = Field(default=30, ge=1, le=MOST)
+    max_epochs: int = Field(default=30, ge=1, le=MOST_INT)
     """Epochs a trial trains at most."""
-    patience: int = Field(default=3, ge=0, le=MOST)
+    patience: int = Field(default=3, ge=0, le=MOST_INT)
     """Epochs without a better metric after which a trial stops early; 0: never."""
     min_delta: float = Field(default=0.0, ge=0)
     """The least change of the metric that counts as better."""
-    save_top_k: int = Field(default=1, ge=1, le=MOST)
+    save_top_k: int = Field(default=1, ge=1, le=MOST_INT)
     """Best epochs of a trial whose checkpoints are kept."""
     devices: int = Field(default=1, ge=1, le=1024)
     """Devices that a trial trains on, a process each; ``batch_size`` is that of each of them."""
@@ -113,7 +113,7 @@ class TrainerSpec(StrictModel):
 class Constraints(StrictModel):
     """What a trial may cost at most; one that costs more is not trained, and the sampler learns from it."""
 
-    parameters: int | None = Field(default=None, ge=1, le=MOST)
+    parameters: int | None = Field(default=None, ge=1, le=MOST_INT)
     """Trainable parameters."""
     latency_ms: float | None = Field(default=None, gt=0)
     """Milliseconds of a forward pass of one sample on the CPU, on one thread; see ``measures``."""

@@ -9,7 +9,12 @@ from typing import Any, Literal, NamedTuple
 from optuna.trial import BaseTrial, FixedTrial
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from lightsearch.declare.parameters import LONGEST_NAME, BaseParameter, FixedParameter, ListParameter, Parameter, Value
+from lightsearch.declare.base_parameter import BaseParameter
+from lightsearch.declare.parameters import FixedParameter, ListParameter, Parameter
+from lightsearch.declare.values import Value
+
+LONGEST_NAME = 256
+"""Characters of an argument's name. PostgreSQL keeps 512 of a parameter's, and lists add to them."""
 
 Section = Literal["model", "data", "trainer"]
 

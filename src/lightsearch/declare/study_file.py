@@ -12,8 +12,6 @@ from pydantic import (
 )
 
 from lightsearch.declare.measures import MEASURES
-from lightsearch.declare.parameters import PlainValue, list_as_tuple
-from lightsearch.declare.reading import MOST
 from lightsearch.declare.sections import (
     ABSENT,
     IMPORT_PATH,
@@ -25,6 +23,7 @@ from lightsearch.declare.sections import (
     TrainerSpec,
 )
 from lightsearch.declare.space import Space
+from lightsearch.declare.values import MOST_INT, PlainValue, list_as_tuple
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 """The allow-list of study names: they become folder names, titles and URLs."""
@@ -47,7 +46,7 @@ class StudyFile(StrictModel):
     ``latency_ms`` are measured by lightsearch (see ``measures``), and the rest is logged as well."""
     directions: OneOrMore = Field(default=("maximize",), alias="direction")
     """Whether more of it is better or less, ``maximize`` or ``minimize``; for each objective."""
-    keep_top_k: int = Field(default=5, ge=1, le=MOST)
+    keep_top_k: int = Field(default=5, ge=1, le=MOST_INT)
     """Trials whose checkpoints are kept; those of trials that fell out of the leaders are deleted."""
     data: ClassSpec = ABSENT
     """The data: training and validation loaders."""

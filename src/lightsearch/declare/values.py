@@ -1,0 +1,35 @@
+"""Plain values of a study file: their types, and the largest numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+Value = bool | int | float | str
+
+MOST_INT = 2**53
+"""No whole number is above this: storages and reports keep numbers in double precision."""
+
+list_as_tuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+"""TOML has lists only. Frozen sections hold tuples."""
+
+
+def _plain(value: object) -> object:
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("write a boolean, a number or a string")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("write a finite number")
+    return value
+
+
+def _plain_or_list(value: object) -> object:
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else _plain(value)
+
+
+PlainValue = Annotated[Value, BeforeValidator(_plain)]
+"""A value of a parameter. Checked before the union, which would report it against each of its types."""
+
+ValueOrList = Annotated[Value | tuple[Value, ...], BeforeValidator(_plain_or_list)]
+"""A value of a parameter, or a list of them."""
