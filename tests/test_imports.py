@@ -98,7 +98,7 @@ def test_only_the_evaluation_opens_the_test_set() -> None:
 
 def test_only_parameters_sample() -> None:
     calling = {file.name for file in FILES if "trial.suggest_" in file.read_text(encoding="utf-8")}
-    assert calling == {"parameters.py"}
+    assert calling == {"parameters.py", "scalars.py"}
 
 
 @pytest.mark.parametrize("module", ["lightsearch", "lightsearch.api", "lightsearch.coordinator.pipeline"])

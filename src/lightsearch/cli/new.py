@@ -32,7 +32,8 @@ def main(
     from pydantic import ValidationError
 
     from lightsearch.data import ImageData
-    from lightsearch.declare.classes import data_context, find_class
+    from lightsearch.declare.arguments import data_context
+    from lightsearch.declare.classes import find_class
     from lightsearch.declare.starter_file import propose
 
     classes = {}

@@ -25,11 +25,12 @@ class ClassInfo(NamedTuple):
 
 def ask_classes(study_file: StudyFile) -> ClassInfo:
     """Inspects the study's classes. It imports torch, so it runs in a process that has it."""
-    from lightsearch.declare.classes import defaults, find_class
+    from lightsearch.declare.arguments import default_params
+    from lightsearch.declare.classes import find_class
 
     joins_val = hasattr(find_class(study_file.data, "data"), "join_val")
     try:
-        return ClassInfo(defaults(study_file), joins_val)
+        return ClassInfo(default_params(study_file), joins_val)
     except ValueError:
         return ClassInfo(None, joins_val)
 

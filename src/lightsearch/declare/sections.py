@@ -7,10 +7,8 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     model_validator,
 )
 from pydantic_core import to_jsonable_python
@@ -18,29 +16,8 @@ from pydantic_core import to_jsonable_python
 from lightsearch.declare.measures import SPREAD
 from lightsearch.declare.values import MOST_INT
 
-ABSENT: Any = None
-"""What a study of a function has in the places of its classes: nothing that needs them is done with it."""
-
-OF_MODELS = ("data", "model", "space", "baseline", "trainer", "constraints", "logger", "keep_top_k")
-"""Keys that mean nothing where a study is of a function."""
-
 IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
-
-
-def _one_or_more(given: object) -> object:
-    if isinstance(given, str):
-        return (given,)
-    if isinstance(given, list):
-        return tuple(given)
-    raise ValueError("should be a valid string")
-
-
-OneOrMore = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_one_or_more),
-    PlainSerializer(lambda given: given[0] if len(given) == 1 else list(given)),
-]
-"""Written as a string, or as a list of them where there are several objectives."""
+"""``module.Name``, dotted."""
 
 
 def _kept(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -6,18 +6,18 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BeforeValidator,
     Field,
+    PlainSerializer,
     field_validator,
     model_validator,
 )
 
 from lightsearch.declare.measures import MEASURES
 from lightsearch.declare.sections import (
-    ABSENT,
     IMPORT_PATH,
     ClassSpec,
     Constraints,
-    OneOrMore,
     OptunaSpec,
     StrictModel,
     TrainerSpec,
@@ -32,6 +32,25 @@ NAME_LENGTH = 64
 
 FUNCTION_METRIC = "value"
 """What the value of a function is called if the study file has no name for it."""
+
+ABSENT: Any = None
+"""What a study of a function has in the places of its classes: nothing that needs them is done with it."""
+
+
+def _one_or_more(given: object) -> object:
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, list):
+        return tuple(given)
+    raise ValueError("should be a valid string")
+
+
+OneOrMore = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_more),
+    PlainSerializer(lambda given: given[0] if len(given) == 1 else list(given)),
+]
+"""Written as a string, or as a list of them where there are several objectives."""
 
 
 class StudyFile(StrictModel):

@@ -10,9 +10,11 @@ from pydantic import (
 
 from lightsearch.declare import enqueued
 from lightsearch.declare.parameters import KINDS
-from lightsearch.declare.sections import OF_MODELS
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, did_you_mean
+
+MODEL_KEYS = ("data", "model", "space", "baseline", "trainer", "constraints", "logger", "keep_top_k")
+"""Keys of a study of a model. A study of a function has none of them."""
 
 
 def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]:
@@ -31,7 +33,7 @@ def _check_searched(declared: dict[str, Any]) -> list[Mistake]:
     if declared.get("objective") is None:
         return [Mistake(key, None, "is missing; add it") for key in ("data", "model") if declared.get(key) is None]
     hint = "means nothing where the study is of a function (objective); take one of the two out"
-    return [Mistake(key, declared[key], hint) for key in OF_MODELS if key in declared]
+    return [Mistake(key, declared[key], hint) for key in MODEL_KEYS if key in declared]
 
 
 def _check_directions(study_file: StudyFile) -> list[Mistake]:

@@ -61,7 +61,8 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     """
     import torch
 
-    from lightsearch.declare.classes import arguments, data_context, defaults, find_class, find_function, model_context
+    from lightsearch.declare.arguments import data_context, default_params, model_context, with_context
+    from lightsearch.declare.classes import find_class, find_function
     from lightsearch.declare.nested import sampled_objects, with_objects
     from lightsearch.training.loggers import missing_package
     from lightsearch.training.trainer import quiet
@@ -78,7 +79,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
             context = data_context(_seed(declared), data_dir)
             check_arguments(cls, specs["data"], "data", sampled["data"], context)
             # What is sampled must have a value here; its default serves, since no split depends on it.
-            given = arguments(cls, specs["data"].init_args, context)
+            given = with_context(cls, specs["data"].init_args, context)
             partial = sampled_objects(specs["data"].init_args, sampled["data"])
             # Else an argument without a default is sampled: a dry run builds the data first.
             if _suffices(cls, given) and not partial:
@@ -107,7 +108,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     if not mistakes and declared.get("baseline") is True:
         study_file, wrong = validate(declared)
         try:
-            baseline = defaults(study_file) if study_file is not None and not wrong else None
+            baseline = default_params(study_file) if study_file is not None and not wrong else None
         except ValueError as error:
             hint = f"the defaults are no configuration of the space: {error}; widen it, or name one with enqueue"
             mistakes.append(Mistake("baseline", True, hint))

@@ -88,7 +88,7 @@ def configurations(study_file: StudyFile) -> tuple[dict[str, Any], dict[str, Any
     """
     import optuna
 
-    from lightsearch.declare.classes import default_arguments
+    from lightsearch.declare.arguments import default_arguments
 
     arguments = default_arguments(study_file)
     enqueued = study_file.enqueue[0] if study_file.enqueue else {}

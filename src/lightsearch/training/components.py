@@ -9,7 +9,8 @@ import pytorch_lightning as pl
 
 from lightsearch.data.one_split import drawn_from, split_from
 from lightsearch.data.prepare import one_at_a_time
-from lightsearch.declare.classes import arguments, data_context, find_class, merged, model_context
+from lightsearch.declare.arguments import data_context, model_context, with_context, with_sampled
+from lightsearch.declare.classes import find_class
 from lightsearch.declare.nested import sampled_objects, with_objects
 from lightsearch.declare.study_file import StudyFile
 
@@ -18,7 +19,8 @@ def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | N
     """The study's data with a trial's sampled arguments; its split is the study's, whoever drew it."""
     cls = find_class(study_file.data, "data")
     with drawn_from(study_file.seed):
-        data = build(cls, merged(study_file.data.init_args, sampled), data_context(study_file.seed, data_dir), "data")
+        given = with_sampled(study_file.data.init_args, sampled)
+        data = build(cls, given, data_context(study_file.seed, data_dir), "data")
     prepared: pl.LightningDataModule = split_from(study_file.seed, data)
     return prepared
 
@@ -31,7 +33,7 @@ def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:
     if study_file.objective is not None:
         return
     cls = find_class(study_file.data, "data")
-    given = arguments(cls, study_file.data.init_args, data_context(study_file.seed, data_dir))
+    given = with_context(cls, study_file.data.init_args, data_context(study_file.seed, data_dir))
     try:
         inspect.signature(cls).bind(**given)
     except TypeError:
@@ -49,9 +51,11 @@ def build_model(study_file: StudyFile, sampled: dict[str, Any], data: object) ->
 def model_arguments(study_file: StudyFile, sampled: dict[str, Any], data: object) -> dict[str, Any]:
     """The constructor arguments of the study's model: declared, sampled, and what it must know of the data."""
     cls = find_class(study_file.model, "model")
-    return with_objects(cls, arguments(cls, merged(study_file.model.init_args, sampled), model_context(data)), "model")
+    given = with_sampled(study_file.model.init_args, sampled)
+    return with_objects(cls, with_context(cls, given, model_context(data)), "model")
 
 
 def build(cls: type, given: dict[str, Any], context: dict[str, Any], section: str) -> Any:
-    """Builds ``cls``; see ``arguments``. A machine's processes enter its ``prepare_data``, if it has one, in turn."""
-    return one_at_a_time(cls(**with_objects(cls, arguments(cls, given, context), section)))
+    """Builds ``cls`` from its arguments, the context's included. The ``prepare_data`` of the object, if it has one,
+    runs in one process of a machine at a time."""
+    return one_at_a_time(cls(**with_objects(cls, with_context(cls, given, context), section)))
