@@ -1,4 +1,4 @@
-"""Images in memory: data sets, one fixed split a study, loaders without per-image Python, and the sealed test set."""
+"""Images in memory: data sets, one fixed split per study, loaders without Python per image, the sealed test set."""
 
 from lightsearch.data.image_data import ImageData
 

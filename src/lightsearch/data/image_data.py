@@ -1,4 +1,4 @@
-"""The data of a search: training and validation images. It has no test images, and no way to them."""
+"""The data of a search: training and validation images. It has no access to the test images."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from lightsearch.data.sources import Images, read_images
 from lightsearch.data.split import split_hash, split_indices
 
 VAL_BATCH_SIZE = 1024
-"""Validation needs no gradients, so its batches can be larger; fewer of them cost less."""
+"""Images of a validation batch. Validation needs no gradients, so that larger batches fit, and fewer cost less."""
 
 
 class ImageData(LightningDataModule):
-    """Images in memory, split once and for all by the study's seed.
+    """Images in memory, in one split that depends on the study's seed only.
 
     Args:
         dataset: ``digits``, ``mnist``, ``fashion_mnist``, ``kmnist``, ``cifar10`` or ``folder``.
-        batch_size: Images a training batch; where a trial has several devices, on each of them.
-        val_size: Images to validate on, or their share if below 1.
-        data_dir: Folder of the data files (``digits`` needs none).
-        split_seed: Seed of the split; the study's, so that all its trials share one split.
-        image_size: Height and width to which the images of a ``folder`` are scaled.
+        batch_size: Images per training batch and device.
+        val_size: Validation images: their number (int), or their share in (0, 1) (float).
+        data_dir: Folder of the data files; ``digits`` needs none.
+        split_seed: Seed of the split. It is the study's seed, so that all trials share one split.
+        image_size: Height and width in pixels to which the images of a ``folder`` are scaled.
 
     Raises:
-        UserError: if the data cannot be had or split.
+        UserError: if the data cannot be read or split.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class ImageData(LightningDataModule):
 
     @property
     def model_arguments(self) -> dict[str, Any]:
-        """What a model must know of the data: arguments of these names are filled in."""
+        """Constructor arguments that are filled in for a model that has parameters of these names."""
         return {
             "in_features": self._images.images[0].numel(),
             "num_classes": len(self._images.classes),
         }
 
     def describe(self) -> dict[str, Any]:
-        """What a study keeps of its data: the sizes and the digest of its split."""
+        """What a study keeps of its data: the sizes, and a digest of the split."""
         images = self._images
         return {
             "dataset": self.dataset,
@@ -68,7 +68,7 @@ class ImageData(LightningDataModule):
         }
 
     def join_val(self) -> None:
-        """Trains on the validation images as well, for good: nothing is left to validate on."""
+        """Adds the validation images to the training images. No validation images remain."""
         self._train = torch.cat([self._train, self._val]).sort().values
         self._val = self._val[:0]
 
@@ -79,7 +79,7 @@ class ImageData(LightningDataModule):
         return self._loader(self._val, VAL_BATCH_SIZE, shuffle=False)
 
     def _loader(self, side: torch.Tensor, batch_size: int, *, shuffle: bool) -> TensorLoader:
-        # The images live where the model does, so that no batch crosses to the device.
+        # The images are on the model's device, so that no batch is copied to it.
         device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
         images, labels = self._images.images[side].to(device), self._images.labels[side].to(device)
         share = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)

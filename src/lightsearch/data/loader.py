@@ -1,4 +1,4 @@
-"""Batches from tensors in memory: a batch is one indexing operation, no Python runs for a single image."""
+"""Batches from tensors in memory. A batch is one indexing operation; no Python code runs per image."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ from torch import Tensor
 
 
 class TensorLoader:
-    """Iterates over images and labels in batches; the last batch may be smaller.
+    """Iterates over images and labels in batches. The last batch may be smaller.
 
-    The order of a shuffled epoch comes from torch's global generator when iteration begins, so whoever seeds that
-    at the start of an epoch decides it.
+    The order of a shuffled epoch is drawn from torch's global generator when iteration begins: seeding it at the start
+    of an epoch determines the order.
 
-    Where several processes share the images, a step takes a batch for each of them, and every image is in one batch
-    alone. All have equally many batches.
+    If several processes share the images, each step takes one batch per process, and each image is in one batch only.
+    All processes have the same number of batches.
 
     Args:
         images: (N, C, H, W) uint8 in [0, 255].
         labels: (N,) int64.
-        batch_size: Images a batch.
-        shuffle: A new order every epoch.
-        drop_last: Leave out a last batch of one image, which BatchNorm cannot train on, and what would make one
-            process's batch larger than another's.
-        share: Which of how many processes this one is, from 0.
+        batch_size: Images per batch and process.
+        shuffle: Whether every epoch has a new order.
+        drop_last: Whether to leave out a last batch of one image, on which BatchNorm cannot train, and images that
+            would make the batch of one process larger than that of another.
+        share: This process's rank, from 0, and the number of processes.
+
+    Raises:
+        ValueError: if ``batch_size`` is below 1, or there are fewer images than processes.
     """
 
     def __init__(
@@ -54,18 +57,18 @@ class TensorLoader:
             self._used -= left_out if left_out < self._used else 0
 
     def __len__(self) -> int:
-        # A rest of fewer images than processes goes to the last step.
+        # If fewer images than processes remain, the last step takes them.
         return -(-(self._used - self._ranks + 1) // self._step)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields (images: (B, C, H, W) float32 in [0, 1], labels: (B,) int64), on the tensors' device."""
-        # Drawn on the host, so that a seed gives the same order on every device.
+        # Drawn on the CPU, so that a seed gives the same order on every device.
         order = torch.randperm(len(self.labels)).to(self.labels.device) if self.shuffle else None
         for number in range(len(self)):
             stop = (number + 1) * self._step if number + 1 < len(self) else self._used
             span = slice(number * self._step + self._rank, stop, self._ranks)
             if order is None:
                 images, labels = self.images[span], self.labels[span]
-            else:  # ten times as fast as indexing with a tensor
+            else:  # index_select is ten times as fast as indexing with a tensor
                 images, labels = self.images.index_select(0, order[span]), self.labels.index_select(0, order[span])
             yield images.float().div_(255), labels

@@ -1,4 +1,4 @@
-"""One split a study: what a data module draws while it is set up comes from the study's seed, not from a trial's."""
+"""One split per study: a data module draws random numbers in ``setup`` from the study's seed, not from a trial's."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from pytorch_lightning.utilities.seed import isolate_rng
 
 
 def split_from(seed: int, data: Any) -> Any:
-    """Has a data module draw the same numbers whenever it is set up, in a trial, in a validation, in a test.
+    """Makes a data module draw the same numbers in every ``setup``: in trials, in validations, in tests.
 
-    ``random_split`` without a generator of its own would give each trial another split, and the test samples that a
-    trial has trained on. Whoever sets it up keeps the random numbers that come next.
+    Otherwise, ``random_split`` without a generator of its own would give each trial another split, and a test would
+    contain samples that the trial was trained on. The caller's random numbers continue as if nothing had been drawn.
 
     Args:
-        seed: The study's.
-        data: A LightningDataModule that is not set up yet.
+        seed: The study's seed.
+        data: A LightningDataModule whose ``setup`` has not run yet.
+
+    Returns:
+        The same data module.
     """
     own = data.setup
 
@@ -36,7 +39,8 @@ def split_from(seed: int, data: Any) -> Any:
 
 @contextmanager
 def drawn_from(seed: int) -> Iterator[None]:
-    """Python's, numpy's and torch's random numbers come from ``seed`` meanwhile, and go on as before afterwards."""
+    """Within the context, random numbers of Python, numpy and torch come from ``seed``. Afterwards they continue as
+    before."""
     with isolate_rng(include_cuda=torch.cuda.is_initialized()):  # type: ignore[no-untyped-call]
         random.seed(seed)
         np.random.seed(seed)

@@ -1,4 +1,4 @@
-"""``prepare_data``, which downloads and writes files: one process of a machine at a time does so."""
+"""``prepare_data``, which downloads and writes files, runs in one process of a machine at a time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ from lightsearch.errors import ResourceUnavailable
 
 
 def one_at_a_time(built: Any) -> Any:
-    """The same object. Its ``prepare_data`` waits for whoever on this machine is in that of the same class.
+    """Makes ``prepare_data`` wait while another process of this machine runs that of the same class.
 
-    Lightning calls it in every trial, as it does in every training: who comes second finds the files there. What it
-    sets on the object, which Lightning advises against, is set in every trial.
+    Lightning calls it in every trial, as in every training. The second process finds the files of the first. Attributes
+    that it sets on the object (Lightning advises against it) are set in every trial.
 
     Args:
-        built: A data module, or a module that has the data's hooks; what has none of its own is left as it is.
+        built: A data module, or any object that has its hooks. An object without its own ``prepare_data`` is not
+            changed.
+
+    Returns:
+        The same object.
     """
     hook = getattr(built, "prepare_data", None)
     if callable(hook) and not hook.__module__.startswith(NAMES):
@@ -45,7 +49,7 @@ def _locked(cls: type, hook: Callable[[], None]) -> None:
 
 
 def _machine_lock(cls: type) -> FileLock:
-    """A class's lock, which the operating system frees when its holder dies."""
+    """The lock of a class. The operating system releases it when its holder dies."""
     name = hashlib.sha256(f"{cls.__module__}.{cls.__qualname__}".encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"lightsearch-{os.getuid()}"
     try:

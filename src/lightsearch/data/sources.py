@@ -1,4 +1,4 @@
-"""Reads image data sets into memory, whole."""
+"""Image data sets, read into memory as a whole."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from lightsearch.errors import Mistake, UserError, did_you_mean
 
 @dataclass(frozen=True)
 class Images:
-    """A data set in memory.
-
-    Attributes:
-        images: (N, C, H, W) uint8 in [0, 255]: a quarter of the memory of float32, and on a GPU of the traffic.
-        labels: (N,) int64 in [0, classes).
-        classes: The classes' names, by label.
-    """
+    """One side of a data set, in memory."""
 
     images: Tensor
+    """(N, C, H, W) uint8 in [0, 255]. It takes a quarter of the memory of float32, and of the traffic on a GPU."""
     labels: Tensor
+    """(N,) int64 in [0, classes)."""
     classes: tuple[str, ...]
+    """Names of the classes, by label."""
+
+
+Source = Callable[[Path, bool, int | None], Images]
+"""Reads a side of a data set: the folder of the data files, whether it is the training side, the image size."""
 
 
 def read_images(dataset: str, data_dir: Path, *, train: bool, image_size: int | None = None) -> Images:
@@ -35,23 +36,21 @@ def read_images(dataset: str, data_dir: Path, *, train: bool, image_size: int | 
 
     Args:
         dataset: A key of ``SOURCES``.
-        data_dir: Folder of the data files, as torchvision lays them out; for ``folder``, the one that holds
+        data_dir: Folder of the data files, in torchvision's layout. For ``folder``: the one that holds
             ``train/<class>/*.png`` and ``test/<class>/*.png``.
-        train: The training side, or the test side (which ``test_set`` alone may ask for).
-        image_size: Height and width to which the images of a folder are scaled; the first image's if None.
+        train: The training side, or the test side, for which only ``test_set`` may ask.
+        image_size: Height and width in pixels to which the images of a folder are scaled. None: those of the first.
 
     Raises:
-        UserError: if the data set is unknown, missing and not to be had, or damaged.
+        UserError: if the data set is unknown, damaged, or missing and cannot be downloaded.
     """
     if dataset not in SOURCES:
         raise UserError(Mistake("data.init_args.dataset", dataset, did_you_mean(dataset, SOURCES)))
-    if dataset == "folder":
-        return _folder(data_dir / ("train" if train else "test"), image_size)
-    return SOURCES[dataset](data_dir, train)
+    return SOURCES[dataset](data_dir, train, image_size)
 
 
-def _digits(_data_dir: Path, train: bool) -> Images:
-    """scikit-learn's 1,797 digits of 8 x 8; every fifth is a test image (the set has no test side of its own)."""
+def _digits(_data_dir: Path, train: bool, _image_size: int | None) -> Images:
+    """The 1,797 digits of 8 x 8 pixels of scikit-learn. They have no test side: every fifth is a test image."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -62,8 +61,8 @@ def _digits(_data_dir: Path, train: bool) -> Images:
     return Images(images.unsqueeze(1), labels, tuple(str(name) for name in digits.target_names))
 
 
-def _torchvision(name: str) -> Callable[[Path, bool], Images]:
-    def read(data_dir: Path, train: bool) -> Images:
+def _torchvision(name: str) -> Source:
+    def read(data_dir: Path, train: bool, _image_size: int | None) -> Images:
         import torchvision
 
         source = getattr(torchvision.datasets, name)
@@ -78,7 +77,7 @@ def _torchvision(name: str) -> Callable[[Path, bool], Images]:
         images, labels = torch.as_tensor(data.data), torch.as_tensor(data.targets).long()
         if len(images) != len(labels):
             raise _damaged(data_dir / name, f"{len(images)} images but {len(labels)} labels")
-        # MNIST's kind: (N, H, W); CIFAR's: (N, H, W, C).
+        # MNIST and its like are (N, H, W), CIFAR is (N, H, W, C).
         images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
         return Images(images, labels, tuple(str(name) for name in data.classes))
 
@@ -86,26 +85,27 @@ def _torchvision(name: str) -> Callable[[Path, bool], Images]:
 
 
 def _download(source: Any, data_dir: Path, train: bool) -> Any:
-    was_there = data_dir.exists()
+    existed = data_dir.exists()
     try:
         return source(data_dir, train=train, download=True)
     except (RuntimeError, OSError) as error:
-        if not was_there:  # the folders that torchvision made for the download
+        if not existed:  # torchvision made it for the download
             shutil.rmtree(data_dir, ignore_errors=True)
         raise _unavailable(source.__name__, data_dir, error) from error
 
 
-def _folder(folder: Path, image_size: int | None) -> Images:
-    """A folder of images per class, decoded once."""
+def _folder(data_dir: Path, train: bool, image_size: int | None) -> Images:
+    """One folder of images per class, decoded once."""
     import torchvision
     from PIL import Image
 
+    folder = data_dir / ("train" if train else "test")
     try:
-        listed = torchvision.datasets.ImageFolder(str(folder))
-        size = image_size or Image.open(listed.samples[0][0]).size[1]
+        files = torchvision.datasets.ImageFolder(str(folder))
+        size = image_size or Image.open(files.samples[0][0]).size[1]
         images = [
             np.asarray(Image.open(path).convert("RGB").resize((size, size)), dtype=np.uint8)
-            for path, _ in listed.samples
+            for path, _ in files.samples
         ]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(
@@ -113,17 +113,17 @@ def _folder(folder: Path, image_size: int | None) -> Images:
         ) from error
     except OSError as error:
         raise _damaged(folder, error) from error
-    labels = torch.tensor([label for _, label in listed.samples])
-    return Images(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(), labels, tuple(listed.classes))
+    labels = torch.tensor([label for _, label in files.samples])
+    return Images(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(), labels, tuple(files.classes))
 
 
-SOURCES: dict[str, Callable[[Path, bool], Images]] = {
+SOURCES: dict[str, Source] = {
     "digits": _digits,
     "mnist": _torchvision("MNIST"),
     "fashion_mnist": _torchvision("FashionMNIST"),
     "kmnist": _torchvision("KMNIST"),
     "cifar10": _torchvision("CIFAR10"),
-    "folder": lambda data_dir, train: _folder(data_dir / ("train" if train else "test"), None),
+    "folder": _folder,
 }
 
 

@@ -1,4 +1,4 @@
-"""The study's one split into training and validation images."""
+"""The one split of a study into training and validation images."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from lightsearch.errors import Mistake, UserError
 
 
 def split_indices(n: int, val_size: int | float, seed: int) -> tuple[Tensor, Tensor]:
-    """Splits ``range(n)`` at random, the same way for the same seed.
+    """Splits ``range(n)`` at random. The same seed gives the same split.
 
     Args:
-        n: Images to split.
-        val_size: Images to validate on, or their share if it is a float.
-        seed: The split's seed.
+        n: Number of images.
+        val_size: Validation images: their number (int) or their share (float).
+        seed: Seed of the split.
 
     Returns:
-        (train: (n - v,) int64, val: (v,) int64), each in ascending order.
+        (train: (n - v,) int64, val: (v,) int64): indices in ascending order.
 
     Raises:
         UserError: if a side would be empty.
@@ -34,7 +34,7 @@ def split_indices(n: int, val_size: int | float, seed: int) -> tuple[Tensor, Ten
 
 
 def split_hash(images: Tensor, labels: Tensor, train: Tensor, val: Tensor) -> str:
-    """A sha256 digest of the very images and labels on each side: another split, or other data, has another."""
+    """A sha256 digest of the images and labels of both sides. Another split, or other data, has another digest."""
     digest = hashlib.sha256()
     for side in (train, val):
         digest.update(len(side).to_bytes(8, "little"))

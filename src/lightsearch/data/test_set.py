@@ -1,4 +1,4 @@
-"""The sealed test set. Only the evaluation imports this file (a test holds it to that)."""
+"""The sealed test set. Only the evaluation imports this file; a test checks that."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lightsearch.errors import Mistake, Untestable
 
 
 def open_test_set(data: Any) -> Any:
-    """Gives a study's data its test loaders: its own, or of ``ImageData`` those of the test images.
+    """Gives a data module its test loaders: its own, or for ``ImageData`` those of the test images.
 
-    The data module stays what it is, so that a Trainer tests through all of its hooks.
+    The Trainer gets the same data module, so that all of its hooks run in a test.
 
     Args:
-        data: A LightningDataModule; nothing is loaded yet.
+        data: A LightningDataModule. Nothing is loaded here.
 
     Returns:
-        The same data module. Its ``test_dataloader`` raises ``Untestable`` where there are no loaders.
+        The same data module. Its ``test_dataloader`` raises ``Untestable`` if there are no loaders.
 
     Raises:
         Untestable: if it has no ``test_dataloader``.

@@ -16,17 +16,20 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Classifier(LightningModule):
-    """Two hidden layers of one width, each Linear, BatchNorm, ReLU; cross entropy; Adam.
+    """Two hidden layers of equal width, each Linear, BatchNorm and ReLU, with cross entropy and Adam.
 
     Logs ``train_loss`` (the epoch's mean), ``val_loss``, ``val_acc``, ``test_loss`` and ``test_acc``.
 
     Args:
-        in_features: Numbers an image, channels x height x width; comes from the data.
-        num_classes: Classes to tell apart; comes from the data.
+        in_features: Numbers per image: channels x height x width. Filled in from the data.
+        num_classes: Number of classes. Filled in from the data.
         hidden_size: Width of both hidden layers.
-        learning_rate: Adam's step size.
+        learning_rate: Step size of Adam.
         lr_schedule: ``constant``, or ``cosine``: the step size falls to 0 along a cosine over the epochs that the
-            trainer plans (Loshchilov and Hutter, SGDR, 2017, without restarts).
+            Trainer plans (Loshchilov and Hutter, SGDR, 2017, without restarts).
+
+    Raises:
+        ValueError: if ``lr_schedule`` is neither.
     """
 
     def __init__(
@@ -53,11 +56,11 @@ class Classifier(LightningModule):
             nn.ReLU(),
             nn.Linear(hidden_size, num_classes),
         )
-        # Batches are summed up and logged once an epoch: a self.log in every step costs more than the hooks.
+        # Batches are summed up and logged once per epoch: self.log in every step costs more than the hooks.
         self.train_loss_sum, self.train_count = torch.zeros(()), 0
-        # A NaN is a finding, not something to leave out of the mean.
+        # A NaN is a result; it must not be left out of the mean.
         self.val_loss, self.test_loss = MeanMetric(nan_strategy="disable"), MeanMetric(nan_strategy="disable")
-        # The labels are known to be in range, and checking them costs a synchronisation a batch.
+        # The labels are known to be in range, and checking them costs one synchronisation per batch.
         self.val_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.test_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
 
@@ -77,7 +80,7 @@ class Classifier(LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        # Several devices train on equally many images each, so that the mean of their means is that of all.
+        # Several devices train on the same number of images each, so that the mean of their means is that of all.
         self.log("train_loss", self.train_loss_sum / self.train_count, sync_dist=True)
 
     def validation_step(self, batch: Batch) -> None:
@@ -93,8 +96,8 @@ class Classifier(LightningModule):
         self.log_dict({"test_loss": self.test_loss, "test_acc": self.test_acc})
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        # One kernel for all parameters: on a CPU twice as fast a step at a width of 512 as Adam's loop over tensors.
-        # A loss scaler that must clip gradients has to unscale them first, which the fused kernel does by itself.
+        # One kernel for all parameters: at a width of 512, a step on a CPU is twice as fast as a loop over tensors.
+        # A loss scaler that clips gradients has to unscale them first, but the fused kernel unscales them itself.
         clipped = self.trainer.gradient_clip_val is not None and self.trainer.precision == "16-mixed"
         optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=not clipped)
         if self.lr_schedule == "constant":
