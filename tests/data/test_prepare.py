@@ -39,7 +39,7 @@ class ModelDownloads(Regressor):
 
 
 def test_it_is_entered_by_one_at_a_time(place: Path) -> None:
-    modules = [build(Downloads, {}, {}, "data") for _ in range(4)]
+    modules = [build(Downloads, {}, {}) for _ in range(4)]
     threads = [threading.Thread(target=module.prepare_data) for module in modules]
     for thread in threads:
         thread.start()
@@ -50,13 +50,13 @@ def test_it_is_entered_by_one_at_a_time(place: Path) -> None:
 
 
 def test_lightning_and_pickle_see_no_difference() -> None:
-    data, model = build(Downloads, {}, {}, "data"), build(ModelDownloads, {}, {}, "model")
+    data, model = build(Downloads, {}, {}), build(ModelDownloads, {}, {})
     for built in (data, pickle.loads(pickle.dumps(data)), copy.deepcopy(data)):
         assert is_overridden("prepare_data", built)
     assert is_overridden("prepare_data", model)
     copy.deepcopy(model).prepare_data()
-    assert not is_overridden("prepare_data", build(ImageData, {"dataset": "digits"}, {}, "data"))
-    assert not is_overridden("prepare_data", build(pl.LightningModule, {}, {}, "model"))
+    assert not is_overridden("prepare_data", build(ImageData, {"dataset": "digits"}, {}))
+    assert not is_overridden("prepare_data", build(pl.LightningModule, {}, {}))
 
 
 def test_a_search_does_it_before_anything_is_stored(place: Path) -> None:

@@ -20,7 +20,7 @@ def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | N
     cls = find_class(study_file.data, "data")
     with drawn_from(study_file.seed):
         given = with_sampled(study_file.data.init_args, sampled)
-        data = build(cls, given, data_context(study_file.seed, data_dir), "data")
+        data = build(cls, given, data_context(study_file.seed, data_dir))
     prepared: pl.LightningDataModule = split_from(study_file.seed, data)
     return prepared
 
@@ -39,7 +39,7 @@ def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:
     except TypeError:
         return
     if not sampled_objects(study_file.data.init_args, study_file.space.data):
-        build(cls, given, {}, "data").prepare_data()
+        build(cls, given, {}).prepare_data()
 
 
 def build_model(study_file: StudyFile, sampled: dict[str, Any], data: object) -> pl.LightningModule:
@@ -55,7 +55,7 @@ def model_arguments(study_file: StudyFile, sampled: dict[str, Any], data: object
     return with_objects(cls, with_context(cls, given, model_context(data)), "model")
 
 
-def build(cls: type, given: dict[str, Any], context: dict[str, Any], section: str) -> Any:
+def build(cls: type, given: dict[str, Any], context: dict[str, Any], section: str = "data") -> Any:
     """Builds ``cls`` from its arguments, the context's included. The ``prepare_data`` of the object, if it has one,
     runs in one process of a machine at a time."""
     return one_at_a_time(cls(**with_objects(cls, with_context(cls, given, context), section)))
