@@ -1,4 +1,4 @@
-"""``python -m search.retrain``: the leaders on fresh seeds, the winner trained, tested once and handed over."""
+"""``python -m search.retrain``: the leaders on fresh seeds; the winner trained, tested once and exported."""
 
 from lightsearch.cli.command import run
 from lightsearch.cli.retrain import main

@@ -1,4 +1,4 @@
-"""``python -m search.run``: searches, or goes on with a search."""
+"""``python -m search.run``: searches, or continues a search."""
 
 from lightsearch.cli.command import run
 from lightsearch.cli.run import main

@@ -1,4 +1,4 @@
-"""``python -m search.status``: what a study holds."""
+"""``python -m search.status``: the state of a study."""
 
 from lightsearch.cli.command import run
 from lightsearch.cli.status import main

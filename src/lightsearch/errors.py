@@ -1,4 +1,4 @@
-"""What a user did that lightsearch cannot do, said in one line each."""
+"""Errors that are not bugs: a user's mistakes, and resources of the machine that are unavailable."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from lightsearch.credentials import without_secrets
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
-"""Errors of a file system that no program can do anything about."""
+"""Errors of a file system that a program cannot resolve: no space, a quota, a read-only or broken disk."""
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing to hint: where it is, what was given, and what to do about it."""
+    """One mistake in the input, printed as one line: ``trainer.max_epochs = 0: write at least 1``."""
 
     field: str
+    """Where it is: a key of the study file (``trainer.max_epochs``), or an option (``--study``)."""
     value: object
+    """The value that was given."""
     hint: str
+    """What is wrong with it, and what to write instead."""
 
     def __str__(self) -> str:
         text = repr(self.value)
@@ -26,10 +29,10 @@ class Mistake:
 
 
 class UserError(Exception):
-    """A user's mistake: printed line by line without a traceback, exit status 2.
+    """The user has to change something. Commands print one line per mistake, no traceback, and exit with status 2.
 
     Args:
-        mistakes: What is wrong, one line each.
+        mistakes: All that is wrong.
     """
 
     def __init__(self, *mistakes: Mistake | str) -> None:
@@ -38,35 +41,34 @@ class UserError(Exception):
 
 
 class Untestable(UserError):
-    """There is nothing to test a model with: no test samples, or no ``test_step``. No use of the test set was made."""
+    """A model cannot be tested: there are no test samples, or it has no ``test_step``. The test set was not used."""
 
 
 class ResourceUnavailable(Exception):
-    """The machine does not let the work go on: the disk is full, a folder is read-only, the storage is gone.
+    """A resource of the machine is unavailable: the disk is full, a folder is read-only, the storage is unreachable.
 
-    Neither the user's code nor the trial is to blame, so no trial fails of it: it waits to be continued.
-
-    Says what happened to what, in one line.
+    The cause is neither the user's code nor the trial. No trial fails because of it: running trials wait, and the next
+    run continues them. Commands exit with status 1. The message is one line that names the resource.
     """
 
 
 class StorageFailed(ResourceUnavailable):
-    """The study's storage does not do what it is asked; a trial's own database is not meant.
+    """The study's storage failed. A database that a trial's own code uses never raises this.
 
     Args:
-        error: What Optuna or the database raised.
+        error: The exception of Optuna or of the database.
     """
 
     def __init__(self, error: BaseException) -> None:
         inner = error if hasattr(error, "orig") else error.__cause__
         cause = getattr(inner, "orig", None) or inner or error
         self.reason = without_secrets((str(cause).strip().splitlines() or [type(cause).__name__])[0])
-        """What it says, in one line."""
+        """Its message, in one line, without passwords."""
         super().__init__(f"the storage: {self.reason}")
 
 
 def as_unavailable(error: BaseException) -> ResourceUnavailable | None:
-    """The exception as a ``ResourceUnavailable``, if that is what it is."""
+    """The exception as a ``ResourceUnavailable``. None if it is another error."""
     if isinstance(error, ResourceUnavailable):
         return error
     if isinstance(error, OSError) and error.errno in NO_ROOM:
@@ -75,11 +77,11 @@ def as_unavailable(error: BaseException) -> ResourceUnavailable | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The hint for a misspelt name: the nearest known one, or the list of them."""
+    """The hint for a misspelt name: the nearest known name, or the list of known names."""
     import difflib
 
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f'did you mean "{near[0]}"?'
-    return "known are: " + ", ".join(names) if names else "nothing is known here"
+    return "known are: " + ", ".join(names) if names else "there are none"

@@ -190,7 +190,7 @@ def test_a_timeout_leaves_trials_to_go_on_with(place: Path) -> None:
     stopped = command("run", "--n-trials", 2, "--timeout", 4, *endless, cwd=place)
     assert stopped.returncode == 0, stopped.stderr
     assert "stopped at --timeout" in stopped.stdout
-    assert "go on      python -m search.run --n-trials 2 --timeout 4" in stopped.stdout
+    assert "continue   python -m search.run --n-trials 2 --timeout 4" in stopped.stdout
     trials = load(place).trials
     assert {trial.state.name for trial in trials} == {"WAITING"}
     epochs = [trial.last_step for trial in trials]

@@ -253,7 +253,7 @@ def test_ctrl_c_leaves_130_and_the_same_command_goes_on(searched: Path) -> None:
             break
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on" in rest
+    assert "the same command continues" in rest
     ended = command("retrain", *words, cwd=searched)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert any(text in ended.stdout for text in ("2 of 4 runs are done already", "3 of 4 runs are done already"))

@@ -1,4 +1,4 @@
-"""What all commands share: how they start, name a study, and end on a user's mistake."""
+"""What all commands share: start and exit status, common options, the study's name, common output."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from lightsearch.errors import Mistake, UserError, as_unavailable
 from lightsearch.machine.slurm import hide_task
 
 HINT = "fix that, and give the same command again"
+"""What to do if a resource was unavailable."""
+
 STUDY_HELP = "The study's name, or its file (studies/NAME.toml)."
 Storage = Annotated[
     str | None,
@@ -27,7 +29,15 @@ DataDir = Annotated[
 
 
 def run(command: Callable[..., Any], name: str) -> None:
-    """Runs a command; a user's mistake is printed a line each, with exit status 2."""
+    """Runs a command, and exits.
+
+    The exit status is 2 for a user's mistakes, which are printed one per line, 1 for an unavailable resource, and 141
+    for a reader that closed the pipe.
+
+    Args:
+        command: A function whose parameters are the options.
+        name: The command's name, for its usage line.
+    """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(command)
     try:
@@ -37,7 +47,7 @@ def run(command: Callable[..., Any], name: str) -> None:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:  # `... | head` has seen enough
+    except BrokenPipeError:  # `... | head` reads a few lines only
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:
@@ -49,7 +59,7 @@ def run(command: Callable[..., Any], name: str) -> None:
 
 
 def console() -> Console:
-    """The screen. Lines of a file or a pipe are not wrapped."""
+    """The terminal, or a file or pipe, whose lines are not wrapped."""
     screen = Console(highlight=False)
     return screen if screen.is_terminal else Console(highlight=False, width=200)
 
@@ -65,8 +75,18 @@ def print_findings(screen: Console, study: Any, *, before: str = "") -> None:
         screen.print(f"note      {finding}", markup=False, soft_wrap=True)
 
 
+def print_test_count(screen: Console, evaluation: Any) -> None:
+    """Prints how often the study's test set was used, if that is more than once."""
+    if evaluation.ordinal > 1:
+        screen.print(
+            f"\nThis is evaluation number {evaluation.ordinal} of this study's test set. "
+            "A choice made after looking at test results is no longer tested by them.",
+            soft_wrap=True,
+        )
+
+
 def study_path(study: str) -> Path:
-    """The study file that ``--study`` means: a path as it is, a name as ``studies/NAME.toml``."""
+    """The study file of ``--study``: a path as it is, or ``studies/NAME.toml`` for a name."""
     from lightsearch.declare.reading import classes_beside
 
     path = Path(study) if study.endswith(".toml") else Path("studies") / f"{study}.toml"
@@ -75,10 +95,10 @@ def study_path(study: str) -> Path:
 
 
 def study_name(study: str) -> str:
-    """The study's name that ``--study`` means: a name as it is, a file's own for a path.
+    """The study's name of ``--study``: a name as it is, or the name in a file.
 
     Raises:
-        UserError: if it is no safe name.
+        UserError: if it is not a safe name.
     """
     from lightsearch.declare.reading import read_declaration
     from lightsearch.declare.study_file import checked_name
@@ -92,6 +112,6 @@ def study_name(study: str) -> str:
 
 
 def data_dir(option: str | None) -> str | None:
-    """The folder of the data files, absolute; None: not named, each data class has its default."""
+    """The absolute path of the folder of the data files. None: not named; the data class has its own default."""
     named = option or os.environ.get("LIGHTSEARCH_DATA")
     return str(Path(named).absolute()) if named else None

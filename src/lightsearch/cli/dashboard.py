@@ -14,7 +14,7 @@ def main(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     storage: Storage = None,
 ) -> None:
-    """Show the studies in a browser, also while a search is writing; Ctrl-C ends it."""
+    """Show the studies in a browser, also while a search runs. Ctrl-C ends it."""
     import contextlib
 
     from lightsearch.report.dashboard import address, is_loopback, make_dashboard
@@ -23,12 +23,12 @@ def main(
 
     screen = console()
     opened = open_storage(storage_url(storage), create=False)
-    # Entered before the address is told: whoever has read it may press Ctrl-C.
+    # Entered before the address is printed, since a user may then press Ctrl-C.
     with make_dashboard(opened, host=host, port=port) as server, contextlib.suppress(KeyboardInterrupt):
         screen.print(f"dashboard {address(server, host)}    Ctrl-C ends it", soft_wrap=True)
         if not is_loopback(host):
             screen.print(
-                "WARNING: it has no login: whoever reaches this address can read, change and delete every study.",
+                "WARNING: it has no login: everyone who reaches this address can read, change and delete every study.",
                 soft_wrap=True,
             )
         server.serve_forever()

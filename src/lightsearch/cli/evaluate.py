@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lightsearch.cli.command import STUDY_HELP, DataDir, Storage, console, data_dir, study_name
+from lightsearch.cli.command import STUDY_HELP, DataDir, Storage, console, data_dir, print_test_count, study_name
 
 if TYPE_CHECKING:
     from lightsearch.confirm.evaluation import Evaluation
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def main(
     study: Annotated[str, typer.Option(help=STUDY_HELP)] = "digits",
     trial: Annotated[
-        int | None, typer.Option(min=0, help="Test this trial instead of the best, or of all of the front.")
+        int | None, typer.Option(min=0, help="Test this trial instead of the best one or the Pareto front.")
     ] = None,
     storage: Storage = None,
     data: DataDir = None,
@@ -41,11 +41,7 @@ def main(
         screen.print(_rows(evaluations))
     else:
         _print_one(screen, name, evaluations[0])
-    if evaluations[-1].ordinal > 1:
-        screen.print(
-            f"\nThis is evaluation number {evaluations[-1].ordinal} of this study's test set. "
-            "A choice made after looking at test results is no longer tested by them."
-        )
+    print_test_count(screen, evaluations[-1])
     found = find_study(open_storage(url, create=False), name)
     for line in [*changed_sources(found.user_attrs), note(found)]:
         if line is not None:
@@ -59,11 +55,11 @@ def _print_one(screen: Console, name: str, evaluation: Evaluation) -> None:
     screen.print(f"\ntrial {evaluation.trial} of {name}: {describe_params(evaluation.params)}", markup=False)
     for line in evaluation.lines():
         screen.print(f"  {line}", markup=False, soft_wrap=True)
-    screen.print(f"  in validation it had {evaluation.value:.5g}")
+    screen.print(f"  its value in validation is {evaluation.value:.5g}")
 
 
 def _rows(evaluations: list[Evaluation]) -> Table:
-    """A row for each trial of the front: its objectives, and what it logged on the test set."""
+    """One row per trial of the Pareto front: its objectives, and the metrics that it logged on the test set."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     tested = list(dict.fromkeys(name for one in evaluations for name in one.metrics or {}))
     with_interval = list(dict.fromkeys(name for one in evaluations for name in one.intervals)) or ["test_acc"]

@@ -11,11 +11,15 @@ from lightsearch.errors import Mistake, UserError
 
 
 def main(
-    model: Annotated[str, typer.Option(help="The LightningModule: package.module.Class, or of a file in studies/.")],
-    data: Annotated[str, typer.Option(help="The LightningDataModule, likewise.")] = "lightsearch.data.ImageData",
-    name: Annotated[str | None, typer.Option(help="The study's name; else the model's.")] = None,
+    model: Annotated[
+        str, typer.Option(help="The LightningModule: package.module.Class, installed or in a file in studies/.")
+    ],
+    data: Annotated[
+        str, typer.Option(help="The LightningDataModule, in the same form.")
+    ] = "lightsearch.data.ImageData",
+    name: Annotated[str | None, typer.Option(help="The study's name (else the model's).")] = None,
 ) -> None:
-    """Write a study file for a class of your own, with ranges for the arguments whose names are known."""
+    """Write a study file for a class of your own. Arguments with well-known names get ranges."""
     from lightsearch.declare.sections import ClassSpec
     from lightsearch.declare.study_file import checked_name
 
@@ -25,7 +29,7 @@ def main(
     except ValueError as error:
         raise UserError(Mistake("--name", study, str(error))) from None
     if path.exists():
-        raise UserError(Mistake("--name", study, f"{path} is there already; choose another name"))
+        raise UserError(Mistake("--name", study, f"{path} exists; choose another name"))
     screen = console()
     screen.print("loading PyTorch and the classes ...")
 
@@ -48,5 +52,5 @@ def main(
     text = propose(classes["model"], classes["data"], name=study, file=str(path), known=known)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    screen.print(f"\n{text}\nwritten to {path}; look it over, then", markup=False, soft_wrap=True)
+    screen.print(f"\n{text}\nwritten to {path}; check it, then", markup=False, soft_wrap=True)
     screen.print(f"  python -m search.run --study {path} --n-trials 20", markup=False, soft_wrap=True)

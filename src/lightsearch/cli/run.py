@@ -1,4 +1,4 @@
-"""``python -m search.run``: searches, or goes on with a search."""
+"""``python -m search.run``: searches, or continues a search."""
 
 from __future__ import annotations
 
@@ -11,57 +11,69 @@ from rich.console import Console
 
 from lightsearch.cli.command import HINT, DataDir, Storage, console, data_dir, print_findings, study_path
 
+StudyOption = Annotated[str, typer.Option(help="The study file, or its name in studies/.")]
+Total = Annotated[int, typer.Option(min=1, help="Total of finished trials for the study (complete or pruned).")]
+Workers = Annotated[
+    str, typer.Option(help="Trials at a time. auto: fills the cores, or one per GPU; 0: one, in this process.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(help="CPU threads per trial or pack (else OMP_NUM_THREADS, else trials share the cores)."),
+]
+Pack = Annotated[
+    str,
+    typer.Option(help="Trials per worker, trained together as one model. auto: where it is faster; off: one by one."),
+]
+Timeout = Annotated[
+    float | None, typer.Option(min=1, help="Seconds after which the search stops; the same command continues it.")
+]
+TrialTimeout = Annotated[float | None, typer.Option(min=1, help="Seconds after which a trial is killed.")]
+Name = Annotated[str | None, typer.Option(help="Another name for the study.")]
+Seed = Annotated[int | None, typer.Option(help="Another seed for the study.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="Another value for a key of the study file.", metavar="KEY=VALUE")
+]
+On = Annotated[
+    str | None, typer.Option(help="ray: on the nodes of a Ray cluster; else on this machine.", metavar="ray")
+]
+RayAddress = Annotated[
+    str, typer.Option(help="The Ray cluster: auto, HOST:PORT or ray://HOST:PORT.", metavar="ADDRESS")
+]
+CpusPerTrial = Annotated[float, typer.Option(help="CPUs per trial or pack on Ray.")]
+GpusPerTrial = Annotated[float, typer.Option(help="GPUs per trial or pack on Ray; 0.25: four trials share one.")]
+Artifacts = Annotated[
+    str | None,
+    typer.Option(
+        help="URL that trials' files are sent to if machines share no folder: s3://bucket/prefix, ...", metavar="URL"
+    ),
+]
+
 
 def main(
-    study: Annotated[str, typer.Option(help="The study file, or its name in studies/.")] = "studies/digits.toml",
-    n_trials: Annotated[
-        int, typer.Option(min=1, help="Finished trials (complete or pruned) that the study shall have in all.")
-    ] = 50,
-    workers: Annotated[
-        str, typer.Option(help="Trials at a time; auto: fills the cores, or one a GPU; 0: one, in this process.")
-    ] = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option(help="CPU threads of a trial (of a pack); else OMP_NUM_THREADS, else trials share the cores."),
-    ] = None,
-    pack: Annotated[
-        str, typer.Option(help="Trials a worker, trained together as one model; auto: where it pays; off: one by one.")
-    ] = "auto",
-    timeout: Annotated[
-        float | None, typer.Option(min=1, help="Seconds after which to stop; the same command goes on.")
-    ] = None,
-    trial_timeout: Annotated[float | None, typer.Option(min=1, help="Seconds after which a trial is killed.")] = None,
-    name: Annotated[str | None, typer.Option(help="Another name for the study.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed for the study.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Another value for a key of the study file.", metavar="KEY=VALUE")
-    ] = None,
+    study: StudyOption = "studies/digits.toml",
+    n_trials: Total = 50,
+    workers: Workers = "auto",
+    threads: Threads = None,
+    pack: Pack = "auto",
+    timeout: Timeout = None,
+    trial_timeout: TrialTimeout = None,
+    name: Name = None,
+    seed: Seed = None,
+    set_: Overrides = None,
     storage: Storage = None,
     data: DataDir = None,
-    on: Annotated[
-        str | None, typer.Option(help="ray: on the nodes of a Ray cluster; else on this machine.", metavar="ray")
-    ] = None,
-    ray_address: Annotated[
-        str, typer.Option(help="The cluster: auto, HOST:PORT or ray://HOST:PORT.", metavar="ADDRESS")
-    ] = "auto",
-    cpus_per_trial: Annotated[float, typer.Option(help="CPUs of a trial (of a pack) on Ray.")] = 1.0,
-    gpus_per_trial: Annotated[
-        float, typer.Option(help="GPUs of a trial (of a pack) on Ray; 0.25: four share one.")
-    ] = 0.0,
-    artifacts: Annotated[
-        str | None,
-        typer.Option(
-            help="Where trials' files are sent, if machines share no folder: s3://bucket/prefix, ...", metavar="URL"
-        ),
-    ] = None,
+    on: On = None,
+    ray_address: RayAddress = "auto",
+    cpus_per_trial: CpusPerTrial = 1.0,
+    gpus_per_trial: GpusPerTrial = 0.0,
+    artifacts: Artifacts = None,
 ) -> None:
-    """Search, or go on with a search: the same command finishes what is missing, and then does nothing."""
+    """Search until the study has N finished trials (--n-trials). The same command continues a stopped search."""
     from lightsearch.coordinator.pipeline import search
     from lightsearch.coordinator.request import SearchRequest
     from lightsearch.declare.reading import read_declaration
     from lightsearch.display.display import display_on
     from lightsearch.launchers.ray import RayCluster
-    from lightsearch.outcome import EXIT_OF_SIGNAL
     from lightsearch.storage.urls import storage_url
 
     if on not in (None, "ray"):
@@ -84,10 +96,8 @@ def main(
     )
     with display_on(screen, declared, n_trials) as display:
         result = search(request, display)
-    _print_end(screen, result, url, storage)
-    if result.signal is not None:
-        sys.exit(EXIT_OF_SIGNAL + result.signal)
-    sys.exit(1 if result.failure or result.unavailable else 0)
+    _print_result(screen, result, url, storage)
+    sys.exit(_exit_status(result))
 
 
 def _number(text: str, option: str, words: str) -> int:
@@ -97,48 +107,77 @@ def _number(text: str, option: str, words: str) -> int:
     return int(text)
 
 
-def _print_end(screen: Console, result: Any, url: str, storage: str | None) -> None:
-    """How it ended, the leading trials, where the results are, and what to type next."""
+def _exit_status(result: Any) -> int:
+    from lightsearch.outcome import EXIT_OF_SIGNAL
+
+    if result.signal is not None:
+        return int(EXIT_OF_SIGNAL + result.signal)
+    return 1 if result.failure or result.unavailable else 0
+
+
+def _print_result(screen: Console, result: Any, url: str, storage: str | None) -> None:
+    """How the search ended, the leading trials, where the results are, and the next commands."""
+    _print_ending(screen, result)
+    if result.failure is not None:
+        screen.print(f"\n{result.failure.details}", markup=False, soft_wrap=True)
+        return
+    _print_leaders(screen, result.results)
+    print_findings(screen, result.study, before="\n")
+    _print_next(screen, result, url, storage)
+
+
+def _print_ending(screen: Console, result: Any) -> None:
     from lightsearch.coordinator.ending import Ending
-    from lightsearch.credentials import redact
-    from lightsearch.display.leaders_table import leaders_table
     from lightsearch.display.wording import duration
 
-    results, failure = result.results, result.failure
-    states, epochs = results["counts"]["states"], results["epochs"]
-    counts = ", ".join(f"{n} {state if state != 'fail' else 'failed'}" for state, n in states.items())
+    results, epochs = result.results, result.results["epochs"]
     say = {
         Ending.DONE: "done",
         Ending.EXHAUSTED: "done: the sampler has visited every point of the space",
-        Ending.TIMEOUT: "stopped at --timeout; the same command goes on",
-        Ending.STOPPED: "stopped; the same command goes on",
-        Ending.FAILING: f"stopped: {failure and failure.reason}",
+        Ending.TIMEOUT: "stopped at --timeout; the same command continues",
+        Ending.STOPPED: "stopped; the same command continues",
+        Ending.FAILING: f"stopped: {result.failure and result.failure.reason}",
         Ending.UNAVAILABLE: f"stopped: {result.unavailable}; {HINT}",
     }[result.ending]
+    states = results["counts"]["states"]
+    counts = ", ".join(f"{n} {state if state != 'fail' else 'failed'}" for state, n in states.items())
     screen.print(f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all", soft_wrap=True)
-    saved = epochs["at_most"] - epochs["trained"]
-    has_model = result.study_file.objective is None
-    if epochs["at_most"] and has_model:
+    if epochs["at_most"] and _has_model(result):
         screen.print(
-            f"{epochs['trained']} epochs trained, {saved} of {epochs['at_most']} saved "
+            f"{epochs['trained']} epochs trained, {epochs['at_most'] - epochs['trained']} of {epochs['at_most']} saved "
             f"({epochs['saved_by_pruning']} by pruning, {epochs['saved_by_early_stopping']} by early stopping)"
         )
-    if failure is not None:
-        screen.print(f"\n{failure.details}", markup=False, soft_wrap=True)
+
+
+def _print_leaders(screen: Console, results: dict[str, Any]) -> None:
+    from lightsearch.display.leaders_table import leaders_table
+
+    if not results["leaders"]:
         return
-    if results["leaders"]:
-        screen.print()
-        if "front" in results:
-            screen.print("The Pareto front: what is better in one objective is worse in another.")
-        screen.print(leaders_table(results.get("front", results["leaders"][:5]), results["metric"]))
-    print_findings(screen, result.study, before="\n")
-    option = f" --storage {redact(url)}" if storage else ""
+    screen.print()
+    if "front" in results:
+        screen.print("The Pareto front: a trial that is better in one objective is worse in another.")
+    screen.print(leaders_table(results.get("front", results["leaders"][:5]), results["metric"]))
+
+
+def _print_next(screen: Console, result: Any, url: str, storage: str | None) -> None:
+    """Where the results are, and the commands that use them."""
+    from lightsearch.coordinator.ending import Ending
+    from lightsearch.credentials import redact
+
+    results = result.results
+    study = f"--study {results['study']}" + (f" --storage {redact(url)}" if storage else "")
     screen.print(f"\nresults    {result.folder / 'results.json'}", soft_wrap=True)
-    if results["best"] and has_model:
+    if results["best"] and _has_model(result):
         screen.print(f"checkpoint {result.folder / results['best']['checkpoint']}", soft_wrap=True)
-        screen.print(f"test it    python -m search.evaluate --study {results['study']}{option}", soft_wrap=True)
-    screen.print(f"report     python -m search.report --study {results['study']}{option}", soft_wrap=True)
+        screen.print(f"test it    python -m search.evaluate {study}", soft_wrap=True)
+    screen.print(f"report     python -m search.report {study}", soft_wrap=True)
     screen.print(f"look at it optuna-dashboard {redact(url)}", soft_wrap=True)
     if result.ending in (Ending.TIMEOUT, Ending.STOPPED):
         same = [redact(url) if word == storage else word for word in sys.argv[1:]]
-        screen.print(f"go on      python -m search.run {shlex.join(same)}", soft_wrap=True, markup=False)
+        screen.print(f"continue   python -m search.run {shlex.join(same)}", soft_wrap=True, markup=False)
+
+
+def _has_model(result: Any) -> bool:
+    """Whether the study is of a model, not of a function."""
+    return bool(result.study_file.objective is None)

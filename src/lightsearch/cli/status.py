@@ -1,4 +1,4 @@
-"""``python -m search.status``: what a study holds."""
+"""``python -m search.status``: the state of a study."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from lightsearch.cli.command import STUDY_HELP, Storage, console, print_findings
 
 
 def main(
-    study: Annotated[str | None, typer.Option(help=f"{STUDY_HELP} All studies if not given.")] = None,
+    study: Annotated[str | None, typer.Option(help=f"{STUDY_HELP} Without it: all studies.")] = None,
     storage: Storage = None,
 ) -> None:
-    """Show what a study holds: trials by state and kind, the best so far, what is running."""
+    """Show the state of a study: trials by state and kind, the best so far, running trials."""
     from lightsearch.storage.opening import open_storage
     from lightsearch.storage.urls import storage_url
 
@@ -88,11 +88,15 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
             since = ""
             if trial.datetime_start is not None:
                 since = f", started {duration(time.time() - trial.datetime_start.timestamp())} ago"
-            gone = "; its coordinator is gone, the next run takes it over" if is_stale(trial.user_attrs, now) else ""
-            line = f"running   trial {trial.number}: epoch {epoch}, {declared.metric} {value}{since}{gone}"
+            stale = (
+                "; its coordinator is dead, the next run takes the trial over"
+                if is_stale(trial.user_attrs, now)
+                else ""
+            )
+            line = f"running   trial {trial.number}: epoch {epoch}, {declared.metric} {value}{since}{stale}"
             screen.print(f"{line} | {describe_params(trial.params)}", markup=False, soft_wrap=True)
         elif trial.state is TrialState.WAITING:
-            reason = "interrupted, the next run goes on with it" if "attempt" in trial.user_attrs else "enqueued"
+            reason = "interrupted, the next run continues it" if "attempt" in trial.user_attrs else "enqueued"
             screen.print(f"waiting   trial {trial.number}: {reason}", markup=False)
     if declared.objective is None:
         screen.print(f"tested    {len(found.user_attrs.get('test_evaluations', []))} times on the test set")
