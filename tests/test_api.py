@@ -120,7 +120,7 @@ def test_a_mistake_is_an_exception_with_the_same_lines(place: Path) -> None:
         ({"name": "studies.db"}, "name = 'studies.db': "),
         ({"seed": 2**80}, "seed = 1208925819614629174706176: should be less than 4294967296"),
         ({"given": b"x"}, "given = b'x': unknown key"),
-        ({"data": {"class_path": "lightsearch.data.ImageData", 3: 4}}, "the study = 3: is a key that is no name"),
+        ({"data": {"class_path": "lightsearch.data.ImageData", 3: 4}}, "the study = 3: is a key that is not a string"),
         ({"enqueue": [{"hidden_size": "wide"}]}, "enqueue[0].hidden_size = 'wide': hidden_size takes whole numbers"),
     ],
 )

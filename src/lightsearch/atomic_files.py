@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from lightsearch.errors import ResourceUnavailable
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Writes ``content`` as JSON so that a reader sees the old file or the new one, never a part of one."""
+    """Writes ``content`` as JSON, atomically.
+
+    Raises:
+        ResourceUnavailable: if it cannot be written.
+        ValueError: if it holds a NaN or an infinity.
+    """
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes ``text`` so that a reader sees the old file or the new one, never a part of one.
+    """Writes ``text`` in UTF-8, atomically.
 
     Raises:
         ResourceUnavailable: if it cannot be written.
@@ -26,7 +31,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes ``content`` so that a reader sees the old file or the new one, never a part of one.
+    """Writes ``content`` atomically: a reader sees the old file or the new one, never a part.
 
     Raises:
         ResourceUnavailable: if it cannot be written.
@@ -43,7 +48,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and those above it, if they are not there.
+    """Makes a folder and its parents, if they do not exist.
 
     Raises:
         ResourceUnavailable: if it cannot be made.
@@ -55,6 +60,6 @@ def make_folder(path: Path) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """A file's sha256 digest, in hexadecimal."""
+    """The sha256 digest of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

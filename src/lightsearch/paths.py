@@ -1,4 +1,4 @@
-"""Where a study's files are."""
+"""Folders of a study and its trials, and checks of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from lightsearch.errors import Mistake
 
 STUDIES = Path("studies")
-"""Studies live below the folder that the command is started in."""
+"""Parent of the studies' folders, relative to the working directory."""
 
 
 def study_folder(name: str) -> Path:
-    """``studies/<name>``, absolute."""
+    """The absolute path of ``studies/<name>``."""
     return (STUDIES / name).absolute()
 
 
@@ -22,33 +22,33 @@ def trial_folder(study: Path, number: int) -> Path:
 
 
 def check_folder(folder: Path, database: Path | None) -> list[Mistake]:
-    """What keeps a folder, there or not yet there, from being a study's.
+    """Finds what prevents a folder from being a study's. The folder need not exist.
 
     Args:
         folder: The study's folder.
-        database: The storage's file, if it is one; SQLite has further ones beside it.
+        database: The file of an SQLite storage, which has further files beside it. None: another storage.
     """
     files = [database.with_name(database.name + end) for end in ("", "-wal", "-shm", "-journal")] if database else []
     if folder in files:
-        hint = f"{database} is the storage's; use another name"
+        hint = f"{database} is a file of the storage; use another name"
     elif folder.exists() and not folder.is_dir():
         hint = f"{folder} is a file; use another name"
     elif folder.is_dir() and _is_foreign(folder):
-        hint = f"{folder} is a folder of something else; use another name"
+        hint = f"{folder} holds other files; use another name"
     else:
         return check_writable(folder)
     return [Mistake("name", folder.name, hint)]
 
 
 def _is_foreign(folder: Path) -> bool:
-    """Whether a folder holds something, and nothing of a study's."""
+    """Whether a folder has content, but no file of a study."""
     names = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
     return bool(names) and not any(name.startswith("trial-") or name.endswith((".json", ".html")) for name in names)
 
 
 def check_writable(folder: Path) -> list[Mistake]:
-    """What keeps a folder, there or not yet there, from being written to."""
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+    """Finds what prevents writing to a folder. The folder need not exist."""
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
         return []
-    return [Mistake("studies", str(folder), f"{there} cannot be written to; start the command in a folder that can")]
+    return [Mistake("studies", str(folder), f"{existing} is not writable; start the command in a folder that is")]

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first stops the work in order, the second at once."""
+"""Ctrl-C and SIGTERM: the first stops the work after its checkpoints, the second at once."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class EndAtOnce(KeyboardInterrupt):
-    """A second signal: nothing is waited for. A KeyboardInterrupt that a trial's own code raises is none."""
+    """The second signal: the work ends at once. A KeyboardInterrupt that a trial's own code raises is not one."""
 
 
 class StopRequest:
-    """Whether somebody asked for the work to stop. A context manager: signals are listened to while it is entered.
+    """Whether a signal asked for the work to stop. A context manager that handles signals while it is entered.
 
     Args:
-        say: Tells the user that the work is being stopped.
+        say: Shows a message to the user at the first signal.
         end_at_once: Called at the second signal, before ``EndAtOnce`` is raised.
     """
 
     def __init__(self, say: Callable[[str], None], end_at_once: Callable[[], None]) -> None:
         self.number: int | None = None
-        """The signal that came; None: none did."""
+        """Number of the first signal. None: no signal arrived."""
         self._say = say
         self._end_at_once = end_at_once
         self._before: list[object] = []
@@ -34,7 +34,7 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is not threading.main_thread():
-            return self  # signals are the main thread's; whoever has it decides
+            return self  # only the main thread can handle signals
         self._before = [signal.signal(number, self._ask) for number in SIGNALS]
         return self
 
@@ -49,4 +49,4 @@ class StopRequest:
             self._end_at_once()
             raise EndAtOnce
         self.number = number
-        self._say("stopping: waiting for checkpoints; once more to end at once")
+        self._say("stopping: waiting for checkpoints; press Ctrl-C again to end at once")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
@@ -14,10 +13,9 @@ import torch
 from lightsearch import Classifier
 from lightsearch.atomic_files import file_digest
 from lightsearch.outcome import Outcome
+from tests.cli.stored import QUICK, load, results
 from tests.conftest import command, enter
 from tests.data.test_data import needs_mnist
-
-QUICK = ("--set", "trainer.max_epochs=4", "--set", "pruner={name='NopPruner'}")
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +27,6 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     (place / "output.txt").write_text(done.stdout)
     return place
-
-
-def load(place: Path, name: str = "digits") -> optuna.Study:
-    return optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name=name)
-
-
-def results(place: Path, name: str = "digits") -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((place / "studies" / name / "results.json").read_text())
-    return content
 
 
 def test_plain_lines_one_a_trial_and_the_next_commands(searched: Path) -> None:
@@ -202,204 +191,6 @@ def test_a_timeout_leaves_trials_to_go_on_with(place: Path) -> None:
         assert trial.last_step is not None
         assert trial.last_step > before
         assert list(trial.intermediate_values) == list(range(trial.last_step + 1))
-
-
-HANGS = """
-import time
-from lightsearch import Classifier
-
-class Hangs(Classifier):
-    def on_train_start(self):
-        while True:
-            try:
-                time.sleep(600)
-            except BaseException:
-                pass
-"""
-
-
-@pytest.mark.slow
-def test_a_hanging_trial_is_killed_at_its_time_limit(place: Path) -> None:
-    (place / "odd.py").write_text(HANGS)
-    done = command(
-        "run", "--set", "model.class_path=odd.Hangs", "--n-trials", 3, "--workers", 3, "--trial-timeout", 1, cwd=place
-    )
-    assert done.returncode == 1
-    assert "killed after 1 s" in done.stdout
-    failed = [trial for trial in load(place).trials if trial.state is optuna.trial.TrialState.FAIL]
-    assert len(failed) >= 3
-    assert {trial.user_attrs["kind"] for trial in failed} == {"timeout"}
-
-
-FAILS = """
-from lightsearch import Classifier
-
-class Fails(Classifier):
-    def training_step(self, batch):
-        if self.current_epoch == 1:
-            raise ValueError("no such layer")
-        return super().training_step(batch)
-"""
-
-
-def test_the_same_error_again_and_again_stops_the_search_with_its_traceback(place: Path) -> None:
-    (place / "odd.py").write_text(FAILS)
-    done = command("run", "--set", "model.class_path=odd.Fails", "--n-trials", 20, "--workers", 1, cwd=place)
-    assert done.returncode == 1
-    assert "stopped: the same failure 3 times in a row" in done.stdout
-    assert 'odd.py", line 7, in training_step' in done.stdout
-    kinds = [trial.user_attrs["kind"] for trial in load(place).trials]
-    assert kinds == ["user_error"] * 3
-    (place / "odd.py").write_text(
-        FAILS.replace('raise ValueError("no such layer")', "return super().training_step(batch)")
-    )
-    mended = ("--set", "model.class_path=odd.Fails", "--set", "trainer.max_epochs=1", "--set", "direction=minimize")
-    done = command("run", *mended, "--n-trials", 1, "--workers", 1, cwd=place)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "the study begins anew; what had begun is kept as the study digits.before-1" in done.stdout
-    assert [trial.state.name for trial in load(place).trials] == ["COMPLETE"]
-    assert len(load(place, "digits.before-1").trials) == 3
-    assert (place / "studies" / "digits.before-1" / "trial-0002" / "log.txt").exists()
-    (place / "odd.py").write_text((place / "odd.py").read_text() + "# a comment\n")
-    assert "changed since the last run: the source of odd" in command("run", *mended, "--n-trials", 1, cwd=place).stdout
-
-
-DIVERGES = """
-import torch
-from lightsearch import Classifier
-
-class Diverges(Classifier):
-    def training_step(self, batch):
-        loss = super().training_step(batch)
-        return loss * torch.tensor(float("nan")) if self.hparams.hidden_size == 16 else loss
-"""
-
-
-def test_a_diverged_trial_fails_alone(place: Path) -> None:
-    (place / "odd.py").write_text(DIVERGES)
-    done = command(
-        "run",
-        *("--set", "model.class_path=odd.Diverges", "--set", "enqueue=[{hidden_size=16}]", "--n-trials", 3, *QUICK),
-        cwd=place,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    trials = load(place).trials
-    assert [trial.user_attrs["kind"] for trial in trials] == ["diverged"] + ["complete"] * 3
-    assert trials[0].state is optuna.trial.TrialState.FAIL
-
-
-def test_every_mistake_is_told_before_anything_is_touched(place: Path) -> None:
-    before = sorted(place.rglob("*"))
-    refused = command(
-        "run",
-        *("--set", "trianer.x=1", "--set", "space.model.hidden_size={int=[9, 1]}", "--set", "trainer.max_epoch=3"),
-        *("--set", "model.class_path=lightsearch.Clasifier", "--set", "sampler.name=TPE", "--storage", "nonsense"),
-        cwd=place,
-    )
-    assert refused.returncode == 2
-    lines = refused.stderr.strip().splitlines()
-    fields = [line.split(" = ")[0] for line in lines]
-    assert sorted(fields) == sorted(
-        ["space.model.hidden_size", "trianer", "sampler.name", "--storage", "model.class_path", "trainer.max_epoch"]
-    )
-    assert sorted(place.rglob("*")) == before
-
-
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        (["--set", "model.init_args={hiden=3}"], "model.init_args.hiden = 3: Classifier has no argument hiden"),
-        pytest.param(
-            ["--set", "space.model.hiden_size={int=[1,2]}"], 'did you mean "hidden_size"?', marks=pytest.mark.slow
-        ),
-        (["--set", "data.init_args.dataset=digit"], "data.init_args.dataset = 'digit': did you mean \"digits\"?"),
-        (["--set", "model.class_path=nowhere.Model"], "model.class_path = 'nowhere.Model': no such module"),
-        (
-            ["--set", "data.class_path=subprocess.Popen", "--set", "data.init_args={args='touch x', shell=true}"],
-            "data.class_path = 'subprocess.Popen': is no LightningDataModule",
-        ),
-        pytest.param(
-            ["--set", "model.class_path=os.system"],
-            "model.class_path = 'os.system': os has no class system",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            ["--set", "model.class_path=builtins.dict"],
-            "model.class_path = 'builtins.dict': is no LightningModule",
-            marks=pytest.mark.slow,
-        ),
-        (["--set", "trainer.precision=17"], "the Lightning Trainer says: "),
-        (["--set", "data.init_args.val_size=5000"], "data.init_args.val_size = 5000: leave both sides images"),
-        (["--study", "studies/mnist.toml", "--data-dir", "nowhere"], "--study studies/digits.toml"),
-    ],
-)
-def test_one_line_a_mistake(place: Path, options: list[str], line: str) -> None:
-    refused = command("run", *options, cwd=place)
-    assert refused.returncode == 2
-    assert line in refused.stderr
-    assert len(refused.stderr.strip().splitlines()) == 1
-    assert not (place / "studies" / "studies.db").exists()
-    assert not (place / "x").exists()
-
-
-BROKEN = """
-from lightsearch import Classifier
-
-class Broken(Classifier):
-    def training_step(self, batch):
-        print("printed")
-        raise ValueError("no such layer")
-
-class Hides(Classifier):
-    def on_validation_epoch_end(self):
-        pass
-"""
-
-
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        (
-            ["model.class_path=odd.Broken"],
-            "model.class_path = 'odd.Broken': Broken.training_step raises ValueError: no such layer (odd.py, line 7); "
-            "--workers 0 shows the traceback",
-        ),
-        pytest.param(
-            ["model.class_path=odd.Hides"],
-            "metric = 'val_acc': is not logged; validation logs nothing",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            ["trainer.fast_dev_run=true"],
-            "trainer.fast_dev_run = True: ends every trial after a batch; leave it out",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            ["metric=train_loss"],
-            "metric = 'train_loss': is logged in training only (on_train_epoch_end), and a search compares trials",
-            marks=pytest.mark.slow,
-        ),
-    ],
-)
-def test_a_dry_run_says_it_in_a_line_and_stores_nothing(place: Path, options: list[str], line: str) -> None:
-    (place / "odd.py").write_text(BROKEN)
-    before = sorted(place.rglob("*"))
-    refused = command("run", *(word for option in options for word in ("--set", option)), cwd=place)
-    assert refused.returncode == 2
-    assert refused.stderr.startswith(line)
-    assert len(refused.stderr.splitlines()) == 1
-    assert "printed" not in refused.stdout
-    assert sorted(path for path in place.rglob("*") if "__pycache__" not in path.parts) == before
-
-
-def test_unknown_options_and_names(place: Path) -> None:
-    for options in (["--bogus"], ["--n-trials", "0"], ["--n-trials", "x"], ["--workers", "some"], ["--study", "nope"]):
-        refused = command("run", *options, cwd=place)
-        assert refused.returncode == 2, options
-        assert "Traceback" not in refused.stderr
-    refused = command("evaluate", "--study", "../x", cwd=place)
-    assert refused.returncode == 2
-    assert "letters, digits" in refused.stderr
 
 
 @needs_mnist

@@ -38,12 +38,12 @@ def test_what_the_space_can_make_is_taken() -> None:
         ({"widths": 8}, "a list is enqueued as its parts: widths.length, widths.0"),
         ({"widths.first": 8}, "a list is enqueued as its parts"),
         ({"widths.length": 4}, "widths.length takes whole numbers from 1 to 3"),
-        ({"widths.length": 2, "widths.2": 8}, "widths has 2 items there"),
-        ({"widths.3": 8}, "widths has 3 items there"),
+        ({"widths.length": 2, "widths.2": 8}, "widths has 2 items here"),
+        ({"widths.3": 8}, "widths has 3 items here"),
         ({"widths.0": 9}, "widths.0 takes whole numbers from 8 to 64 in steps of 8"),
         ({"kernel.0": True}, "kernel.0 takes one of 3, 5"),
         ({"kernel.length": 2}, "kernel always has 2 items"),
-        ({"optimizer.0": "adam"}, "optimizer is no list"),
+        ({"optimizer.0": "adam"}, "optimizer is not a list"),
     ],
 )
 def test_what_it_cannot_make_is_refused_with_a_hint(params: dict[str, Value], hint: str) -> None:

@@ -82,7 +82,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         read_declaration(tmp_path / "none.toml", [])
     (tmp_path / "bad.toml").write_text("name = \n")
-    with pytest.raises(UserError, match=r"no valid TOML.*line 1"):
+    with pytest.raises(UserError, match=r"not valid TOML.*line 1"):
         read_declaration(tmp_path / "bad.toml", [])
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="cannot be read"):
@@ -97,11 +97,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        ("x = " + "[" * 100_000, "more than 32 deep"),
-        ("x = " + "{a=" * 100_000, "more than 32 deep"),
-        ("x" + ".a" * 5000 + " = 1", "more than 32 deep"),
-        ("x = " + "[" * 40 + "]" * 40, "more than 32 deep"),
-        ("x = " + "1" * 10_000, "is no valid TOML"),
+        ("x = " + "[" * 100_000, "more than 32 levels"),
+        ("x = " + "{a=" * 100_000, "more than 32 levels"),
+        ("x" + ".a" * 5000 + " = 1", "more than 32 levels"),
+        ("x = " + "[" * 40 + "]" * 40, "more than 32 levels"),
+        ("x = " + "1" * 10_000, "is not valid TOML"),
         ("# " + "x" * 1_000_000, "is larger than 1,000,000 bytes"),
         ("objective = 'a.b'\ngiven = 'x'", "given = 'x': unknown key"),
         ("[model]\nclass_path = 'a.B'\ngiven = 'x'", "model.given = 'x': unknown key"),
@@ -230,7 +230,7 @@ def test_good_names(name: str) -> None:
     ],
 )
 def test_dangerous_names(name: str) -> None:
-    with pytest.raises(ValueError, match=r"letters, digits|for a file"):
+    with pytest.raises(ValueError, match=r"letters, digits|as a file"):
         checked_name(name)
 
 

@@ -222,7 +222,7 @@ def test_a_second_ctrl_c_ends_it_at_once(server: ForkServer, place: Path, odd: C
     doing, screen = pool(server, place, odd(deaf))
     with pytest.raises(KeyboardInterrupt), signal_when((place / "on").exists, signal.SIGINT, signal.SIGINT):
         doing.train([run_of()])
-    assert "once more to end at once" in screen.getvalue()
+    assert "press Ctrl-C again to end at once" in screen.getvalue()
     assert not [child for child in psutil.Process().children(recursive=True) if works_in(child, folder_of(place))]
 
 

@@ -239,7 +239,7 @@ def test_what_has_no_meaning_for_a_function_is_refused() -> None:
     declared: dict[str, Any] = {"name": "x", "objective": "odd.one", "trainer": {}, "keep_top_k": 3, "baseline": True}
     _, mistakes = validate(declared)
     assert [mistake.field for mistake in mistakes] == ["baseline", "trainer", "keep_top_k"]
-    assert "means nothing where the study is of a function" in str(mistakes[0])
+    assert "has no effect in a study of a function" in str(mistakes[0])
     assert [str(one) for one in validate({"name": "x", "objective": "odd"})[1]] == [
         "objective = 'odd': write module.function"
     ]

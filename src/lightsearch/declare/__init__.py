@@ -1,1 +1,1 @@
-"""What a study is: the study file, its search space, its validation, starter files. Nothing is run or stored."""
+"""The declaration of a study: study file, search space, validation, starter files. Nothing is run or stored here."""

@@ -1,4 +1,4 @@
-"""Configurations to run first (``enqueue``): whether the space can make them."""
+"""Configurations to run first (``enqueue``): whether they are in the space."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from lightsearch.errors import did_you_mean
 
 
 def refused(space: Space, params: Mapping[str, object]) -> dict[str, str]:
-    """What cannot be enqueued of a configuration: the names of its values, each with a hint.
+    """The values of a configuration that cannot be enqueued.
 
-    A configuration need not be whole: what it leaves out is sampled.
+    A configuration may be partial: missing parameters are sampled.
 
     Args:
         space: The study's space.
-        params: Names of the study's parameters with values.
+        params: Values by the names of the study's parameters.
+
+    Returns:
+        Names of refused parameters, each with a hint.
     """
     entries = {entry.name: entry for entry in space.entries}
     hints = {}
@@ -33,7 +36,7 @@ def refused(space: Space, params: Mapping[str, object]) -> dict[str, str]:
 def _hint(entry: Entry, name: str, value: object, params: Mapping[str, object]) -> str | None:
     parameter = entry.parameter
     if isinstance(parameter, FixedParameter):
-        return "is the same in every trial, as [space] says; leave it out"
+        return "is the same in every trial, as [space] declares; leave it out"
     for condition, wanted in (parameter.when or {}).items():
         values = wanted if isinstance(wanted, tuple) else (wanted,)
         if condition in params and params[condition] not in values:
@@ -42,7 +45,7 @@ def _hint(entry: Entry, name: str, value: object, params: Mapping[str, object]) 
     if isinstance(parameter, ListParameter):
         return _hint_of_list(parameter, entry.name, name, value, params)
     if name != entry.name:
-        return f"{entry.name} is no list; write {entry.name}"
+        return f"{entry.name} is not a list; write {entry.name}"
     return None if _contains(parameter, value) else f"{name} takes {parameter.takes}"
 
 
@@ -62,7 +65,7 @@ def _hint_of_list(
     given = params.get(f"{outer}.length", most)
     count = min(given, most) if isinstance(given, int) else most
     if int(inner) >= count:
-        return f"{outer} has {count} items there, and the first is {outer}.0; leave it out"
+        return f"{outer} has {count} items here, from {outer}.0; leave it out"
     return None if _contains(parameter.item, value) else f"{name} takes {parameter.item.takes}"
 
 

@@ -1,8 +1,8 @@
-"""Names of the metrics that a module logs in validation, read from its source: nothing is built or run.
+"""Names of the metrics that a module logs in validation, read from its source. Nothing is built or run.
 
-Follows strings and torchmetrics' collections from where they are made to ``self.log`` and ``self.log_dict``, through
-the module's own methods (``self._step(batch, "val")``), f-strings and ``clone(prefix=...)``. What it cannot follow it
-leaves out.
+The reader follows strings and torchmetrics' collections from their definitions to ``self.log`` and ``self.log_dict``,
+through the module's own methods (``self._step(batch, "val")``), f-strings and ``clone(prefix=...)``. Names that it
+cannot follow are left out.
 """
 
 from __future__ import annotations
@@ -14,27 +14,29 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 SET_UP = ("__init__", "setup", "configure_model", "on_fit_start")
-"""Methods that make what the module keeps."""
+"""Methods that set attributes of the module."""
 
 VALIDATION = ("validation_step", "on_validation_batch_end", "on_validation_epoch_end")
 """Methods that Lightning calls in validation."""
 
 DEEPEST = 5
-"""How far calls of the module's own methods are followed."""
+"""Largest depth of calls of the module's own methods that are followed."""
 
 LIBRARIES = ("builtins", "torch", "pytorch_lightning", "lightning")
+"""Packages whose classes log nothing of a user's."""
 
 Value = str | list[str] | dict[str, Any] | None
-"""What is known of an expression: a string, the names in a collection, a table (a dictionary) of values."""
+"""The known value of an expression: a string, the names in a collection, a dictionary of values. None: unknown."""
 
 Scope = dict[str, Value]
+"""Variables with their known values."""
 
 
 def logged_in_validation(model: type) -> list[str]:
-    """The names, in the order in which they are logged.
+    """Names of the metrics, in the order in which they are logged.
 
     Args:
-        model: A LightningModule's class; what of it has no source is left out.
+        model: The class of a LightningModule. Methods without source are left out.
     """
     classes = [_methods(cls) for cls in model.__mro__ if cls.__module__.partition(".")[0] not in LIBRARIES]
     reader = _Reader({name: method for methods in reversed(classes) for name, method in methods.items()})
@@ -50,7 +52,7 @@ def logged_in_validation(model: type) -> list[str]:
 
 
 def _methods(cls: type) -> dict[str, ast.FunctionDef]:
-    """The methods that a class defines itself."""
+    """The methods that the class itself defines."""
     try:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     except (OSError, TypeError, SyntaxError, ValueError):
@@ -60,7 +62,7 @@ def _methods(cls: type) -> dict[str, ast.FunctionDef]:
 
 
 class _Reader:
-    """Reads methods as they are called.
+    """Reads methods in the order of their calls.
 
     Args:
         methods: The module's methods by their names.
@@ -70,17 +72,17 @@ class _Reader:
         self.methods = methods
         self.found: list[str] = []
         self.attributes: Scope = {}
-        """What the module keeps: ``self.NAME``."""
+        """Attributes of the module: ``self.NAME``."""
 
     def run(self, method: ast.FunctionDef, given: Scope, depth: int) -> None:
-        """Reads a method with what is known of its arguments."""
+        """Reads a method with the known values of its arguments."""
         if depth <= DEEPEST:
             defaults = zip(reversed(method.args.args), reversed(method.args.defaults), strict=False)
             scope = {argument.arg: self._value(node, {}) for argument, node in defaults}
             self._read(method.body, {**scope, **given}, depth)
 
     def _read(self, body: Iterable[ast.stmt], scope: Scope, depth: int) -> None:
-        """Reads statements in their order; of branches all, of a loop over known names each turn."""
+        """Reads statements in order: all branches, and each iteration of a loop over known names."""
         for statement in body:
             inner = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody", "handlers")]
             blocks = [
@@ -108,7 +110,7 @@ class _Reader:
                 self.run(method, {parameter: self._value(node, scope) for parameter, node in given}, depth + 1)
 
     def _assign(self, statement: ast.stmt, scope: Scope) -> None:
-        """What a statement assigns, to a variable or to the module."""
+        """Notes the value that a statement assigns to a variable or to the module."""
         if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
             return
         value = self._value(statement.value, scope)
@@ -131,7 +133,7 @@ class _Reader:
                 yield from value
 
     def _value(self, node: ast.AST, scope: Scope) -> Value:
-        """What is known of an expression."""
+        """The known value of an expression."""
         match node:
             case ast.Constant(value=str(text)):
                 return text
@@ -160,20 +162,20 @@ class _Reader:
         return None
 
     def _comprehension(self, key: ast.expr, value: ast.expr, over: ast.comprehension, scope: Scope) -> Value:
-        """A dictionary that is made of constants, or of another's names: ``{f"val_{k}": v for k, v in x.items()}``."""
+        """A dictionary comprehension over known names: ``{f"val_{k}": v for k, v in x.items()}``."""
         scopes = [{**scope, **_bound(over.target, name)} for name in self._iterated(over.iter, scope)]
         pairs = [(self._value(key, inner), self._value(value, inner)) for inner in scopes]
         return {name: made for name, made in pairs if isinstance(name, str)}
 
     def _iterated(self, over: ast.expr, scope: Scope) -> list[Value]:
-        """What a loop goes over, as far as it is strings."""
+        """The strings that a loop iterates over."""
         if isinstance(over, ast.List | ast.Tuple | ast.Set):
             return [self._value(item, scope) for item in over.elts]
         known = self._value(over, scope)
         return [*known] if isinstance(known, list | dict) else []
 
     def _called(self, call: ast.Call, scope: Scope) -> Value:
-        """What a call returns: a new collection, a clone of one, or what a collection has computed."""
+        """The return value of a call: a new collection, a clone of one, or the computed values of one."""
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         words = {keyword.arg: self._value(keyword.value, scope) for keyword in call.keywords}
         first = call.args[0] if call.args else None
@@ -200,8 +202,8 @@ class _Collection(list[str]):
     """The names that a collection of metrics logs.
 
     Args:
-        names: Those of its metrics.
-        words: What it was given beside: ``prefix`` and ``postfix``.
+        names: Names of its metrics.
+        words: Its keyword arguments; ``prefix`` and ``postfix`` are used.
     """
 
     def __init__(self, names: list[str], words: dict[str | None, Value]) -> None:
@@ -210,7 +212,7 @@ class _Collection(list[str]):
 
 
 def _metric(node: ast.expr) -> str | None:
-    """The name that a collection gives to a metric of a list: its class's, ``BinaryAccuracy`` for that task."""
+    """The name of a metric in a collection made of a list: that of its class, such as ``BinaryAccuracy``."""
     if not isinstance(node, ast.Call):
         return None
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
@@ -220,7 +222,7 @@ def _metric(node: ast.expr) -> str | None:
 
 
 def _bound(target: ast.expr, name: Value) -> Scope:
-    """A loop's variable, or of a pair of them the first."""
+    """The variable of a loop, or the first of a pair of variables."""
     first = target.elts[0] if isinstance(target, ast.Tuple) else target
     return {first.id: name} if isinstance(first, ast.Name) else {}
 

@@ -1,6 +1,6 @@
-"""Names of what lightsearch measures of a trial's model itself (see ``training.measures``)."""
+"""Names of the measures that lightsearch takes of a trial's model (see ``training.measures``)."""
 
 MEASURES = ("parameters", "latency_ms")
 """``parameters``: trainable parameters; ``latency_ms``: milliseconds of one sample's forward pass on the CPU."""
 SPREAD = "_spread"
-"""What the spread of a measure is called: ``latency_ms_spread``."""
+"""Suffix of the name of a measure's spread: ``latency_ms_spread``."""

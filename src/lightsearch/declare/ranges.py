@@ -1,4 +1,4 @@
-"""Ranges that are worth searching over, by the names that arguments have; the argument's own default is in each."""
+"""Proposed ranges by the names of arguments. Each range contains the argument's own default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from lightsearch.declare.toml_text import toml_value
 
 Range = dict[str, Any]
-"""A parameter as a study file has it: ``{"float": [1e-4, 1e-1], "log": True}``."""
+"""A parameter as it is written in a study file: ``{"float": [1e-4, 1e-1], "log": True}``."""
 
 RANGES: dict[str, Range] = {
     r"lr|learning_rate|.*_lr": {"float": [1e-4, 1e-1], "log": True},
@@ -23,11 +23,11 @@ RANGES: dict[str, Range] = {
     r"n?_?heads|num_heads": {"choice": [1, 2, 4]},
     r"batch_size": {"choice": [32, 64, 128, 256]},
 }
-"""By a pattern of the whole name. The same name may stand for a number in one class and for a list in another."""
+"""Ranges by a pattern of the whole name. A name may stand for a number in one class and for a list in another."""
 
 
 def range_of(parameter: inspect.Parameter) -> Range | None:
-    """What to sample an argument from; None if its name says nothing, or its default is of another type.
+    """The range to sample an argument from. None if its name matches no pattern, or its default is of another type.
 
     Args:
         parameter: The argument, of a constructor's signature.
@@ -42,13 +42,13 @@ def range_of(parameter: inspect.Parameter) -> Range | None:
     for span in matching:
         if (widened := _with(span, default)) is not None:
             return widened
-    if isinstance(default, float) and math.isfinite(default) and default > 0:  # a factor where sizes have such names
+    if isinstance(default, float) and math.isfinite(default) and default > 0:  # a factor that has the name of a size
         return {"float": [default / 4, default * 4], "log": True}
     return None
 
 
 def as_toml(span: Range) -> str:
-    """A range as a study file's line has it: ``{ float = [1e-4, 1e-1], log = true }``."""
+    """A range as it is written in a study file: ``{ float = [1e-4, 1e-1], log = true }``."""
     limit = 1 if span.get("log") else 1e-3
     return toml_value(span, lambda number: _with_exponent(number) if 0 < number < limit else repr(number))
 
@@ -59,7 +59,7 @@ def _with_exponent(number: float) -> str:
 
 
 def _with(span: Range, default: Any) -> Range | None:
-    """The range, widened until the default is in it; None if it cannot be."""
+    """The range, widened so that it contains the default. None if that is impossible."""
     if "list" in span:
         return _list_with(span, default) if isinstance(default, list | tuple) else None
     if isinstance(default, bool) or not isinstance(default, int | float) or not math.isfinite(default):
@@ -74,7 +74,7 @@ def _with(span: Range, default: Any) -> Range | None:
         return {**span, "float": [min(low, float(default)), max(high, float(default))]}
     if default < 0:
         return None
-    if default == 0:  # not on a logarithmic scale: by steps of ten instead
+    if default == 0:  # 0 is not on a logarithmic scale: powers of ten instead
         steps = round(math.log10(high / low))
         return {"choice": [0.0, *(float(f"{low * 10**step:.6g}") for step in range(steps + 1))]}
     return {**span, "float": [min(low, float(default)), max(high, float(default))]}
@@ -89,7 +89,7 @@ def _list_with(span: Range, default: Any) -> Range | None:
 
 
 def _is_annotated(parameter: inspect.Parameter, span: Range) -> bool:
-    """Whether what a signature asks for, if it does, is what the range makes."""
+    """Whether the range makes values of the annotated type. True without an annotation."""
     hint = parameter.annotation
     words = hint if isinstance(hint, str) else getattr(hint, "__name__", str(hint))
     if hint is parameter.empty or "Any" in words:

@@ -1,4 +1,4 @@
-"""Reads a study file and its overrides (``--set``), as plain values."""
+"""Reads a study file and its overrides (``--set``) as plain values: a declaration."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any
 from lightsearch.errors import Mistake, UserError
 
 MOST_BYTES = 1_000_000
-"""A study file is text that somebody writes; what is larger is something else."""
+"""Largest size of a study file. A larger file is not a text that somebody wrote."""
 
 DEEPEST = 32
-"""How deep tables and lists may lie within one another."""
+"""Largest depth of nested tables and lists."""
 
-TOO_DEEP = f"tables or lists lie more than {DEEPEST} deep within one another; write it flatter"
+TOO_DEEP = f"has more than {DEEPEST} levels of nested tables or lists; write fewer"
 
 
 def read_declaration(path: Path, overrides: list[str]) -> dict[str, Any]:
-    """The study file as it is written, with ``key=value`` overrides laid over it.
+    """The content of a study file, with ``key=value`` overrides applied.
 
     Args:
         path: The TOML file, in UTF-8 (with or without a byte order mark).
-        overrides: ``key=value``, keys dotted as in TOML, values as in TOML; a bare word is a string.
+        overrides: ``key=value``, with dotted keys and values as in TOML. A bare word is a string.
 
     Raises:
-        UserError: if the file cannot be read or is no TOML, or an override has no ``=``.
+        UserError: if the file cannot be read or is not TOML, or an override has no ``=``.
     """
     declared = _parsed(path, _text(path))
     mistakes = []
@@ -53,13 +53,13 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            hint = f"is larger than {MOST_BYTES:,} bytes, and so no study file; name one"
+            hint = f"is larger than {MOST_BYTES:,} bytes, so it is not a study file; name one"
             raise UserError(Mistake("--study", str(path), hint))
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
-        there = ", ".join(sorted(str(file) for file in path.parent.glob("*.toml"))) or "none in that folder"
-        raise UserError(Mistake("--study", str(path), f"no such file; study files there: {there}")) from None
-    except (OSError, ValueError) as error:  # what is no UTF-8 is a ValueError, and a path with a NUL
+        there = ", ".join(sorted(str(file) for file in path.parent.glob("*.toml"))) or "none"
+        raise UserError(Mistake("--study", str(path), f"no such file; study files in that folder: {there}")) from None
+    except (OSError, ValueError) as error:  # invalid UTF-8 and a path with a NUL are ValueErrors
         raise UserError(Mistake("--study", str(path), f"cannot be read: {error}")) from None
 
 
@@ -68,36 +68,36 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise UserError(Mistake("--study", str(path), TOO_DEEP)) from None
-    except ValueError as error:  # TOMLDecodeError is one, and a number of thousands of digits
-        raise UserError(Mistake("--study", str(path), f"is no valid TOML: {error}")) from None
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
+        raise UserError(Mistake("--study", str(path), f"is not valid TOML: {error}")) from None
 
 
 def check_declaration(declared: Mapping[str, Any]) -> list[Mistake]:
-    """What no declaration from outside may hold: bottomless tables, keys that are no names, pickles."""
+    """Finds what no declaration from outside may contain: very deep tables, keys that are not strings, pickles."""
     name, keys = str(declared.get("name")), []
     level: list[Any] = [declared]
-    for _ in range(DEEPEST + 1):  # level by level, since recursion would end at the same depth as the reader's
+    for _ in range(DEEPEST + 1):  # level by level, since recursion could exceed the interpreter's limit
         keys += [key for outer in level if isinstance(outer, Mapping) for key in outer if not isinstance(key, str)]
         inner = (part for outer in level for part in (outer.values() if isinstance(outer, Mapping) else outer))
         level = [part for part in inner if isinstance(part, dict | list)]
     mistakes = [Mistake("the study", name, TOO_DEEP)] if level else []
-    mistakes += [Mistake("the study", key, "is a key that is no name; write a string") for key in keys]
+    mistakes += [Mistake("the study", key, "is a key that is not a string; write one") for key in keys]
     sections: dict[str, Any] = {"": declared, **{key: declared.get(key) for key in ("data", "model", "logger")}}
-    for place, section in sections.items():
-        if isinstance(section, Mapping) and "given" in section:  # only what is made of a class here holds a pickle
-            mistakes.append(Mistake(f"{place}.given".lstrip("."), section["given"], "unknown key; take it out"))
+    for name_of, section in sections.items():
+        if isinstance(section, Mapping) and "given" in section:  # lightsearch alone makes pickles, from classes
+            mistakes.append(Mistake(f"{name_of}.given".lstrip("."), section["given"], "unknown key; take it out"))
     return mistakes
 
 
 def classes_beside(path: Path) -> None:
-    """Lets a study file name classes of Python files that lie next to it; whatever else is importable comes before."""
+    """Makes Python files next to a study file importable, after everything else that is importable."""
     folder = str(path.parent.absolute())
     if folder not in sys.path:
         sys.path.append(folder)
 
 
 def modules_of(declared: dict[str, Any]) -> list[str]:
-    """The modules whose classes, or function, a study file names, as far as it is in order."""
+    """The modules of the classes or the function that a declaration names. Invalid parts are skipped."""
     sections = [declared.get(section) for section in ("data", "model", "logger")]
     paths = [
         section.get("class_path") for section in sections if isinstance(section, dict) and not section.get("given")
@@ -108,9 +108,9 @@ def modules_of(declared: dict[str, Any]) -> list[str]:
 
 
 def _override(declared: dict[str, Any], key: str, text: str) -> None:
-    """Lays one override over the declaration: the value that the dotted key names is replaced as a whole."""
+    """Applies one override to the declaration. The value of the dotted key is replaced as a whole."""
     if "\n" in key:
-        raise ValueError("one key alone")
+        raise ValueError("more than one key")
     path, rest = [], tomllib.loads(f"{key} = 0")
     while isinstance(rest, dict):
         (name,) = rest
@@ -120,13 +120,13 @@ def _override(declared: dict[str, Any], key: str, text: str) -> None:
     for name in path[:-1]:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            raise ValueError(f"{name} is no section")
+            raise ValueError(f"{name} is not a section")
     table[path[-1]] = _value(text)
 
 
 def _value(text: str) -> Any:
     try:
-        (value,) = tomllib.loads(f"value = {text}").values()  # another key after a line's end is a ValueError
+        (value,) = tomllib.loads(f"value = {text}").values()  # several lines with keys are a ValueError
         return value
     except tomllib.TOMLDecodeError:
         if not re.fullmatch(r"[\w./:\\ -]+", text):

@@ -21,22 +21,25 @@ IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 
 
 def _kept(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Refuses an argument that cannot be kept with the study, as it can be given from Python."""
+    """Refuses arguments that cannot be stored with the study. Only a declaration from Python can have such ones."""
     for name, value in arguments.items():
         try:
             to_jsonable_python(value)
         except ValueError:  # PydanticSerializationError is one
             raise ValueError(
                 f"{name} is a {type(value).__name__}, which cannot be kept with the study; give a number, a string, "
-                "a list or a table, and have the class make of it what it needs"
+                "a list or a table, and have the class build the object from it"
             ) from None
     return arguments
 
 
 Arguments = Annotated[dict[str, Any], AfterValidator(_kept)]
+"""Constructor arguments, of values that can be stored as JSON."""
 
 
 class StrictModel(BaseModel):
+    """A frozen section that refuses unknown keys and converts no types."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -46,9 +49,9 @@ class ClassSpec(StrictModel):
     class_path: str = Field(pattern=IMPORT_PATH)
     """``package.module.Class``."""
     init_args: Arguments = {}
-    """Constructor arguments that are the same in every trial."""
+    """Constructor arguments, the same in every trial. A table with a ``class_path`` is built; see ``nested``."""
     given: bytes | None = Field(default=None, exclude=True, repr=False)
-    """The class itself, pickled by a search from Python, where it cannot be imported; no file can hold it."""
+    """The class itself, pickled by a search from Python, if it cannot be imported. No file can contain it."""
 
 
 class OptunaSpec(StrictModel):
@@ -57,24 +60,24 @@ class OptunaSpec(StrictModel):
     name: str
     """``TPESampler``, ``MedianPruner``, ..."""
     init_args: Arguments = {}
-    """Its constructor arguments; a table with a ``name`` of its own is built first (a wrapped pruner, say)."""
+    """Its constructor arguments. A table with a ``name`` is built first, as a wrapped pruner."""
 
 
 class TrainerSpec(StrictModel):
-    """The Lightning Trainer's keyword arguments, and how long and how a trial trains."""
+    """Keyword arguments of the Lightning Trainer, and how a trial is stopped and its checkpoints are kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
     max_epochs: int = Field(default=30, ge=1, le=MOST_INT)
-    """Epochs a trial trains at most."""
+    """Epochs of a trial at most."""
     patience: int = Field(default=3, ge=0, le=MOST_INT)
-    """Epochs without a better metric after which a trial stops early; 0: never."""
+    """Validated epochs without a better metric after which a trial stops early. 0: never."""
     min_delta: float = Field(default=0.0, ge=0)
-    """The least change of the metric that counts as better."""
+    """The least improvement of the metric that counts."""
     save_top_k: int = Field(default=1, ge=1, le=MOST_INT)
-    """Best epochs of a trial whose checkpoints are kept."""
+    """Number of best epochs of a trial whose checkpoints are kept."""
     devices: int = Field(default=1, ge=1, le=1024)
-    """Devices that a trial trains on, a process each; ``batch_size`` is that of each of them."""
+    """Devices that a trial trains on, one process each. ``batch_size`` is per device."""
 
     @model_validator(mode="after")
     def _keywords_are_kept(self) -> TrainerSpec:
@@ -83,25 +86,26 @@ class TrainerSpec(StrictModel):
 
     @property
     def keywords(self) -> dict[str, Any]:
-        """What the Trainer itself takes: ``max_epochs``, ``devices`` and every further key of the section."""
+        """Keyword arguments of the Trainer: ``max_epochs``, ``devices`` and every further key of the section."""
         return {"max_epochs": self.max_epochs, "devices": self.devices, **(self.model_extra or {})}
 
 
 class Constraints(StrictModel):
-    """What a trial may cost at most; one that costs more is not trained, and the sampler learns from it."""
+    """Upper limits of a trial's measures. A trial over a limit is not trained, and the sampler learns from it."""
 
     parameters: int | None = Field(default=None, ge=1, le=MOST_INT)
     """Trainable parameters."""
     latency_ms: float | None = Field(default=None, gt=0)
-    """Milliseconds of a forward pass of one sample on the CPU, on one thread; see ``measures``."""
+    """Milliseconds of a forward pass of one sample on one CPU thread; see ``measures``."""
 
     def exceeded(self, found: dict[str, float]) -> dict[str, float]:
-        """By how much each constrained measure lies above its limit: what is above 0 is a violation to Optuna.
+        """The amount by which each constrained measure exceeds its limit. Optuna takes amounts above 0 as violations.
 
-        What lies above it by no more than its spread is equal to it, and what lies further above counts from there.
+        A measure that exceeds its limit by its spread or less is equal to it. The spread is subtracted from a larger
+        excess.
 
         Args:
-            found: What ``measures.measure`` found.
+            found: Measures by name, with their spreads, from ``measures.measure``.
         """
         limits = [(name, limit) for name, limit in self if limit is not None]
         return {name: _excess(found[name] - limit, found.get(name + SPREAD, 0.0)) for name, limit in limits}

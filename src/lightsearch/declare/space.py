@@ -1,4 +1,4 @@
-"""The search space: which arguments are sampled, and from what."""
+"""The search space: the sampled arguments and their parameters."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ LONGEST_NAME = 256
 """Characters of an argument's name. PostgreSQL keeps 512 of a parameter's, and lists add to them."""
 
 Section = Literal["model", "data", "trainer"]
+"""What takes a sampled argument."""
 
 
 class Entry(NamedTuple):
@@ -25,14 +26,15 @@ class Entry(NamedTuple):
     name: str
     """Its name in the study."""
     section: Section
-    """The thing that takes it."""
+    """What takes it."""
     argument: str
-    """Its name in that thing's signature; ``outer.inner`` within an argument that is a table."""
+    """Its name in the signature. ``outer.inner`` is the key ``inner`` of an argument that is a table."""
     parameter: BaseParameter
+    """How it is sampled."""
 
 
 class Space(BaseModel):
-    """What is sampled, written under the thing that it parameterises."""
+    """The sampled arguments of the model, the data and the Trainer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -62,10 +64,10 @@ class Space(BaseModel):
 
     @property
     def entries(self) -> list[Entry]:
-        """Every argument of the space, in the order of the file.
+        """All arguments of the space, in the order of the file.
 
-        The name in the study is the argument's own; where two sections have an argument of one name, both carry
-        their section in front (``model.dropout``, ``data.dropout``).
+        The name in the study is that of the argument. If two sections have an argument of the same name, the section
+        precedes both (``model.dropout``, ``data.dropout``).
         """
         sections: dict[Section, dict[str, Any]] = {"model": self.model, "data": self.data, "trainer": self.trainer}
         arguments = [argument for parameters in sections.values() for argument in parameters]
@@ -77,7 +79,7 @@ class Space(BaseModel):
 
     @property
     def names(self) -> list[str]:
-        """The names of the study's parameters, as far as they can be listed: a list's items are left out."""
+        """Names of the study's parameters. Those of the items of lists are left out, since their number varies."""
         sampled = [entry for entry in self.entries if not isinstance(entry.parameter, FixedParameter)]
         return [
             f"{entry.name}.length" if isinstance(entry.parameter, ListParameter) else entry.name for entry in sampled
@@ -85,11 +87,11 @@ class Space(BaseModel):
 
     @property
     def conditional(self) -> bool:
-        """Whether some parameters are sampled in some trials only."""
+        """Whether some parameters are not sampled in every trial."""
         return any(entry.parameter.when or isinstance(entry.parameter, ListParameter) for entry in self.entries)
 
     def suggest(self, trial: BaseTrial) -> dict[str, Value]:
-        """Samples every parameter of ``trial``; on a trial that has them already, reads them."""
+        """Samples all parameters of ``trial``, or reads them if the trial has them already."""
         params: dict[str, Value] = {}
         for entry in self.entries:
             if entry.parameter.applies(params):
@@ -98,7 +100,7 @@ class Space(BaseModel):
 
     def is_sampled(self, params: dict[str, Any]) -> bool:
         """Whether a trial has all the parameters that ``suggest`` samples."""
-        with warnings.catch_warnings(action="ignore"):  # another program may have enqueued what is out of range
+        with warnings.catch_warnings(action="ignore"):  # another program may have enqueued values out of range
             try:
                 self.suggest(FixedTrial(params))
             except ValueError:
@@ -106,7 +108,7 @@ class Space(BaseModel):
         return True
 
     def split(self, params: dict[str, Any]) -> dict[Section, dict[str, Any]]:
-        """Sorts sampled values by what takes them: ``{"model": {...}, "data": {...}, "trainer": {...}}``."""
+        """The arguments that sampled values make, by section: ``{"model": {...}, "data": {...}, "trainer": {...}}``."""
         arguments: dict[Section, dict[str, Any]] = {"model": {}, "data": {}, "trainer": {}}
         for entry in self.entries:
             if entry.parameter.applies(params):
@@ -121,7 +123,7 @@ class Space(BaseModel):
         """The values that make these arguments: the inverse of ``split``.
 
         Raises:
-            ValueError: if an argument is not there, or cannot be sampled.
+            ValueError: if an argument is missing, or cannot be sampled.
         """
         params: dict[str, Value] = {}
         for entry in self.entries:
@@ -137,14 +139,14 @@ class Space(BaseModel):
 
     @property
     def points(self) -> int | None:
-        """How many configurations there are; None if a parameter is continuous or conditional."""
+        """Number of configurations. None if a parameter is continuous or conditional."""
         counts = [
             entry.parameter.counted() for entry in self.entries if not isinstance(entry.parameter, FixedParameter)
         ]
         return None if self.conditional or None in counts else math.prod(count or 0 for count in counts)
 
     def grid(self) -> dict[str, list[Value]] | None:
-        """Every parameter's values, for samplers that enumerate; None if one of them is continuous or conditional."""
+        """The values of every parameter, for samplers that enumerate. None if one is continuous or conditional."""
         if self.points is None:
             return None
         sampled = [entry for entry in self.entries if not isinstance(entry.parameter, FixedParameter)]
@@ -152,9 +154,9 @@ class Space(BaseModel):
 
 
 def _check_argument(argument: str, arguments: dict[str, Any], section: str) -> None:
-    """Refuses a name that makes no argument, and one within another that is sampled as well."""
+    """Refuses a name that no argument can have, and a part of another sampled argument."""
     if len(argument) > LONGEST_NAME or not all(argument.split(".")) or not argument.isprintable():
-        raise ValueError(f"{section}.{argument[:40]!r} is no argument's name; write it as in the signature")
+        raise ValueError(f"{section}.{argument[:40]!r} is not the name of an argument; write it as in the signature")
     parts = argument.split(".")
     for count in range(1, len(parts)):
         if (outer := ".".join(parts[:count])) in arguments:

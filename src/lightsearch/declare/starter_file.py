@@ -1,4 +1,4 @@
-"""A study file for a class of the user's own, proposed from its signature."""
+"""A study file for a user's class, proposed from its signature."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LOGGED = re.compile(r"""["'](val(?:id|idation)?[_/][\w/]+)["']""")
 
 
 def propose(model: type, data: type, *, name: str, file: str, known: set[str]) -> str:
-    """A study file as text, with a line of comment for everything that the user may want to change.
+    """The text of a study file, with comments on what the user may want to change.
 
     Args:
         model: The LightningModule's class.
         data: The LightningDataModule's class.
         name: The study's name.
-        file: The study file's path, for its first line.
-        known: Arguments that are filled in without being named.
+        file: Path of the study file, for its first line.
+        known: Names of arguments that lightsearch or the data fills in.
     """
     metric, why = _metric(model)
     direction = "minimize" if LOWER_IS_BETTER.search(metric) else "maximize"
@@ -55,19 +55,19 @@ def propose(model: type, data: type, *, name: str, file: str, known: set[str]) -
 
 
 def _metric(model: type) -> tuple[str, str]:
-    """The metric to search for, from what the class's source logs."""
+    """The metric to optimise, from the names that the source of the class logs, and a comment on it."""
     logged = logged_in_validation(model)
     if not logged:
-        with contextlib.suppress(OSError, TypeError):  # it has no source
+        with contextlib.suppress(OSError, TypeError):  # no source
             logged = list(dict.fromkeys(LOGGED.findall(inspect.getsource(model))))
     if not logged:
-        return "val_loss", "the name that the module logs in validation: change it if it is another"
+        return "val_loss", "CHANGE: the name of a metric that the module logs in validation"
     best = next((one for one in logged if not LOWER_IS_BETTER.search(one)), logged[0])
     return best, f"the module logs {', '.join(logged)}"
 
 
 def _arguments(cls: type, known: set[str]) -> tuple[list[str], list[str]]:
-    """The lines of ``init_args`` (with comments), and those of the space."""
+    """Lines of ``init_args`` (some as comments), and lines of the space."""
     given, sampled = [], []
     for parameter in inspect.signature(cls).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name in known:

@@ -1,4 +1,4 @@
-"""The study file: what a study is, declared in TOML, validated as a whole and frozen."""
+"""The study file: a study, declared in TOML, validated as a whole and frozen."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 """The allow-list of study names: they become folder names, titles and URLs."""
 
 NAME_LENGTH = 64
+"""Characters of a study's name at most."""
 
 FUNCTION_METRIC = "value"
-"""What the value of a function is called if the study file has no name for it."""
+"""Name of a function's value if the study file names no metric."""
 
 ABSENT: Any = None
-"""What a study of a function has in the places of its classes: nothing that needs them is done with it."""
+"""The classes of a study of a function. Code that needs classes does not run for it."""
 
 
 def _one_or_more(given: object) -> object:
@@ -50,47 +51,47 @@ OneOrMore = Annotated[
     BeforeValidator(_one_or_more),
     PlainSerializer(lambda given: given[0] if len(given) == 1 else list(given)),
 ]
-"""Written as a string, or as a list of them where there are several objectives."""
+"""A string, or a list of strings for a study with several objectives."""
 
 
 class StudyFile(StrictModel):
     """A declared study."""
 
     name: str
-    """The study's name in the storage, and of its folder."""
+    """Name of the study in the storage, and of its folder."""
     seed: int = Field(default=42, ge=0, lt=2**32)
-    """From it come the split, every trial's seed and the sampler's state."""
+    """Determines the split, every trial's seed and the sampler's state."""
     metrics: OneOrMore = Field(default=("val_acc",), alias="metric")
-    """The study's objectives: one logged metric, or several. The first is logged; of the others ``parameters`` and
-    ``latency_ms`` are measured by lightsearch (see ``measures``), and the rest is logged as well."""
+    """The objectives: one metric that the module logs, or several. ``parameters`` and ``latency_ms`` are measured by
+    lightsearch (see ``measures``) and cannot be the first."""
     directions: OneOrMore = Field(default=("maximize",), alias="direction")
-    """Whether more of it is better or less, ``maximize`` or ``minimize``; for each objective."""
+    """``maximize`` or ``minimize``, for each objective."""
     keep_top_k: int = Field(default=5, ge=1, le=MOST_INT)
-    """Trials whose checkpoints are kept; those of trials that fell out of the leaders are deleted."""
+    """Number of best trials whose checkpoints are kept. Those of all other trials are deleted."""
     data: ClassSpec = ABSENT
-    """The data: training and validation loaders."""
+    """The LightningDataModule."""
     model: ClassSpec = ABSENT
     """The LightningModule."""
     objective: str | None = Field(default=None, pattern=IMPORT_PATH)
-    """In place of data and model a function of a trial, ``module.function``: it samples, and returns the value."""
+    """Instead of data and model: a function of a trial, ``module.function``, that samples and returns the value."""
     given: bytes | None = Field(default=None, exclude=True, repr=False)
-    """The objective itself, as a class is given."""
+    """The function itself, pickled by a search from Python, if it cannot be imported. No file can contain it."""
     space: Space = Space()
-    """What is sampled."""
+    """The search space."""
     baseline: bool = False
-    """Whether the first trial is what the classes' own defaults make."""
+    """Whether the first trial has the classes' own defaults."""
     enqueue: Annotated[tuple[dict[str, PlainValue], ...], list_as_tuple] = ()
-    """Known configurations to run first: parameter names with their values."""
+    """Configurations to run first: names of parameters with their values."""
     trainer: TrainerSpec = TrainerSpec()
     """How a trial trains."""
     constraints: Constraints = Constraints()
-    """What a trial may cost at most."""
+    """Limits of a trial's measures."""
     logger: ClassSpec | None = None
-    """A Lightning logger; every trial gets a run of it."""
+    """A Lightning logger. Every trial is one run of it."""
     sampler: OptunaSpec = OptunaSpec(name="TPESampler")
-    """Who proposes parameters."""
+    """The Optuna sampler, which proposes parameters."""
     pruner: OptunaSpec = OptunaSpec(name="MedianPruner", init_args={"n_startup_trials": 5, "n_warmup_steps": 1})
-    """Who stops unpromising trials."""
+    """The Optuna pruner, which stops unpromising trials."""
 
     @model_validator(mode="before")
     @classmethod
@@ -130,22 +131,22 @@ class StudyFile(StrictModel):
 
     @property
     def direction(self) -> str:
-        """That metric's direction."""
+        """The direction of ``metric``."""
         return self.directions[0]
 
     @property
     def mode(self) -> Literal["max", "min"]:
-        """That direction in Lightning's words."""
+        """``direction`` as Lightning names it."""
         return "max" if self.direction == "maximize" else "min"
 
     @property
     def multi_objective(self) -> bool:
-        """Whether the study has several objectives, so that there is a front in the place of a best trial."""
+        """Whether the study has several objectives, so that it has a Pareto front instead of a best trial."""
         return len(self.metrics) > 1
 
     @property
     def measured(self) -> list[str]:
-        """What is measured of every trial before it trains, as a further objective or for a constraint."""
+        """Names of the measures taken of every trial before it trains, as an objective or for a constraint."""
         limits = self.constraints.model_dump(exclude_none=True)
         return [name for name in MEASURES if name in self.metrics[1:] or name in limits]
 
@@ -155,50 +156,50 @@ class StudyFile(StrictModel):
         return [self.metric, *(name for name in self.metrics[1:] if name not in MEASURES)]
 
     def devices(self, params: dict[str, Any]) -> int:
-        """Devices that a trial takes.
+        """Number of devices that a trial uses.
 
         Args:
-            params: Its sampled parameters.
+            params: Sampled parameters of the trial.
         """
         return int(self.space.split(params)["trainer"].get("devices", self.trainer.devices))
 
     def fingerprint(self) -> dict[str, Any]:
-        """What shapes a trial's result, as plain JSON: two studies that differ here are different studies.
+        """The part of the declaration that shapes a trial's result, as plain JSON. It may not change within a study.
 
-        The sampler, the pruner, the budget and what is kept on disk may change within a study; so may the place
-        where a trial runs (``accelerator``). How many devices it takes may not: they share each step's samples.
+        The sampler, the pruner, the budget, the kept files and the accelerator may change. The number of devices may
+        not, since they share the samples of each step.
         """
         if self.objective is not None:
             return self.model_dump(mode="json", by_alias=True, include={"seed", "metrics", "directions", "objective"})
         shape = self.model_dump(
             mode="json",
             by_alias=True,
-            exclude_none=True,  # an absent step
+            exclude_none=True,  # a parameter without a step
             include={"seed", "metrics", "directions", "data", "model", "space", "trainer"},
         )
         for key in ("save_top_k", "accelerator"):
             shape["trainer"].pop(key, None)
         if self.trainer.devices == 1:
-            del shape["trainer"]["devices"]  # as ever
+            del shape["trainer"]["devices"]  # fingerprints of older studies do not have it
         if limits := self.constraints.model_dump(mode="json", exclude_none=True):
             shape["constraints"] = limits
         return shape
 
 
 def default_metric(declared: dict[str, Any]) -> str:
-    """The metric of a study file that names none."""
+    """The metric of a declaration that names none."""
     (metric,) = StudyFile.model_fields["metrics"].default
     return FUNCTION_METRIC if declared.get("objective") is not None else str(metric)
 
 
 def checked_name(name: str) -> str:
-    """The one place where a study's name from outside is checked.
+    """Checks a study's name against the allow-list. Every name from outside passes here.
 
     Raises:
-        ValueError: if it is not on the allow-list.
+        ValueError: if it is not allowed.
     """
     if len(name) > NAME_LENGTH or not NAME.fullmatch(name):
         raise ValueError(f"use at most {NAME_LENGTH} letters, digits, '-', '_' and single dots, as in mnist-wide")
     if name.lower().endswith(".toml"):
-        raise ValueError("commands take what ends in .toml for a file; use another name")
+        raise ValueError("commands read a name that ends in .toml as a file; use another name")
     return name

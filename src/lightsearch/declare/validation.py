@@ -1,12 +1,10 @@
-"""Validates a declaration as a whole: everything that is wrong with it is reported at once."""
+"""Validates a declaration as a whole: all mistakes are reported at once."""
 
 from __future__ import annotations
 
 from typing import Any, get_args
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from lightsearch.declare import enqueued
 from lightsearch.declare.parameters import KINDS
@@ -18,8 +16,8 @@ MODEL_KEYS = ("data", "model", "space", "baseline", "trainer", "constraints", "l
 
 
 def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]:
-    """The validated study, or None and everything that is wrong with its form."""
-    mistakes = _check_searched(declared)
+    """The validated study and no mistakes, or None and all mistakes of form."""
+    mistakes = _check_subject(declared)
     try:
         study_file = StudyFile.model_validate(declared)
     except ValidationError as error:
@@ -28,11 +26,11 @@ def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]
     return (None if mistakes else study_file), mistakes
 
 
-def _check_searched(declared: dict[str, Any]) -> list[Mistake]:
-    """A study is of a model on data, or of a function."""
+def _check_subject(declared: dict[str, Any]) -> list[Mistake]:
+    """Checks that the study is of a model and data, or of a function."""
     if declared.get("objective") is None:
         return [Mistake(key, None, "is missing; add it") for key in ("data", "model") if declared.get(key) is None]
-    hint = "means nothing where the study is of a function (objective); take one of the two out"
+    hint = "has no effect in a study of a function (objective); remove one of the two"
     return [Mistake(key, declared[key], hint) for key in MODEL_KEYS if key in declared]
 
 
@@ -48,7 +46,7 @@ def _check_directions(study_file: StudyFile) -> list[Mistake]:
 
 def _check_enqueued(study_file: StudyFile) -> list[Mistake]:
     if study_file.objective is not None:
-        return []  # what it samples is known once it has
+        return []  # the parameters of a function are not known before it runs
     return [
         Mistake(f"enqueue[{position}].{name}", params[name], hint)
         for position, params in enumerate(study_file.enqueue)
@@ -57,14 +55,14 @@ def _check_enqueued(study_file: StudyFile) -> list[Mistake]:
 
 
 def _mistake(details: dict[str, Any]) -> Mistake:
-    """One of pydantic's findings in our words: field, value, hint."""
-    place = [part for part in details["loc"] if not (isinstance(part, str) and part.startswith("<"))]
-    field = ".".join(str(part) for part in place) or "the study file"
+    """One of pydantic's errors as a mistake: field, value, hint."""
+    keys = [part for part in details["loc"] if not (isinstance(part, str) and part.startswith("<"))]
+    field = ".".join(str(part) for part in keys) or "the study file"
     kind, message = details["type"], str(details["msg"])
     if kind == "missing":
         return Mistake(field, None, "is missing; add it")
     if kind == "extra_forbidden":
-        return Mistake(field, details["input"], f"unknown key; {did_you_mean(str(place[-1]), _known_keys(place[:-1]))}")
+        return Mistake(field, details["input"], f"unknown key; {did_you_mean(str(keys[-1]), _known_keys(keys[:-1]))}")
     if kind in ("model_type", "dict_type"):
         message = f"should be a table; write {{ key = value, ... }}, or [{field}] with its keys below"
     if kind == "tuple_type":
@@ -74,12 +72,12 @@ def _mistake(details: dict[str, Any]) -> Mistake:
     return Mistake(field, details["input"], message.removeprefix("Value error, ").removeprefix("Input "))
 
 
-def _known_keys(place: list[Any]) -> list[str]:
-    """The keys that the section at ``place`` can have."""
-    if place[:1] == ["space"] and len(place) == 3:
+def _known_keys(keys: list[Any]) -> list[str]:
+    """The keys that the section at this path can have."""
+    if keys[:1] == ["space"] and len(keys) == 3:
         return [*KINDS, "log", "step", "when", "length"]
     section: Any = StudyFile
-    for part in place:
+    for part in keys:
         section = section.model_fields[part].annotation
         section = next((kind for kind in get_args(section) if isinstance(kind, type)), section)
     return [field.alias or name for name, field in section.model_fields.items() if not field.exclude]
