@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import optuna
+import pytest
 
 from tests.cli.stored import QUICK, load
 from tests.conftest import command
