@@ -216,7 +216,7 @@ def test_a_search_over_an_encoder_and_its_activation(place: Path) -> None:
     done = command("retrain", *study_file, "--top", 1, "--seeds", 1, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (
-        "To be given, since a checkpoint holds plain types only: `encoder`"
+        "A checkpoint holds plain types only, so pass also: `encoder`"
         in (place / "reports" / "nested" / "final" / "README.md").read_text()
     )
 
