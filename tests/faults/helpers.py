@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import re
 import time
 from collections.abc import Callable
@@ -39,7 +40,13 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
 
 
 def epochs_reported(place: Path, at_least: int, url: str | None = None) -> bool:
-    return any((trial.last_step or 0) >= at_least for trial in load(place, url).trials)
+    return any((trial.last_step or 0) >= at_least for trial in _watched(place, url).trials)
+
+
+@functools.cache
+def _watched(place: Path, url: str | None) -> optuna.Study:
+    """The study, opened once: a test that waits for an epoch looks at it ten times a second."""
+    return load(place, url)
 
 
 def workers(process: Process) -> list[psutil.Process]:
