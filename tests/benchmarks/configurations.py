@@ -15,17 +15,17 @@ def configurations(
     """``count`` configurations, the same on every call.
 
     Hidden sizes and learning rates are log-uniform (stratified, so that a short list covers the range as well); batch
-    sizes take turns.
+    sizes alternate.
 
     Args:
         count: How many.
-        batch_sizes: What takes turns.
+        batch_sizes: The sizes that alternate.
         order: The seed of another order of the same list.
     """
     random = np.random.default_rng(0)
     hidden = 16 * 16 ** ((random.permutation(count) + 0.5) / count)
     rates = 5e-4 * 20 ** ((random.permutation(count) + 0.5) / count)
-    listed = [
+    ordered = [
         {
             "hidden_size": int(hidden[i]),
             "learning_rate": float(f"{rates[i]:.4g}"),
@@ -34,5 +34,5 @@ def configurations(
         for i in range(count)
     ]
     if order is None:
-        return listed
-    return [listed[i] for i in np.random.default_rng(order).permutation(count)]
+        return ordered
+    return [ordered[i] for i in np.random.default_rng(order).permutation(count)]

@@ -1,8 +1,8 @@
 """Is Optuna's gRPC proxy worth it? ``pip install grpcio protobuf && python -m tests.benchmarks.grpc_proxy``
 
-Plain Optuna in so many processes on one study, against a real PostgreSQL: each asks, suggests three parameters,
-reports five times and looks each time whether it is to be pruned, and tells. Once with a connection of its own a
-process, once through a proxy that has the only ones.
+Plain Optuna in several processes on one study, on a real PostgreSQL: each asks, suggests three parameters, reports
+five times, calls should_prune each time, and tells. Once each process has a connection of its own, once only a proxy
+has connections.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def work(place: str, seconds: float, barrier: Any, answer: Any) -> None:
 
 
 def measure(place: str, clients: int, seconds: float, url: str) -> str:
-    """Trials a second, and the milliseconds of an ask and of a report."""
+    """Trials per second, and the milliseconds of an ask and of a report."""
     barrier, answer = _context.Barrier(clients), _context.Queue()
     processes = [_context.Process(target=work, args=(place, seconds, barrier, answer)) for _ in range(clients)]
     for process in processes:

@@ -1,7 +1,7 @@
 """How a long study grows: ``python -m tests.benchmarks.long_study [--trials 2000]``
 
-Real coordinator, real storage, real processes; a trial reports two epochs and ends. Every tenth of the study a line:
-the time of an ask, the coordinator's memory and open files. Then the commands that read the study.
+Real coordinator, real storage, real processes; a trial reports two epochs and ends. Prints a line after each tenth of
+the study: the time of an ask, the coordinator's memory and open files. Then times the commands that read the study.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class TimedQueue(TrialQueue):
-    """Notes how long asking takes."""
+    """Records how long each ask takes."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -49,7 +49,7 @@ class TimedQueue(TrialQueue):
 
 
 class Growth(PlainDisplay):
-    """Prints a line every tenth of the study."""
+    """Prints a line after each tenth of the study."""
 
     def __init__(self, queue: TimedQueue, trials: int) -> None:
         super().__init__(Console(file=io.StringIO()), direction="maximize", n_trials=trials)

@@ -1,7 +1,7 @@
 """What a trial costs besides its training: ``python -m tests.benchmarks.overhead [--trials 50]``
 
-Real coordinator, real storage, real processes; a trial reports two epochs and ends. One worker, so
-that nothing overlaps. Imports happen once, before the clock starts.
+Real coordinator, real storage, real processes; a trial reports two epochs and ends. There is one worker, so nothing
+overlaps. Imports happen once, before the clock starts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class TrivialLauncher(ProcessLauncher):
-    """Launches trivial trials in the place of real ones, and notes when."""
+    """Launches trivial trials instead of real ones, and records when."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -63,7 +63,7 @@ def main() -> None:
     # From the launch of one trial to that of the next, less the time in the trial itself.
     gaps = [after - before for before, after in zip(launcher.launched, launcher.launched[1:], strict=False)]
     overhead = [(gap - seconds) * 1e3 for gap, seconds in zip(gaps, inside, strict=True)]
-    print(f"{trials} trials, one after the other: {statistics.mean(overhead):.0f} ms of overhead a trial on average,")
+    print(f"{trials} trials, one after the other: {statistics.mean(overhead):.0f} ms of overhead per trial on average,")
     print(f"median {statistics.median(overhead):.0f} ms, at most {max(overhead):.0f} ms")
     print(f"the trivial trial itself (opens the storage, reports twice): {statistics.mean(inside) * 1e3:.0f} ms")
 

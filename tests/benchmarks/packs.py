@@ -1,10 +1,10 @@
-"""Packs against what one would take instead, in one run: the same 48 configurations, 5 epochs each, on MNIST.
+"""Packs against the alternatives, in one run: the same 48 configurations, 5 epochs each, on MNIST.
 
     python -m tests.benchmarks.packs --data-dir DIR [--trials 48] [--epochs 5] [--pack 24] [--only ours packs]
 
 tutorial: a search as tutorials write it. ray: Ray Tune with its Lightning integration (if it is installed). ours: this
 project one by one. packs: this project in packs. All are timed as whole processes, imports included. The share of the
-machine is of its rate of float32 matrix products, with all its cores, that the searches' own products make use of.
+machine: the rate of the searches' float32 matrix products, divided by the rate that all cores reach with such products.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 A trainable that builds DataLoaders and a Lightning Trainer with TuneReportCheckpointCallback, a Tuner over the list of
 configurations, as many trials at a time as there are cores. Prints one JSON line with the final validation accuracies.
-With ORDER (of the configurations) and FILE it has an ASHA scheduler, and adds every validation accuracy to the file as
-it is there. Needs ``pip install "ray[tune]"``.
+With ORDER (of the configurations) and FILE it has an ASHA scheduler, and appends each validation accuracy to the file
+at once. Needs ``pip install "ray[tune]"``.
 """
 
 from __future__ import annotations

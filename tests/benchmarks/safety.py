@@ -1,7 +1,7 @@
 """What safety costs: ``python -m tests.benchmarks.safety --data-dir DIR [--trials 10] [--epochs 2]``
 
 The configurations of the throughput benchmark; every trial times its checkpoints, locks and leases. (Two searches, with
-and without them, differ by more than that from one run to the next.)
+and without them, differ by more than that between two runs.)
 """
 
 from __future__ import annotations

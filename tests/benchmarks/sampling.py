@@ -3,8 +3,8 @@
     python -m tests.benchmarks.sampling [--study digits] [--n-trials 40] [--seeds 5] [--pack 8]
         [--data-dir DIR] [--set ...]
 
-In packs more trials run at a time, so that the sampler and the pruner know less when a trial begins. Each seed splits
-the data anew; both searches of a seed have the same split.
+In packs more trials run at the same time, so the sampler and the pruner know fewer results when a trial starts. Each
+seed splits the data differently; both searches of a seed have the same split.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Trials an hour, against a search as tutorials write it: the same configurations and epochs, in one run.
+"""Trials per hour, against a search as tutorials write it: the same configurations and epochs, in one run.
 
     python -m tests.benchmarks.throughput --data-dir DIR [--trials 10] [--epochs 3]
 
-Both are timed as whole processes; a second ratio leaves out the imports, which a longer search does not notice.
+Both are timed as whole processes; a second ratio leaves out the imports, which matter less in a longer search.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def timed(words: list[str], cwd: str) -> tuple[float, str]:
 def tutorial(
     data_dir: str, trials: int, epochs: int, batch_sizes: Sequence[int] = BATCH_SIZES
 ) -> tuple[float, list[float]]:
-    """Seconds, and the final validation accuracies, of the yardstick."""
+    """Seconds, and the final validation accuracies, of the baseline."""
     with tempfile.TemporaryDirectory() as folder:
         script = str(ROOT / "tests" / "benchmarks" / "tutorial.py")
         words = [sys.executable, script, data_dir, str(trials), str(epochs), json.dumps(batch_sizes)]
@@ -101,12 +101,12 @@ def main() -> None:
     print(f"{options.trials} trials of {options.epochs} epochs on MNIST, {os.cpu_count()} cores")
     importing = imports()
     print(f"imports alone          {importing:7.1f} s")
-    yardstick, theirs = tutorial(data_dir, options.trials, options.epochs)
-    report("tutorial", yardstick, theirs, options.trials)
+    baseline, theirs = tutorial(data_dir, options.trials, options.epochs)
+    report("tutorial", baseline, theirs, options.trials)
     mine, finals = ours(data_dir, options.trials, options.epochs)
     report("this project", mine, finals, options.trials)
-    print(f"ratio, whole processes {yardstick / mine:7.2f}")
-    print(f"ratio without imports  {(yardstick - importing) / (mine - importing):7.2f}")
+    print(f"ratio, whole processes {baseline / mine:7.2f}")
+    print(f"ratio without imports  {(baseline - importing) / (mine - importing):7.2f}")
     gaps = [ours_ - theirs_ for ours_, theirs_ in zip(finals, theirs, strict=True)]
     error = statistics.stdev(gaps) / len(gaps) ** 0.5
     print(f"difference of val_acc, trial by trial: {statistics.mean(gaps):+.4f} +- {error:.4f} (standard error)")

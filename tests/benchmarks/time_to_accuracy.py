@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.time_to_accuracy --data-dir DIR [--orders 3] [--target 0.98] [--only ours packs]
 
-From the start of each process, imports included, until an epoch of some trial first reaches the target; the process is
-ended then. What comes first in a list decides much, so the list is taken in several orders. tutorial and ours have
-Optuna's median pruner, Ray Tune has ASHA; packs are of the size that ``--pack auto`` takes.
+The time from the start of each process, imports included, until an epoch of a trial first reaches the target; then the
+process is ended. The order of the list matters much, so it is taken in several orders. tutorial and ours have Optuna's
+median pruner, Ray Tune has ASHA; packs have the size that ``--pack auto`` takes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Values = Callable[[], list[float]]
 
 
 def script(name: str, options: argparse.Namespace, order: int, folder: Path) -> tuple[list[str], Values]:
-    """The command of a yardstick, and what tells its validation accuracies so far."""
+    """The command of a baseline, and a function that returns its validation accuracies so far."""
     file = folder / "values"
     words = [sys.executable, str(ROOT / "tests" / "benchmarks" / f"{name}.py"), options.data_dir]
     words += [str(options.trials), str(options.epochs), json.dumps(BATCH_SIZES), str(order), str(file)]
@@ -40,7 +40,7 @@ def script(name: str, options: argparse.Namespace, order: int, folder: Path) -> 
 
 
 def ours(pack: str, options: argparse.Namespace, order: int, folder: Path) -> tuple[list[str], Values]:
-    """This project's command, and what tells its validation accuracies so far."""
+    """This project's command, and a function that returns its validation accuracies so far."""
     listed = configurations(options.trials, BATCH_SIZES, order)
     enqueue = ", ".join("{" + ", ".join(f"{name}={value}" for name, value in one.items()) + "}" for one in listed)
     words = [sys.executable, "-m", "search.run", "--study", str(ROOT / "studies" / "mnist.toml"), "--pack", pack]
@@ -60,7 +60,7 @@ def ours(pack: str, options: argparse.Namespace, order: int, folder: Path) -> tu
 
 
 def seconds_to(target: float, words: list[str], values: Values, folder: Path, limit: float) -> float | None:
-    """Seconds until the target is reached; None: it was not, before the command ended or the limit."""
+    """Seconds until the target is reached; None if the command or the time limit ended first."""
     began = time.perf_counter()
     log = (folder / "log").open("w")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -106,8 +106,8 @@ def main() -> None:
                 words, values = commands[name](order, Path(folder))
                 seconds = seconds_to(options.target, words, values, Path(folder), options.limit)
             took[name].append(seconds)
-            told = f"{seconds:.0f} s" if seconds is not None else "not reached"
-            print(f"order {order}, {name:<9} {options.target} after {told}", flush=True)
+            shown = f"{seconds:.0f} s" if seconds is not None else "not reached"
+            print(f"order {order}, {name:<9} {options.target} after {shown}", flush=True)
     for name, times in took.items():
         reached = [one for one in times if one is not None]
         mean = f"mean {statistics.mean(reached):.0f} s" if reached else "never"

@@ -1,4 +1,4 @@
-"""A trial that times what safety costs. In a file of its own: a worker process finds functions by their import path."""
+"""A trial that times what safety costs. It has its own file: a worker process finds functions by their import path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ spent = 0.0
 
 
 def timed(function: Callable[..., Any], counts: Callable[..., bool] = lambda *_: True) -> Callable[..., Any]:
-    """The function, whose time is added to ``spent``; calls within a call that is timed are not counted twice."""
+    """Wraps a function so that its time is added to ``spent``; a timed call inside another one is not counted twice."""
 
     def call(*args: Any, **options: Any) -> Any:
         global spent
@@ -32,10 +32,10 @@ def timed(function: Callable[..., Any], counts: Callable[..., bool] = lambda *_:
 
 
 def trial_with_timed_safety(**arguments: Any) -> None:
-    """``run_trial``; beside its result it leaves the seconds that safety took.
+    """Runs ``run_trial``, and writes the seconds that safety took to ``safety.txt``.
 
-    That is: the whole of the last checkpoint (the best one is what a search is for), every wait for the disk, the lock,
-    and asking whether the trial is still its own.
+    These are: writing the last checkpoint (the best one is the purpose of a search), every wait for the disk, the lock,
+    and the question whether the trial is still this worker's.
     """
     whole = trial.sole_worker
 

@@ -1,4 +1,4 @@
-"""A trial that trains nothing. In a file of its own: a worker process finds functions by their import path."""
+"""A trial that trains nothing. It has its own file: a worker process finds functions by their import path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightsearch.study.worker_trial import attach_trial
 
 
 def trivial_trial(**arguments: Any) -> None:
-    """Reports two epochs, and ends as a trial does."""
+    """Reports two epochs, and writes a result as a trial does."""
     began = time.perf_counter()
     trial, newest_attempt = attach_trial(
         arguments["study_file"], arguments["storage_url"], arguments["trial_id"], arguments["history"]

@@ -1,10 +1,10 @@
-"""The yardstick: a search as tutorials write it.
+"""The baseline: a search as tutorials write it.
 
 ``python tests/benchmarks/tutorial.py DATA_DIR TRIALS EPOCHS SIZES [ORDER FILE]``
 
 One process, study.optimize, torchvision's MNIST with ToTensor behind a DataLoader, a LightningModule that logs every
 step, a Trainer with its defaults. Prints one JSON line with the final validation accuracies. With ORDER (of the
-configurations) and FILE it prunes, and adds every validation accuracy to the file as it is there.
+configurations) and FILE it prunes, and appends each validation accuracy to the file at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1)
 
 
 class Announce(pl.Callback):
-    """Adds every validation accuracy to a file, a line each."""
+    """Appends each validation accuracy to a file, one per line."""
 
     def __init__(self, file: str) -> None:
         self.file = file

@@ -29,12 +29,12 @@ WORKERS = (1, 10, 100, 1000)
 
 
 def modelled(capacity: float, workers: int, seconds: float) -> float:
-    """How busy workers are at most: by the coordinator's capacity, and by its own time a trial (asymptotic bounds)."""
+    """How busy workers are at most, by the coordinator's capacity and by its time per trial (asymptotic bounds)."""
     return min(seconds / (seconds + 1 / capacity), capacity * seconds / workers) if capacity else 0.0
 
 
 class Page:
-    """Prints, and keeps what was printed."""
+    """Prints lines, and keeps them."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -60,10 +60,10 @@ def measure(page: Page, name: str, databases: Databases, given: argparse.Namespa
     process = context.Process(target=memory, args=(url, answer))
     process.start()
     page.add(f"Measured with {given.finished} finished trials of {EPOCHS} epochs, milliseconds, medians of 15.")
-    page.add(f"The coordinator's memory: {answer.get() / 1024:.1f} kB a trial.")
+    page.add(f"The coordinator's memory: {answer.get() / 1024:.1f} kB per trial.")
     process.join()
     names = ("ask", "ask, lock held", "tell", "tell, lock held", "history", "attach", "report")
-    page.head("trials that run", *names, "statements a trial", "of its worker")
+    page.head("trials that run", *names, "statements per trial", "of its worker")
     capacity: dict[tuple[int, int], float] = {}
     placeholders = 0
     sizes = WORKERS[: given.sizes]

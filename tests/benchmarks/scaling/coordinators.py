@@ -1,4 +1,4 @@
-"""Real coordinators whose trials only take time: how many trials a second they manage."""
+"""Real coordinators whose trials only take time: how many trials per second they manage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ context = multiprocessing.get_context("spawn")
 
 
 def coordinate(url: str, *, coordinators: int, slots: int, seconds: float, duration: float) -> tuple[float, float]:
-    """Trials a second, and how busy the slots were, in the second half of ``duration`` seconds."""
+    """Trials per second, and how busy the slots were, in the second half of ``duration`` seconds."""
     answer, barrier = context.Queue(), context.Barrier(coordinators)
     arguments = (url, slots, seconds, duration, barrier, answer)
     processes = [context.Process(target=_coordinate, args=arguments) for _ in range(coordinators)]
@@ -31,13 +31,13 @@ def coordinate(url: str, *, coordinators: int, slots: int, seconds: float, durat
     start = max(began for began, _ in answers) + duration / 2
     end = start + duration / 2
     spans = [span for _, spans in answers for span in spans]
-    told = sum(start <= ended < end for _, ended in spans)
+    recorded = sum(start <= ended < end for _, ended in spans)
     # Jobs that run at the end are in no span; they take the place of those that had begun before the window.
-    return told / (end - start), told * seconds / (end - start) / (slots * coordinators)
+    return recorded / (end - start), recorded * seconds / (end - start) / (slots * coordinators)
 
 
 def _coordinate(url: str, slots: int, seconds: float, duration: float, barrier: Any, answer: Any) -> None:
-    """A coordinator's process: it runs for so long, and says when its jobs began and ended."""
+    """Runs a coordinator for ``duration`` seconds, and puts the start and the end of each job into ``answer``."""
     queue, launcher = open_queue(url), Sleepers(slots, seconds)
     display = PlainDisplay(Console(file=io.StringIO()), direction="maximize", n_trials=10**6)
     queue.study.get_trials(deepcopy=False)
@@ -49,13 +49,13 @@ def _coordinate(url: str, slots: int, seconds: float, duration: float, barrier: 
 
 
 class Sleepers:
-    """Jobs that take so many seconds; of 0 seconds one ends whenever it is waited for, so that the slots stay full."""
+    """Jobs that take ``seconds`` each; with 0, one job ends at every wait, so that the slots stay full."""
 
     def __init__(self, slots: int, seconds: float) -> None:
         self.slots = slots
         self.seconds = seconds
         self.spans: list[tuple[float, float]] = []
-        """When each job began and ended."""
+        """The start and the end of each job."""
         self._running: dict[int, tuple[Job, float]] = {}
 
     def launch(self, job: Job) -> None:
@@ -69,7 +69,7 @@ class Sleepers:
         return [self._end(number) for number in (ended if self.seconds else ended[:1])]
 
     def stop(self, number: int, *, kill: bool = False) -> None:
-        self._running[number] = (self._running[number][0], float("-inf"))  # ends at the next look, without a result
+        self._running[number] = (self._running[number][0], float("-inf"))  # ends at the next wait, without a result
 
     def close(self) -> None:
         self._running.clear()

@@ -19,7 +19,7 @@ from tests.benchmarks.scaling.databases import EPOCHS, open_queue
 
 
 def costs(url: str, samples: int = 15) -> dict[str, float]:
-    """What one trial costs its coordinator, in milliseconds and statements, as the study stands."""
+    """What one trial costs its coordinator, in milliseconds and statements, for the study as it is."""
     queue = open_queue(url)
     took: dict[str, list[float]] = {}
     held: list[float] = []
@@ -68,7 +68,7 @@ def costs(url: str, samples: int = 15) -> dict[str, float]:
 
 
 def _report(attached: Any, step: int) -> None:
-    """What an epoch of a worker asks of the storage."""
+    """Makes the requests of a worker's epoch to the storage."""
     attached.newest_attempt()
     attached.trial.report(0.5, step=step)
     attached.trial.should_prune()

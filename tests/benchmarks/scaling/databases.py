@@ -28,14 +28,14 @@ EPOCHS = 10
 
 
 class Databases:
-    """Makes databases in a folder, or on a server if there is one."""
+    """Creates databases in a folder, or on a server if one is given."""
 
     def __init__(self, folder: Path, server: postgresql.Server | None = None) -> None:
         self.folder = folder
         self.server = server
 
     def new(self, original: str | None = None) -> str:
-        """An empty database, or a copy of one that nobody uses at the moment."""
+        """Creates an empty database, or copies one that nobody uses at the moment."""
         name = uuid.uuid4().hex
         if self.server is not None:
             return self.server.database(name, template=original and original.rpartition("/")[2])
@@ -59,7 +59,7 @@ def open_queue(url: str) -> TrialQueue:
 
 
 def add_trials(url: str, state: TrialState, count: int) -> None:
-    """Adds trials as a search leaves them; running ones are this process's, and it is there."""
+    """Adds trials as a search leaves them; this process owns those that run."""
     queue = open_queue(url)
     rng = random.Random(0)
     asked = optuna.create_study().ask()
