@@ -10,9 +10,7 @@ import pytest
 from tests.conftest import command, start
 
 
-@pytest.mark.parametrize(
-    "words", [("status", "--study", "none"), ("run", "--n-trials", 0), ("run", "--set", "metrik=x"), ("new", "--help")]
-)
+@pytest.mark.parametrize("words", [("status", "--study", "none"), ("run", "--n-trials", 0), ("new", "--help")])
 def test_it_says_the_same(place: Path, words: tuple[object, ...]) -> None:
     fresh, forked = command(*words, cwd=place, fresh=True), command(*words, cwd=place)
     assert (forked.returncode, forked.stdout, forked.stderr) == (fresh.returncode, fresh.stdout, fresh.stderr)
