@@ -1,4 +1,4 @@
-"""The studies in studies/examples: modules of every kind, none of them written for lightsearch."""
+"""The studies in studies/examples: modules of every kind, none written for lightsearch."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Outcomes of trials: the kind of an exception, and what is kept of it."""
+
 import errno
 import sqlite3
 

@@ -1,3 +1,5 @@
+"""Folders of studies: what prevents a folder from being one."""
+
 from pathlib import Path
 
 import pytest

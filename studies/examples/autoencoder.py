@@ -1,4 +1,4 @@
-"""An autoencoder of digits that derives from ``lightning.pytorch``, with an optimizer each for its halves."""
+"""An autoencoder of digits that derives from ``lightning.pytorch``, with one optimizer for each half."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class Autoencoder(pl.LightningModule):
-    """Squeezes an image through a bottleneck; manual optimization steps both halves."""
+    """Compresses an image to a bottleneck. Manual optimization steps both optimizers."""
 
     def __init__(self, in_features: int, bottleneck: int = 8, learning_rate: float = 1e-3) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A small convolutional network on images of CIFAR-10's shape, made up so that nothing has to be downloaded."""
+"""A small convolutional network on images of CIFAR-10's shape, generated, so that nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 class Stripes(LightningDataModule):
-    """Noisy images (3, 32, 32) of ten classes: the number of stripes, and whether they lie or stand."""
+    """Noisy images (3, 32, 32) of ten classes: the number of stripes, and whether they are horizontal or vertical."""
 
     def __init__(self, n: int = 1500, batch_size: int = 64) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Regression on a table, the diabetes data that scikit-learn brings along: the mean squared error is minimised."""
+"""Regression on a table, the diabetes data of scikit-learn. The mean squared error is minimised."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Table(LightningDataModule):
 
 
 class Regressor(LightningModule):
-    """A perceptron with as many hidden layers as there are widths."""
+    """A perceptron with one hidden layer per width."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A transformer encoder on sequences of numbers: which of them comes up most often?"""
+"""A transformer encoder on sequences of numbers: which one is the most frequent?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VOCABULARY, LENGTH = 8, 16
 
 
 class Sequences(IterableDataset[tuple[Tensor, Tensor]]):
-    """An endless stream of (tokens: (LENGTH,) int64, label: () int64); what it yields first depends on the seed."""
+    """An endless stream of (tokens: (LENGTH,) int64, label: () int64); its start depends on the seed."""
 
     def __init__(self, seed: int, n: int) -> None:
         self.seed = seed
@@ -28,7 +28,7 @@ class Sequences(IterableDataset[tuple[Tensor, Tensor]]):
 
 
 class Stream(LightningDataModule):
-    """Iterable data sets: nobody knows how many batches there are before they are over."""
+    """Iterable data sets, whose number of batches is unknown."""
 
     def __init__(self, batch_size: int = 64) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Stream(LightningDataModule):
 
 
 class Encoder(LightningModule):
-    """Embeds, attends, averages, decides."""
+    """Embedding, encoder layers, mean over the sequence, linear layer."""
 
     def __init__(self, d_model: int = 32, num_heads: int = 2, num_layers: int = 1, learning_rate: float = 1e-3) -> None:
         super().__init__()

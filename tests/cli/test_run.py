@@ -1,4 +1,4 @@
-"""The main job as a stranger starts it: real commands, real processes, real training."""
+"""The search as a user starts it: real commands, real processes, real training."""
 
 from __future__ import annotations
 

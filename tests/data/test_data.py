@@ -1,3 +1,5 @@
+"""Images in memory: sources, the split, loaders, the sealed test set."""
+
 import itertools
 import os
 import struct

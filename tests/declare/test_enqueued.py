@@ -1,3 +1,5 @@
+"""Configurations to run first: what the space does not contain is refused with a hint."""
+
 import pytest
 
 from lightsearch.declare.enqueued import refused

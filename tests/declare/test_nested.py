@@ -35,6 +35,7 @@ class Net(Base):
         table: dict[str, Any] | None = None,
         untyped=None,  # type: ignore[no-untyped-def]
         function: Callable[[], Any] | None = None,
+        help: str = "",
         **keywords: Any,
     ) -> None:
         super().__init__(**keywords)

@@ -1,3 +1,5 @@
+"""The search space: parameters, conditions, lists, and the names in the study."""
+
 import optuna
 import pytest
 from optuna.trial import FixedTrial

@@ -1,3 +1,5 @@
+"""The study file: reading, validation, names and the fingerprint."""
+
 import json
 import math
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Flags of the Trainer that make a search impossible."""
+
 from typing import Any
 
 import pytest

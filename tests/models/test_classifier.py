@@ -1,3 +1,5 @@
+"""The default model: its metrics, its step sizes, its checkpoint."""
+
 import math
 from pathlib import Path
 

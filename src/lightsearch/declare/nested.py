@@ -1,7 +1,7 @@
 """Objects within arguments: tables with a ``class_path``, as LightningCLI takes them.
 
-jsonargparse builds them by the types in the signature. An argument that asks for a table, or that has no type, keeps
-the table: a study file names only objects that some signature asks for.
+jsonargparse builds them by the types in the signature. An argument whose type is a table, or that has no type, gets the
+table itself: a study file can only name classes that a signature asks for.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def sampled_objects(given: dict[str, Any], sampled: Iterable[str]) -> set[str]:
 
 
 def check_objects(cls: type, arguments: dict[str, Any], section: str) -> list[Mistake]:
-    """Finds the tables among a class's arguments of which no object can be built; nothing is built.
+    """Finds tables from which no object can be built. Nothing is built here.
 
     Args:
         cls: The class that takes the arguments.
@@ -58,16 +58,16 @@ def check_objects(cls: type, arguments: dict[str, Any], section: str) -> list[Mi
 
 
 def with_objects(cls: type, arguments: dict[str, Any], section: str) -> dict[str, Any]:
-    """The arguments with new objects in the places of the tables that name classes.
+    """The arguments, with a new object instead of each table that names a class.
 
     Args:
         cls: The class that takes the arguments.
-        arguments: Values as the study file has them. They are left as they are.
+        arguments: Values as the study file has them. They are not changed.
         section: The section of the study file that names ``cls``.
 
     Raises:
         UserError: if jsonargparse refuses a table.
-        Exception: whatever the constructor of an object raises.
+        Exception: any exception of an object's constructor.
     """
     built = dict(arguments)
     for name in _tables(cls, arguments):
@@ -80,13 +80,13 @@ def with_objects(cls: type, arguments: dict[str, Any], section: str) -> dict[str
 
 
 def _tables(cls: type, arguments: dict[str, Any]) -> list[str]:
-    """Names of the arguments that hold classes and that the signature knows."""
+    """Names of the arguments of the signature whose values name classes."""
     named = [name for name, value in arguments.items() if names_class(value)]
     return [name for name in named if name in _known(cls)] if named else []
 
 
 def _known(cls: type) -> list[str]:
-    """Names of the arguments of a class, those that it hands to its bases as ``**kwargs`` included."""
+    """Names of the arguments of a class, including those that it passes to its bases as ``**kwargs``."""
     known: list[str] = _parser().add_class_arguments(cls, fail_untyped=False)
     return known
 
@@ -105,7 +105,7 @@ def _parser() -> ArgumentParser:
     # An argument that takes anything would otherwise take any class, subprocess.Popen included. These settings are the
     # defaults of jsonargparse 5.
     set_parsing_settings(instantiate_subclass_spec_in_any=False, import_path_denylist=[])
-    return ArgumentParser(parser_mode="json", exit_on_error=False)
+    return ArgumentParser(parser_mode="json", exit_on_error=False, add_help=False)
 
 
 def _new(cls: type, *args: Any, **arguments: Any) -> Any:

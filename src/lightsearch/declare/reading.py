@@ -84,7 +84,7 @@ def check_declaration(declared: Mapping[str, Any]) -> list[Mistake]:
     mistakes += [Mistake("the study", key, "is a key that is not a string; write one") for key in keys]
     sections: dict[str, Any] = {"": declared, **{key: declared.get(key) for key in ("data", "model", "logger")}}
     for name_of, section in sections.items():
-        if isinstance(section, Mapping) and "given" in section:  # lightsearch alone makes pickles, from classes
+        if isinstance(section, Mapping) and "given" in section:  # only lightsearch itself makes pickles, from classes
             mistakes.append(Mistake(f"{name_of}.given".lstrip("."), section["given"], "unknown key; take it out"))
     return mistakes
 
