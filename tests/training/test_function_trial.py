@@ -213,7 +213,7 @@ def test_mistakes_before_any_trial(place: Path) -> None:
     for keys, line in (
         ({"objective": f"{MODULE}.nome"}, f'{MODULE} has no function nome; did you mean "none"?'),
         ({"objective": "nowhere.none"}, "objective = 'nowhere.none': no such module"),
-        ({"objective": f"{MODULE}.no_trial"}, "takes (x, y); it is called with the trial alone"),
+        ({"objective": f"{MODULE}.no_trial"}, "takes (x, y); it is called with the trial and nothing else"),
         ({"sampler": {"name": "GridSampler"}}, "sampler.name = 'GridSampler': needs the values of every parameter"),
         ({"n_trial": 3}, "n_trial = 3: unknown key"),
         ({"metric": ["one", "two"], "direction": ["maximize", "minimize"]}, "a function has a single objective"),
