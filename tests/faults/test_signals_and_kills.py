@@ -55,7 +55,7 @@ def test_a_killed_coordinator_takes_its_workers_along_and_is_continued(place: Pa
     process.wait()
     wait_for(lambda: not any(worker.is_running() for worker in running), 30)
     assert {trial.state.name for trial in load(place).trials} == {"RUNNING"}
-    assert "its coordinator is gone" in command("status", "--study", "digits", cwd=place).stdout
+    assert "its coordinator is dead" in command("status", "--study", "digits", cwd=place).stdout
     done = command("run", "--n-trials", 3, *SLOW, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     check_whole(place, 3)
