@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from lightsearch.credentials import without_secrets
 
@@ -65,6 +66,9 @@ class StorageFailed(ResourceUnavailable):
         self.reason = without_secrets((str(cause).strip().splitlines() or [type(cause).__name__])[0])
         """Its message, in one line, without passwords."""
         super().__init__(f"the storage: {self.reason}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (RuntimeError(self.reason),)  # from a worker process: what raised it may not travel
 
 
 def as_unavailable(error: BaseException) -> ResourceUnavailable | None:
