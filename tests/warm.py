@@ -47,6 +47,7 @@ class WarmProcess:
         self._answers = os.fdopen(answers, "rb", buffering=0)
         self.pid = self._number()
         self.returncode: int | None = None
+        self._output: str | None = None
 
     def poll(self) -> int | None:
         """The exit status; None: it runs."""
@@ -73,6 +74,8 @@ class WarmProcess:
         Raises:
             subprocess.TimeoutExpired: if that takes longer than ``timeout`` seconds.
         """
+        if self._output is not None:
+            return self._output, None
         assert self.stdout is not None
         stdout, said = self.stdout, []
         reader = threading.Thread(target=lambda: said.append(stdout.read()), daemon=True)
@@ -82,7 +85,8 @@ class WarmProcess:
             raise subprocess.TimeoutExpired(self.args, timeout or 0)
         self.wait(timeout)
         stdout.close()
-        return said[0], None
+        self._output = said[0]
+        return self._output, None
 
     def send_signal(self, number: int) -> None:
         """Sends it a signal, if it runs."""
