@@ -10,9 +10,10 @@ import argparse
 import json
 from pathlib import Path
 
-from lightsearch.confirm.evaluation import Tested, data_with_test_set, test_once
+from lightsearch.confirm.evaluation import test_once
 from lightsearch.confirm.runs import Run, finished
 from lightsearch.confirm.seed_statistics import summarise
+from lightsearch.confirm.test_uses import Tested
 from lightsearch.paths import study_folder
 from lightsearch.storage.opening import open_storage
 from lightsearch.storage.urls import storage_url
@@ -35,7 +36,7 @@ def main() -> None:
         outcome = finished(run, file.parent)
         if run.trial != chosen["trial"] or run.seed not in chosen["seeds"] or outcome is None:
             continue
-        rebuilt = rebuild(declared, outcome, file.parent, given.data_dir, data_with_test_set)
+        rebuilt = rebuild(declared, outcome, file.parent, given.data_dir)
         tested = Tested(
             why=f"benchmark: {run.title}",
             trial=run.trial,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lightsearch.training import trial
-from lightsearch.training.checkpoint_files import LAST, SafeCheckpoints
+from lightsearch.training import boundary, trial
+from lightsearch.training.checkpoint_io import LAST, SafeCheckpoints
 from lightsearch.training.worker_lock import AttemptGuard
 
 spent = 0.0
@@ -37,7 +37,7 @@ def trial_with_timed_safety(**arguments: Any) -> None:
     These are: writing the last checkpoint (the best one is the purpose of a search), every wait for the disk, the lock,
     and the question whether the trial is still this worker's.
     """
-    whole = trial.sole_worker
+    whole = boundary.sole_worker
 
     @contextlib.contextmanager
     def lock(folder: Path) -> Iterator[None]:
@@ -52,6 +52,6 @@ def trial_with_timed_safety(**arguments: Any) -> None:
     save = SafeCheckpoints.save_checkpoint
     SafeCheckpoints.save_checkpoint = timed(save, lambda _, __, path, *___: Path(path).name == LAST)  # type: ignore[method-assign]
     AttemptGuard.on_validation_end = timed(AttemptGuard.on_validation_end)  # type: ignore[method-assign]
-    trial.sole_worker = lock
+    boundary.sole_worker = lock
     trial.run_trial(**arguments)
     (arguments["folder"] / "safety.txt").write_text(str(spent))

@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader, Subset
 
 import lightsearch
 from lightsearch.cli.evaluate import main
-from lightsearch.confirm.evaluation import evaluate, wilson_interval
+from lightsearch.confirm.evaluation import evaluate
+from lightsearch.confirm.test_uses import wilson_interval
 from lightsearch.errors import Untestable
 from tests.points import Net, Points
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightsearch.confirm import test_pass
-from lightsearch.confirm.evaluation import wilson_interval
+from lightsearch.confirm.test_uses import wilson_interval
 from lightsearch.data import ImageData
 from lightsearch.data.test_set import open_test_set
 from lightsearch.errors import Untestable

@@ -13,7 +13,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 
 import lightsearch
 from lightsearch.data import ImageData
-from lightsearch.training.components import build
+from lightsearch.training.components import instantiate
 from studies.examples.tabular import Regressor, Table
 
 
@@ -39,7 +39,7 @@ class ModelDownloads(Regressor):
 
 
 def test_it_is_entered_by_one_at_a_time(place: Path) -> None:
-    modules = [build(Downloads, {}, {}) for _ in range(4)]
+    modules = [instantiate(Downloads, {}, {}) for _ in range(4)]
     threads = [threading.Thread(target=module.prepare_data) for module in modules]
     for thread in threads:
         thread.start()
@@ -50,13 +50,13 @@ def test_it_is_entered_by_one_at_a_time(place: Path) -> None:
 
 
 def test_lightning_and_pickle_see_no_difference() -> None:
-    data, model = build(Downloads, {}, {}), build(ModelDownloads, {}, {})
+    data, model = instantiate(Downloads, {}, {}), instantiate(ModelDownloads, {}, {})
     for built in (data, pickle.loads(pickle.dumps(data)), copy.deepcopy(data)):
         assert is_overridden("prepare_data", built)
     assert is_overridden("prepare_data", model)
     copy.deepcopy(model).prepare_data()
-    assert not is_overridden("prepare_data", build(ImageData, {"dataset": "digits"}, {}))
-    assert not is_overridden("prepare_data", build(pl.LightningModule, {}, {}))
+    assert not is_overridden("prepare_data", instantiate(ImageData, {"dataset": "digits"}, {}))
+    assert not is_overridden("prepare_data", instantiate(pl.LightningModule, {}, {}))
 
 
 def test_a_search_does_it_before_anything_is_stored(place: Path) -> None:

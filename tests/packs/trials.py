@@ -12,8 +12,10 @@ from pytorch_lightning import seed_everything
 from lightsearch import Classifier
 from lightsearch.data import ImageData
 from lightsearch.packs.host import Host
+from lightsearch.training.components import Components
 from lightsearch.training.epoch_log import EpochLog
 from lightsearch.training.fit import fit
+from lightsearch.training.plan import WithValidation
 from lightsearch.training.trial import TrainerContext
 from studies.examples.tabular import Table
 
@@ -31,22 +33,17 @@ class Trial:
         self.epoch_seeds: list[int] = []
         self.model: Any = None
 
-    def train(self, place: TrainerContext | None = None, epoch_seeds: Sequence[int] = ()) -> Trial:
+    def train(self, context: TrainerContext | None = None, epoch_seeds: Sequence[int] = ()) -> Trial:
         seed_everything(self.seed, verbose=False)
         self.model = self.make()
-        data = place.build_data(self.data, {}, None) if place else self.data()
-        callbacks = list(place.callbacks) if place else []
-        options: dict[str, Any] = {"metric": self.metric, "mode": "max", "patience": 0, "log": self.log}
-        keywords = {"max_epochs": self.epochs}
+        data = context.build_data(self.data, {}, None) if context else self.data()
         self.epoch_seeds = fit(
-            self.model,
-            data,
+            Components(self.model, data, self.seed, {"max_epochs": self.epochs}),
+            WithValidation(self.metric, "max"),
             folder=self.folder,
-            seed=self.seed,
-            keywords=keywords,
-            callbacks=callbacks,
+            log=self.log,
+            callbacks=context.callbacks if context else (),
             epoch_seeds=epoch_seeds,
-            **options,
         ).epoch_seeds
         return self
 

@@ -29,8 +29,10 @@ from lightsearch.report.tables.epoch_table import epoch_table
 from lightsearch.report.tables.trial_table import trial_table
 from lightsearch.study import sampler_checks
 from lightsearch.study.assignment import TrialAssignment
+from lightsearch.training.components import Components
 from lightsearch.training.epoch_log import EpochLog
 from lightsearch.training.fit import fit
+from lightsearch.training.plan import WithValidation
 from lightsearch.training.pruning import MissingMetric, WatchedMetrics
 from studies.examples.tabular import Regressor, Table
 from tests.conftest import ROOT, command, digits, open_queue
@@ -155,14 +157,9 @@ def test_every_logged_objective_must_be_there_and_finite(
 ) -> None:
     with pytest.raises(error, match=words):
         fit(
-            Diverging(),
-            Table(),
+            Components(Diverging(), Table(), 1, {"max_epochs": 3}),
+            WithValidation("val_mse", "min"),
             folder=tmp_path,
-            seed=1,
-            metric="val_mse",
-            mode="min",
-            patience=0,
-            keywords={"max_epochs": 3},
             log=EpochLog(None),
             callbacks=[WatchedMetrics(names)],
         )

@@ -12,7 +12,7 @@ from rich.table import Table
 from lightsearch.cli.command import STUDY_HELP, DataDir, Storage, console, data_dir, print_test_count, study_name
 
 if TYPE_CHECKING:
-    from lightsearch.confirm.evaluation import Evaluation
+    from lightsearch.confirm.test_uses import Evaluation
 
 
 def main(

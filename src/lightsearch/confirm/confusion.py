@@ -1,4 +1,4 @@
-"""The confusion matrix of a classifier, from the very answers that a test scores."""
+"""The confusion matrix of a classifier, from the predictions that a test scores."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 
-class CountAnswers:
-    """Counts what each test sample was taken for. Goes on top of Lightning's ``Callback``.
+class CountPredictions:
+    """Mixin for Lightning's ``Callback``: counts the predicted class of each test sample.
 
-    The batches are those that ``test_step`` sees, after every hook of the data, and the answers those that the module's
-    ``forward`` gives it. No sample is asked about twice. Where that does not make a matrix there is none: several test
-    loaders, a ``test_step`` that does not call the module once a batch, an output that is not (B, classes), labels that
-    are not (B,) whole numbers.
+    The batches are those that ``test_step`` gets, after all hooks of the data. The predictions are the outputs of the
+    module's ``forward`` in that step; the module is not called again. There is no matrix with several test loaders, if
+    ``test_step`` does not call the module once per batch, if the output is not (B, classes), or if the labels are not
+    (B,) integers.
     """
 
     def __init__(self) -> None:
@@ -26,10 +26,10 @@ class CountAnswers:
         self._handle: Any = None
 
     def matrix(self, metrics: dict[str, float]) -> list[list[int]] | None:
-        """Test samples by class (row) and by what they were taken for (column).
+        """The number of test samples by class (row) and predicted class (column).
 
-        None if there is no matrix, or the module logs no accuracy that agrees with it, over the samples or as the mean
-        over the classes: what it takes for a sample's class is then something else.
+        None if there is no matrix, or if the module logs no accuracy that agrees with it, over the samples or as the
+        mean over the classes: the module then derives a sample's class in another way.
 
         Args:
             metrics: What the module logged in the test.
@@ -65,7 +65,7 @@ class CountAnswers:
         self._handle.remove()
 
     def _count(self, batch: Any, logits: Any) -> bool:
-        """Counts a batch; False if it is not one of samples and their classes."""
+        """Counts a batch; returns False if it does not consist of samples and their classes."""
         if not isinstance(batch, list | tuple) or len(batch) != 2 or not isinstance(batch[1], Tensor):
             return False
         labels = batch[1]

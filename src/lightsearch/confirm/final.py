@@ -8,7 +8,7 @@ import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import optuna
 from optuna.artifacts import upload_artifact
@@ -19,9 +19,10 @@ from lightsearch.confirm.class_figures import class_figures
 from lightsearch.confirm.confirmation import Confirmation
 from lightsearch.confirm.confusion_picture import PICTURE, confusion_svg
 from lightsearch.confirm.display import RetrainDisplay
-from lightsearch.confirm.evaluation import Evaluation, Tested, data_with_test_set, test_once
+from lightsearch.confirm.evaluation import test_once
 from lightsearch.confirm.record import CHECKPOINT, FACTS, PROGRAM, Final, read_final
 from lightsearch.confirm.runs import Run, RunOutcome
+from lightsearch.confirm.test_uses import Evaluation, Tested
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Untestable
 from lightsearch.launchers.fork_server import ForkServer
@@ -105,17 +106,8 @@ def _export_final(export: FinalExport) -> Final:
 
 def _rebuild(export: FinalExport, declared: StudyFile) -> Rebuilt:
     """The trained model, with the data that it was trained on."""
-    from lightsearch.training.components import build_data
-
-    def data_of_run(declared: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> Any:
-        build = data_with_test_set if export.untested is None else build_data
-        data: Any = build(declared, sampled, data_dir)
-        if export.run.on == "train+val":
-            data.join_val()
-        return data
-
     folder = export.run.folder(study_folder(export.study))
-    return rebuild(declared, export.outcome, folder, export.data_dir, data_of_run)
+    return rebuild(declared, export.outcome, folder, export.data_dir, join_val=export.run.on == "train+val")
 
 
 def _write_files(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt, folder: Path) -> Final:

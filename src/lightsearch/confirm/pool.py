@@ -147,6 +147,6 @@ class Pool:
 
 def call_train_run(**arguments: Any) -> object:
     """Calls ``train_run``, imported where it runs: the command does not need torch."""
-    from lightsearch.confirm.runs import train_run
+    from lightsearch.confirm.train_run import train_run
 
     return train_run(**arguments)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from lightsearch.confirm.evaluation import Evaluation
 from lightsearch.confirm.runs import Run
+from lightsearch.confirm.test_uses import Evaluation
 
 CHECKPOINT, PROGRAM, FACTS = "model.ckpt", "model.pt2", "final.json"
 ALL_FILES = (CHECKPOINT, FACTS, "README.md")

@@ -1,4 +1,4 @@
-"""One pass over the test samples with a Lightning Trainer."""
+"""One pass over the test samples with a Lightning Trainer. Only ``evaluation.test_once`` calls it."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from pytorch_lightning.utilities import CombinedLoader
 from torch.utils.data import DataLoader
 
 from lightsearch.compat.lightning_package import based_on, data_for, package_of_model
-from lightsearch.confirm.confusion import CountAnswers
+from lightsearch.confirm.confusion import CountPredictions
 from lightsearch.data.loader import TensorLoader
 from lightsearch.errors import Mistake, Untestable
-from lightsearch.training.trainer import make_trainer, quiet, weights_alone
+from lightsearch.training.trainer import loading_weights_only, make_trainer, quiet
 
 
 class Scores(NamedTuple):
-    """What a test found."""
+    """The result of a test."""
 
     metrics: dict[str, float]
-    """Everything that the module logged; with several test loaders Lightning adds ``/dataloader_idx_1`` to names."""
+    """All metrics that the module logged; with several test loaders Lightning adds ``/dataloader_idx_1`` to names."""
     sizes: list[int | None]
-    """The samples of each test loader; None: the test saw a part of them, or it is not known."""
+    """The number of samples of each test loader; None: the test used a part of them, or the number is unknown."""
     confusion: list[list[int]] | None
-    """Samples by class (row) and by what they were taken for (column); None: see ``CountAnswers``."""
+    """The number of samples by class (row) and predicted class (column); None: see ``CountPredictions``."""
 
 
 def test(
     model: Any, data: Any, checkpoint: Path, *, folder: Path, keywords: dict[str, Any], begin: Callable[[], None]
 ) -> Scores:
-    """Tests a model on one device (several would count some samples twice), through all hooks of its data.
+    """Tests a model on one device, through all hooks of its data. (Several devices would count some samples twice.)
 
     Args:
         model: A LightningModule.
         data: A LightningDataModule with a ``test_dataloader``.
-        checkpoint: The weights. Lightning loads them once the module has been set up for the test.
+        checkpoint: The weights. Lightning loads them after the module's ``setup("test")``, which may make layers.
         folder: Lightning's root folder; nothing is written to it.
-        keywords: Keyword arguments of the Trainer (precision and accelerator matter here).
-        begin: Called when everything is ready and no sample has been scored.
+        keywords: Keyword arguments of the Trainer; precision and accelerator matter here.
+        begin: Called when everything is ready, before the first sample is scored.
 
     Raises:
         Untestable: if there are no test samples; ``begin`` was not called then.
     """
     quiet()
     lightning = package_of_model(model)
-    answers = based_on(lightning.callbacks.Callback, CountAnswers)()
+    predictions = based_on(lightning.callbacks.Callback, CountPredictions)()
     beginning = based_on(lightning.callbacks.Callback, _Begin)(begin)
-    alone = {"max_epochs": 1, "devices": 1, "strategy": "auto", "enable_checkpointing": False}
-    trainer = make_trainer(lightning, {**keywords, **alone}, folder, [beginning, answers])
-    with weights_alone():
+    one_device = {"max_epochs": 1, "devices": 1, "strategy": "auto", "enable_checkpointing": False}
+    trainer = make_trainer(lightning, {**keywords, **one_device}, folder, [beginning, predictions])
+    with loading_weights_only():
         found = trainer.test(
             model, datamodule=data_for(lightning, data), ckpt_path=str(checkpoint), weights_only=True, verbose=False
         )
@@ -58,16 +58,16 @@ def test(
     metrics = merged(found)
     loaders = CombinedLoader(trainer.test_dataloaders).flattened
     sizes = [_samples(loader, batches) for loader, batches in zip(loaders, trainer.num_test_batches, strict=True)]
-    return Scores(metrics, sizes, answers.matrix(metrics))
+    return Scores(metrics, sizes, predictions.matrix(metrics))
 
 
 def merged(found: list[dict[str, float]]) -> dict[str, float]:
-    """The metrics of all test loaders: none is lost, and two of one name are kept apart.
+    """The metrics of all test loaders in one dictionary; different values of one name get the loader's index.
 
-    What a module logs at the end of a test stands in the dictionary of each loader, and is one metric.
+    A metric that the module logs at the end of the test is in the dictionary of each loader, and counts once.
 
     Args:
-        found: A dictionary a loader, as ``Trainer.test`` returns them.
+        found: One dictionary per loader, as ``Trainer.test`` returns them.
     """
     metrics: dict[str, float] = {}
     for name in dict.fromkeys(name for one in found for name in one):
@@ -80,7 +80,7 @@ def merged(found: list[dict[str, float]]) -> dict[str, float]:
 
 
 class _Begin:
-    """Says that a test begins."""
+    """Mixin for Lightning's ``Callback``: calls a function when a test begins."""
 
     def __init__(self, begin: Callable[[], None]) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class _Begin:
 
 
 def _samples(loader: Any, batches: float) -> int | None:
-    """Samples that a loader yields; None if so many batches are a part of them, or it cannot be told."""
+    """The number of samples of a loader; None if the test used fewer batches, or the number is unknown."""
     try:
         if batches != len(loader):
             return None

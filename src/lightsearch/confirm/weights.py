@@ -14,7 +14,7 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from lightsearch.confirm.model_differences import as_python_number, model_differences
 from lightsearch.confirm.record import Weights, describe_error
 from lightsearch.training import safe_loading
-from lightsearch.training.checkpoint_files import write_through
+from lightsearch.training.checkpoint_io import write_through
 from lightsearch.training.rebuild import Rebuilt
 
 TRAINING_ONLY = ("optimizer_states", "lr_schedulers", "callbacks", "loops")

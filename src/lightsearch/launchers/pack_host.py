@@ -90,13 +90,13 @@ class _ThreadLogs:
     def with_log(self, job: Job) -> Callable[[Any], object]:
         """A function that runs a job with its log, in the thread that calls it."""
 
-        def run(place: Any) -> object:
+        def run(context: Any) -> object:
             try:
                 with (job.folder / "log.txt").open("a", buffering=1, encoding="utf-8") as file:
                     self._files[threading.get_ident()] = file
                     done = leftovers.limit_log(job.folder / "log.txt")
                     try:
-                        return job.function(**job.arguments, place=place)
+                        return job.function(**job.arguments, context=context)
                     finally:
                         done.set()
             except Exception as error:

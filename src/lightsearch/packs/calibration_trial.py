@@ -1,14 +1,15 @@
-"""A trial of a calibration: a configuration, trained for a few steps as a trial of the search is, and forgotten."""
+"""A trial of a calibration: a configuration, trained for a few steps as in a trial of the search."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import Callback, seed_everything
+from pytorch_lightning import Callback
 from pytorch_lightning.loggers import Logger
 
 from lightsearch.compat.lightning_package import based_on, package_of_model
@@ -18,10 +19,11 @@ from lightsearch.packs.data import SharedData
 from lightsearch.training import components
 from lightsearch.training.epoch_log import EpochLog
 from lightsearch.training.fit import fit
+from lightsearch.training.plan import WithValidation
 from lightsearch.training.trial import TrainerContext
 
 LOG_EVERY_N_STEPS = 2
-"""So that a few steps show what reaches a logger."""
+"""Small, so that a few steps reach the logger."""
 
 
 class CalibrationTrial:
@@ -31,10 +33,10 @@ class CalibrationTrial:
         study_file: The declared study.
         params: The sampled parameters.
         data_dir: Folder of the data files.
-        folder: Takes its checkpoints.
+        folder: Receives its checkpoints.
         seed: Its seed.
-        epochs: How many it trains.
-        steps: Batches of an epoch, and of a validation, at most.
+        epochs: Number of epochs to train.
+        steps: Maximum number of batches per epoch and per validation.
     """
 
     def __init__(
@@ -53,92 +55,86 @@ class CalibrationTrial:
         self.stopwatch = Stopwatch(study_file.trainer.keywords)
         self.start = Start()
         self.model: Any = None
-        """Its module, once it has been built."""
+        """Its module, once it is built."""
         self.log = EpochLog(None)
         self.rows: list[tuple[int | None, dict[str, float]]] = []
-        """What it wrote to a logger: (step, metrics)."""
+        """What it logged to a logger: (step, metrics)."""
         self.epoch_seeds: list[int] = []
-        """Its epochs' seeds, if it trained in a pack."""
+        """The seed of each epoch, if it trained in a pack."""
         self.start_seconds = 0.0
-        """From its beginning to its first epoch, the first time that it trained."""
+        """Seconds from its start to its first epoch, in its first fit."""
         self._data: SharedData | None = None
 
-    def fit(self, place: TrainerContext | None = None, *, epoch_seeds: Sequence[int] = ()) -> None:
-        """Trains it as ``trial.run_trial`` does.
+    def fit(self, context: TrainerContext | None = None, *, epoch_seeds: Sequence[int] = ()) -> None:
+        """Trains the configuration as ``trial.run_trial`` does.
 
         Args:
-            place: Its place in a pack; None: it trains alone, with loaders of its own.
-            epoch_seeds: Its epochs' seeds, where they are to be those of a pack.
+            context: The pack that it trains in; None: it trains in no pack, with loaders of its own.
+            epoch_seeds: Seeds of its epochs, to repeat a trial of a pack.
         """
         began = time.perf_counter()
-        study_file, sampled = self.study_file, self.study_file.space.split(self.params)
-        seed_everything(self.seed, workers=True, verbose=False)
-        if place is not None:
-            data = place.build_data(study_file, sampled["data"], self.data_dir)
-        else:
-            if self._data is None:
-                self._data = SharedData(components.build_data(study_file, sampled["data"], self.data_dir))
-            data = self._data.copy(own_loaders=True)
-        self.model = components.build_model(study_file, sampled["model"], data)
-        self.log, self.rows = EpochLog(None), []
-        keywords = {**study_file.trainer.keywords, **sampled["trainer"]}
-        limits = {
-            name: _at_most(keywords.get(name), self.steps) for name in ("limit_train_batches", "limit_val_batches")
-        }
-        keywords |= {**limits, "max_epochs": self.epochs, "min_epochs": None, "max_time": None}
-        if study_file.logger is not None:
-            keywords |= {"logger": _recorder(self.model, self.rows), "log_every_n_steps": LOG_EVERY_N_STEPS}
+        context = context or TrainerContext(self._own_data)
+        built = components.build(
+            self.study_file, self.params, self.data_dir, seed=self.seed, make_data=context.build_data
+        )
+        self.model, self.log, self.rows = built.model, EpochLog(None), []
         self.folder.mkdir(parents=True, exist_ok=True)
         for left in self.folder.iterdir():
             left.unlink()
         fitted = fit(
-            self.model,
-            data,
+            replace(built, trainer_keywords=self._shortened(built.trainer_keywords)),
+            WithValidation(self.study_file.metric, self.study_file.mode),
             folder=self.folder,
-            seed=self.seed,
-            metric=study_file.metric,
-            mode=study_file.mode,
-            patience=0,
-            keywords=keywords,
             log=self.log,
-            callbacks=[
-                Started(lambda: self._started(began)),
-                self.start,
-                self.stopwatch,
-                *(place.callbacks if place is not None else ()),
-            ],
+            callbacks=[Started(lambda: self._started(began)), self.start, self.stopwatch, *context.callbacks],
             epoch_seeds=epoch_seeds,
         )
         self.epoch_seeds = fitted.epoch_seeds
+
+    def _own_data(self, study_file: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> Any:
+        """The study's data, read once for all fits of this configuration."""
+        if self._data is None:
+            self._data = SharedData(components.build_data(study_file, sampled, data_dir))
+        return self._data.copy(own_loaders=True)
+
+    def _shortened(self, keywords: dict[str, Any]) -> dict[str, Any]:
+        """A trial's keyword arguments of the Trainer, for a few steps of a few epochs."""
+        limits = {
+            name: _at_most(keywords.get(name), self.steps) for name in ("limit_train_batches", "limit_val_batches")
+        }
+        keywords = {**keywords, **limits, "max_epochs": self.epochs, "min_epochs": None, "max_time": None}
+        if self.study_file.logger is not None:
+            keywords |= {"logger": _recorder(self.model, self.rows), "log_every_n_steps": LOG_EVERY_N_STEPS}
+        return keywords
 
     def _started(self, began: float) -> None:
         self.start_seconds = self.start_seconds or time.perf_counter() - began
 
 
 class Started(Callback):
-    """Says when training begins.
+    """Calls a function when training begins.
 
     Args:
-        say: Called then.
+        begin: The function.
     """
 
-    def __init__(self, say: Callable[[], None]) -> None:
-        self._say = say
+    def __init__(self, begin: Callable[[], None]) -> None:
+        self._begin = begin
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        self._say()
+        self._begin()
 
 
 class Start(Callback):
-    """Has a second fit start from the weights that the first one started from."""
+    """Makes later fits start from the weights that the first fit started from."""
 
     def __init__(self) -> None:
         self.nudge = 0.0
-        """By what share weights are changed at random first: 1e-7 is the last bit of a float32."""
+        """Scale of a random relative change of the weights at the start: 1e-7 is the last bit of a float32."""
         self._state: dict[str, Any] | None = None
 
     def forget(self) -> None:
-        """Lets the next fit start from where it would without this."""
+        """Makes the next fit start from its own weights."""
         self._state = None
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
@@ -154,7 +150,7 @@ class Start(Callback):
 
 
 class Stopwatch(Callback):
-    """The seconds that a trial's steps and validations take, alone, and how much longer whole epochs are.
+    """Measures the seconds of a trial's steps and validations in no pack, and how much longer whole epochs are.
 
     Args:
         keywords: The study's keyword arguments of the Trainer.
@@ -162,9 +158,9 @@ class Stopwatch(Callback):
 
     def __init__(self, keywords: dict[str, Any]) -> None:
         self.train = self.val = 0.0
-        """Seconds of training batches (alone; a pack's are the host's to know), and of validations."""
+        """Seconds of training batches (in no pack; the host measures those of a pack), and of validations."""
         self.steps_ratio = self.val_ratio = 1.0
-        """Batches of a whole epoch, and of a whole validation, for each that is trained or seen here."""
+        """Number of batches of a whole epoch, and of a whole validation, per batch of this calibration."""
         self._keywords = keywords
         self._began: float | None = None
 
@@ -191,7 +187,7 @@ class Stopwatch(Callback):
 
 
 class _Recorder:
-    """Keeps what is logged; on top of Lightning's Logger."""
+    """Mixin for Lightning's ``Logger``: collects what is logged."""
 
     name = version = ""
 
@@ -216,12 +212,12 @@ def _copied(value: Any) -> Any:
 
 
 def _at_most(limit: Any, steps: int) -> Any:
-    """A limit of batches that is a number of them stays one if it is smaller."""
+    """The limit of batches, if it is a smaller number of batches; otherwise ``steps``."""
     return min(limit, steps) if type(limit) is int else steps
 
 
 def _ratio(loaders: Sequence[Any], limit: Any, seen: Sequence[Any]) -> float:
-    """Batches that a study's loop has for each that is seen here; 1 where they cannot be counted."""
+    """Number of batches of the study's loop per batch of this calibration; 1 if they cannot be counted."""
     try:
         whole = sum(
             min(len(loader), limit) if type(limit) is int else int(len(loader) * (1.0 if limit is None else limit))

@@ -1,76 +1,57 @@
-"""One training batch and one validation batch of a configuration, through the same fit as a trial's."""
+"""One training batch and one validation batch of a configuration, through the fit of a trial."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import Callback, seed_everything
+from pytorch_lightning import Callback
 
 from lightsearch.compat import logged
-from lightsearch.compat.lightning_package import package_of, package_of_model
+from lightsearch.compat.lightning_package import package_of_model
 from lightsearch.compat.trainer import validation_loaders
 from lightsearch.declare.study_file import StudyFile
-from lightsearch.errors import Mistake, UserError, did_you_mean
+from lightsearch.errors import Mistake, UserError
+from lightsearch.preflight.missing_hooks import missing_hooks
+from lightsearch.preflight.missing_metric import why_missing
 from lightsearch.training import components, measures
 from lightsearch.training.epoch_log import EpochLog
 from lightsearch.training.fit import fit
-
-HOOKS = {
-    "model": {
-        "training_step": "add it, it returns the loss of a batch",
-        "configure_optimizers": "add it, it returns the optimizer",
-        "validation_step": "add it, the metric is logged there: a search compares trials by a validation",
-    },
-    "data": {
-        "train_dataloader": "add it, it returns the training batches",
-        "val_dataloader": "add it, it returns the validation batches: a search compares trials by a validation",
-    },
-}
-"""What a module and its data must have, and the hint."""
+from lightsearch.training.plan import WithValidation
 
 
 def probe(
     study_file: StudyFile, params: dict[str, Any], data_dir: str | None, folder: Path, *, whole: bool
 ) -> list[str]:
-    """Trains a batch of a configuration and validates, as its trial would.
+    """Trains one batch of a configuration and validates, as its trial would.
 
     Args:
         study_file: The declared study.
         params: The configuration.
         data_dir: Folder of the data files.
-        folder: Takes the checkpoints.
-        whole: Whether to validate on all that a trial validates on, and not on one batch.
+        folder: Receives the checkpoints.
+        whole: Whether to validate on all batches of a trial's validation, or on one.
 
     Returns:
-        What is worth knowing, a line each.
+        Notes, one line each.
 
     Raises:
-        UserError: what is wrong with it, a line each.
-        Exception: whatever the user's own code raises.
+        UserError: mistakes of the study, one line each.
+        Exception: exceptions of the user's own code.
     """
-    sampled = study_file.space.split(params)
-    seed_everything(study_file.seed, workers=True, verbose=False)
-    data = components.build_data(study_file, sampled["data"], data_dir)
-    model = components.build_model(study_file, sampled["model"], data)
-    if missing := _missing(study_file.model.class_path, model, "model") + _missing(
-        study_file.data.class_path, data, "data"
-    ):
+    built = components.build(study_file, params, data_dir, seed=study_file.seed)
+    if missing := missing_hooks(study_file, built.model, built.data):
         raise UserError(*missing)
-    measures.measure(study_file.measured, model, data)
-    keywords = {**study_file.trainer.keywords, **sampled["trainer"]}
-    watch = Probe(study_file, keywords, folder)
+    measures.measure(study_file.measured, built.model, built.data)
+    watch = Probe(study_file, built.trainer_keywords, folder)
+    shortened = _shortened(built.trainer_keywords, study_file, package_of_model(built.model), whole=whole)
     fit(
-        model,
-        data,
+        replace(built, trainer_keywords=shortened),
+        replace(WithValidation.of(study_file), save_top_k=1),
         folder=folder,
-        seed=study_file.seed,
-        metric=study_file.metric,
-        mode=study_file.mode,
-        patience=study_file.trainer.patience,
-        keywords=_shortened(keywords, study_file, package_of_model(model), whole=whole),
         log=EpochLog(None),
         callbacks=[watch],
     )
@@ -83,19 +64,19 @@ def probe(
 
 
 class Probe(Callback):
-    """Ends a fit after its first step and a validation, and looks at what a search asks of them.
+    """Ends a fit after its first step and a validation, and checks what a search needs of them.
 
     Args:
         study_file: The declared study.
-        keywords: The Trainer's keyword arguments of a trial.
-        folder: The fit's folder.
+        keywords: Keyword arguments of the Trainer of a trial.
+        folder: The folder of the fit.
     """
 
     def __init__(self, study_file: StudyFile, keywords: dict[str, Any], folder: Path) -> None:
         self.mistakes: list[Mistake] = []
         self.notes: list[str] = []
         self.trained = False
-        """Whether there was a batch to train on."""
+        """Whether there was a training batch."""
         self._study_file = study_file
         self._keywords = keywords
         self._folder = folder
@@ -114,7 +95,7 @@ class Probe(Callback):
             if folder in theirs.parents:
                 continue
             self.notes.append(f"note: the model's ModelCheckpoint writes to {given}, which all trials share")
-            one.dirpath = str(self._folder / "checkpoints")  # nothing of a dry run stays
+            one.dirpath = str(self._folder / "checkpoints")  # the files of a dry run are deleted
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         self.trained = True
@@ -137,7 +118,7 @@ class Probe(Callback):
         self._validated = True
         found = logged.in_validation(trainer)
         self._missing = [name for name in self._study_file.logged if name not in found]
-        for name in self._missing:  # so that the epoch goes on to its end, and tells what else is wrong
+        for name in self._missing:  # the epoch runs to its end, where more mistakes show
             trainer.callback_metrics[name] = torch.zeros((), device=pl_module.device)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
@@ -149,7 +130,7 @@ class Probe(Callback):
         twice = logged.ever_in_training(trainer, whole_epochs=True)
         for name in self._study_file.logged:
             if name in self._missing:
-                self.mistakes.append(Mistake("metric", name, _why_missing(name, trainer)))
+                self.mistakes.append(Mistake("metric", name, why_missing(name, trainer)))
             elif name in twice:
                 hooks = ", ".join(sorted(twice[name]))
                 hint = (
@@ -160,9 +141,10 @@ class Probe(Callback):
 
 
 def _shortened(keywords: dict[str, Any], study_file: StudyFile, lightning: Any, *, whole: bool) -> dict[str, Any]:
-    """A trial's keyword arguments for one batch. Schedules are made from what they say, so they stay what they are.
+    """A trial's keyword arguments of the Trainer, for one batch.
 
-    The end comes from ``Probe``; what would keep it from coming, or write or print something, is taken out.
+    Arguments such as ``max_epochs`` keep their values, because learning-rate schedules may be computed from them:
+    ``Probe`` ends the fit. Arguments that would delay the end, or write or print something, are removed.
     """
     shortened = {name: value for name, value in keywords.items() if name not in ("profiler", "min_steps", "logger")}
     overfit = shortened.pop("overfit_batches", 0)
@@ -172,7 +154,7 @@ def _shortened(keywords: dict[str, Any], study_file: StudyFile, lightning: Any, 
         shortened["limit_val_batches"] = 1
     if shortened.get("check_val_every_n_epoch", 1) is not None:
         shortened["check_val_every_n_epoch"] = 1
-    if study_file.logger is not None or keywords.get("logger") is True:  # a run of it would stay
+    if study_file.logger is not None or keywords.get("logger") is True:  # it would start a run
         shortened["logger"] = lightning.loggers.logger.DummyLogger()
     return {
         **shortened,
@@ -184,24 +166,13 @@ def _shortened(keywords: dict[str, Any], study_file: StudyFile, lightning: Any, 
     }
 
 
-def _missing(class_path: str, given: Any, section: str) -> list[Mistake]:
-    """Hooks that its class does not define."""
-    lightning = package_of(type(given))
-    base = lightning and (lightning.LightningModule if section == "model" else lightning.LightningDataModule)
-    return [
-        Mistake(f"{section}.class_path", class_path, f"has no {name}; {hint}")
-        for name, hint in HOOKS[section].items()
-        if name not in vars(given) and getattr(type(given), name, None) is getattr(base, name)
-    ]
-
-
 def _check_steps(trainer: Any, keywords: dict[str, Any], steps_per_batch: float) -> list[Mistake]:
     """Whether ``max_steps`` ends training before the first validation.
 
     Args:
         trainer: A Trainer in its first epoch.
         keywords: A trial's keyword arguments.
-        steps_per_batch: How many steps the optimizers take for a batch.
+        steps_per_batch: Number of optimizer steps per batch.
     """
     n, every = trainer.num_training_batches, keywords.get("check_val_every_n_epoch", 1)
     most, at = trainer.max_steps, trainer.val_check_batch
@@ -225,23 +196,3 @@ def _length(loader: Any) -> int | None:
         return len(loader)
     except (TypeError, NotImplementedError):
         return None
-
-
-def _why_missing(name: str, trainer: Any) -> str:
-    """Why a metric is not among those of a validation, and what to write."""
-    found = set(logged.ever_in_validation(trainer))
-    training = logged.ever_in_training(trainer)
-    known = f"validation logs {', '.join(sorted(found)) or 'nothing'}"
-    base = name.removesuffix("_epoch").removesuffix("_step")
-    if name in logged.steps_of_validation(trainer):
-        return "is logged in validation for each step alone; log it with on_epoch=True"
-    if loaders := sorted(one for one in found if one.startswith(f"{name}/dataloader_idx_")):
-        return f'is logged for each of several validation loaders; name one of them: "{loaders[0]}"'
-    if name in training:
-        hooks = ", ".join(sorted(training[name]))
-        return f"is logged in training only ({hooks}), and a search compares trials by a validation; {known}"
-    if base != name and base in found:
-        added = "for each step" if name.endswith("_step") else "beside it only where it is logged with on_step=True"
-        return f'a name that Lightning adds {added}; write "{base}"'
-    hint = did_you_mean(name, found)
-    return f"is not logged in validation; {hint} ({known})" if hint.startswith("did") else f"is not logged; {known}"

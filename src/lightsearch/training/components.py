@@ -1,11 +1,14 @@
-"""Data and models, built from a study file and sampled parameters."""
+"""Data and model of a configuration, built from the study file and sampled parameters."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning import seed_everything
 
 from lightsearch.data.one_split import drawn_from, split_from
 from lightsearch.data.prepare import one_at_a_time
@@ -14,21 +17,82 @@ from lightsearch.declare.classes import find_class
 from lightsearch.declare.nested import sampled_objects, with_objects
 from lightsearch.declare.study_file import StudyFile
 
+BuildData = Callable[[StudyFile, dict[str, Any], str | None], Any]
+"""Builds data from the study file, the sampled arguments and the folder of the data files; see ``build_data``."""
+
+
+@dataclass(frozen=True)
+class Components:
+    """What a fit needs of a configuration."""
+
+    model: Any
+    """The LightningModule."""
+    data: Any
+    """The LightningDataModule, not set up yet."""
+    seed: int
+    """The random numbers of every epoch follow from it and the epoch's number."""
+    trainer_keywords: dict[str, Any]
+    """Keyword arguments of the Trainer: declared and sampled."""
+    model_arguments: dict[str, Any] = field(default_factory=dict)
+    """The model's constructor arguments."""
+
+
+def build(
+    study_file: StudyFile,
+    params: dict[str, Any],
+    data_dir: str | None,
+    *,
+    seed: int,
+    join_val: bool = False,
+    make_data: BuildData | None = None,
+) -> Components:
+    """Seeds everything, builds the data, then the model: so begins every trial, retraining, dry run and calibration.
+
+    Args:
+        study_file: The declared study.
+        params: The sampled parameters.
+        data_dir: Folder of the data files.
+        seed: The model's first weights follow from it.
+        join_val: Whether to train on the validation samples as well; the data has a method ``join_val`` then.
+        make_data: Builds the data in place of ``build_data``.
+    """
+    sampled = study_file.space.split(params)
+    seed_everything(seed, workers=True, verbose=False)
+    data: Any = (make_data or build_data)(study_file, sampled["data"], data_dir)
+    given = model_arguments(study_file, sampled["model"], data)
+    model = find_class(study_file.model, "model")(**given)
+    if join_val:
+        data.join_val()
+    return Components(model, data, seed, {**study_file.trainer.keywords, **sampled["trainer"]}, given)
+
 
 def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> pl.LightningDataModule:
-    """The study's data with a trial's sampled arguments; its split is the study's, whoever drew it."""
+    """The study's data with a trial's sampled arguments; its split follows from the study's seed."""
     cls = find_class(study_file.data, "data")
     with drawn_from(study_file.seed):
         given = with_sampled(study_file.data.init_args, sampled)
-        data = build(cls, given, data_context(study_file.seed, data_dir))
+        data = instantiate(cls, given, data_context(study_file.seed, data_dir))
     prepared: pl.LightningDataModule = split_from(study_file.seed, data)
     return prepared
 
 
-def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:
-    """Has the study's data prepare itself, so that no trial's time goes into a download.
+def build_model(study_file: StudyFile, sampled: dict[str, Any], data: object) -> pl.LightningModule:
+    """The study's model with a trial's sampled arguments, and those that its data provides."""
+    model: pl.LightningModule = find_class(study_file.model, "model")(**model_arguments(study_file, sampled, data))
+    return model
 
-    Where its class needs an argument that is sampled, the first trial does it.
+
+def model_arguments(study_file: StudyFile, sampled: dict[str, Any], data: object) -> dict[str, Any]:
+    """The constructor arguments of the study's model: declared, sampled, and provided by the data."""
+    cls = find_class(study_file.model, "model")
+    given = with_sampled(study_file.model.init_args, sampled)
+    return with_objects(cls, with_context(cls, given, model_context(data)), "model")
+
+
+def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:
+    """Calls ``prepare_data`` of the study's data, so that no trial's time is spent on a download.
+
+    If the class needs an argument that is sampled, the first trial does it.
     """
     if study_file.objective is not None:
         return
@@ -39,23 +103,12 @@ def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:
     except TypeError:
         return
     if not sampled_objects(study_file.data.init_args, study_file.space.data):
-        build(cls, given, {}).prepare_data()
+        instantiate(cls, given, {}).prepare_data()
 
 
-def build_model(study_file: StudyFile, sampled: dict[str, Any], data: object) -> pl.LightningModule:
-    """The study's model with a trial's sampled arguments; what it must know of the data comes from there."""
-    model: pl.LightningModule = find_class(study_file.model, "model")(**model_arguments(study_file, sampled, data))
-    return model
+def instantiate(cls: type, given: dict[str, Any], context: dict[str, Any], section: str = "data") -> Any:
+    """Builds ``cls`` from its arguments and those of the context.
 
-
-def model_arguments(study_file: StudyFile, sampled: dict[str, Any], data: object) -> dict[str, Any]:
-    """The constructor arguments of the study's model: declared, sampled, and what it must know of the data."""
-    cls = find_class(study_file.model, "model")
-    given = with_sampled(study_file.model.init_args, sampled)
-    return with_objects(cls, with_context(cls, given, model_context(data)), "model")
-
-
-def build(cls: type, given: dict[str, Any], context: dict[str, Any], section: str = "data") -> Any:
-    """Builds ``cls`` from its arguments, the context's included. The ``prepare_data`` of the object, if it has one,
-    runs in one process of a machine at a time."""
+    The ``prepare_data`` of the object, if it has one, runs in one process of a machine at a time.
+    """
     return one_at_a_time(cls(**with_objects(cls, with_context(cls, given, context), section)))

@@ -1,4 +1,4 @@
-"""The metrics of every epoch, collected in a fit and written as ``epochs.csv``."""
+"""The metrics of every epoch, collected during a fit and written to ``epochs.csv``."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ EPOCHS = "epochs.csv"
 
 
 class EpochLog:
-    """Every epoch's metrics, in memory and in a CSV file.
+    """The metrics of every epoch, in memory and in a CSV file.
 
     Args:
-        path: The CSV file; None: in memory alone.
+        path: The CSV file; None: only in memory.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.history: list[dict[str, float]] = []
-        """One row an epoch: ``epoch`` (from 0), every metric logged, ``seconds``. Where validation comes every n steps,
-        one row a validation, which ``epoch`` counts then."""
+        """One row per epoch: ``epoch`` (from 0), every logged metric, ``seconds``. If validation runs every n steps:
+        one row per validation, and ``epoch`` counts the validations."""
         self.seconds_before = 0.0
-        """Seconds trained before a resume."""
+        """Seconds of training before a resume."""
 
     def best(self, metric: str, mode: Literal["max", "min"]) -> dict[str, float] | None:
-        """The row of the best epoch, the first of equals; None if no epoch has ended with the metric."""
+        """The row of the best epoch, the first of equal ones; None if no epoch has logged the metric."""
         rows = [row for row in self.history if metric in row]
         choose = max if mode == "max" else min
         return choose(rows, key=lambda row: row[metric]) if rows else None
 
     def add(self, row: dict[str, float]) -> None:
-        """Adds an epoch, and writes the file anew."""
+        """Adds an epoch, and rewrites the file."""
         self.history.append(row)
         self.write()
 
     def write(self) -> None:
-        """Writes the file anew; without an epoch there is none."""
+        """Rewrites the file; without an epoch it is deleted."""
         if self.path is None:
             return
         if not self.history:
@@ -59,17 +59,17 @@ class EpochLog:
 
 
 def validates_within_epochs(trainer: Any) -> bool:
-    """Whether validation comes every n steps (``val_check_interval``), and takes the place of epochs."""
+    """Whether validation runs every n steps (``val_check_interval``), so that validations are counted, not epochs."""
     return is_part_of_epoch(trainer.val_check_interval)
 
 
 def is_part_of_epoch(val_check_interval: Any) -> bool:
-    """Whether it asks for validation every n steps: 1 is every step, 1.0 is every epoch."""
+    """Whether the value asks for validation every n steps: 1 means every step, 1.0 every epoch."""
     return val_check_interval is not None and (type(val_check_interval) is int or val_check_interval != 1.0)
 
 
 def validates_now(trainer: Any) -> bool:
-    """Whether the running epoch has a validation (``check_val_every_n_epoch``)."""
+    """Whether the current epoch has a validation (``check_val_every_n_epoch``)."""
     every = trainer.check_val_every_n_epoch
     return every is None or (trainer.current_epoch + 1) % every == 0
 
@@ -77,13 +77,13 @@ def validates_now(trainer: Any) -> bool:
 def log_callback(lightning: ModuleType, log: EpochLog) -> Any:
     """The callback that fills the log.
 
-    A ``Checkpoint`` by type, since Lightning calls those after the module's ``on_train_epoch_end``, which logs too.
+    It is a ``Checkpoint`` by type: Lightning calls those after the module's ``on_train_epoch_end``, which may log too.
     """
     return based_on(lightning.callbacks.Checkpoint, LogEpochs)(log)
 
 
 class LogEpochs:
-    """Fills the log, and stops at a loss that is no number."""
+    """Mixin for Lightning's ``Checkpoint``: fills the log, and raises ``Diverged`` at a NaN or infinite loss."""
 
     def __init__(self, log: EpochLog) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class LogEpochs:
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         self._began = time.perf_counter()
-        self._log.write()  # what an earlier attempt wrote of epochs that are trained again is void
+        self._log.write()  # removes epochs of an earlier attempt that are trained again
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if validates_within_epochs(trainer) and not trainer.sanity_checking:
@@ -106,7 +106,7 @@ class LogEpochs:
     def _add(self, trainer: Any, epoch: int) -> None:
         now = time.perf_counter()
         logged = dict(trainer.callback_metrics)
-        # What was logged before, and not again, is there still: the same tensor.
+        # A metric that was not logged again is still there, as the same tensor.
         metrics = {name: float(value) for name, value in logged.items() if value is not self._before.get(name)}
         self._before = logged
         for name, value in metrics.items():

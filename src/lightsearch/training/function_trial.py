@@ -1,4 +1,4 @@
-"""One trial of a function, from its call to its outcome: what ``trial.py`` is for models. The function samples."""
+"""One trial of a function, from its call to its outcome: the counterpart of ``trial`` without a model."""
 
 from __future__ import annotations
 
@@ -16,39 +16,38 @@ from pytorch_lightning import seed_everything
 from lightsearch.atomic_files import make_folder, write_json
 from lightsearch.declare.classes import find_function
 from lightsearch.declare.study_file import StudyFile
-from lightsearch.outcome import Diverged, Interrupted, Kind, Outcome, as_raised, describe, kind_of
-from lightsearch.signals import EndAtOnce
+from lightsearch.outcome import Diverged, Interrupted, Kind, Outcome
 from lightsearch.storage.worker_storage import History
 from lightsearch.study.reporting_trial import ReportingTrial
 from lightsearch.study.samplers import trial_seed
 from lightsearch.study.worker_trial import attach_trial
+from lightsearch.training.boundary import Ending, run_recorded
 from lightsearch.training.trainer import quiet
-from lightsearch.training.worker_lock import sole_worker
 
 FILES = "files"
-"""The folder in a trial's folder that is the function's own."""
+"""The folder inside a trial's folder for files of the function."""
 
-OURS = {"kind", "result", "owner", "attempt", "lease"}
-"""User attributes that a search keeps with its trials."""
+RESERVED = {"kind", "result", "owner", "attempt", "lease"}
+"""User attributes that a search stores with its trials."""
 
 
 class NoNumber(Exception):
-    """The function returned something else than one number."""
+    """The function did not return one number."""
 
 
 class FunctionTrial(ReportingTrial):
     """Optuna's trial, with four differences.
 
-    It has a folder for files. What a search keeps with the trial cannot be overwritten. A report ends the function if
-    the trial was given to another worker. And in a later attempt a step is reported again, from where the function
-    takes up its work.
+    It has a folder for files. User attributes that the search stores cannot be overwritten. A report ends the function
+    if another worker has taken over the trial. In a later attempt, steps can be reported again, from the step at which
+    the function resumes.
 
     Args:
         study: The study.
         trial_id: The running trial.
         files: Its folder for files.
         attempt: Which start of the trial this is, from 1.
-        newest_attempt: Its newest start, by the storage.
+        newest_attempt: Reads the number of the trial's newest start from the storage.
     """
 
     def __init__(
@@ -66,22 +65,22 @@ class FunctionTrial(ReportingTrial):
         super().report(value, step)
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        if key in OURS:
+        if key in RESERVED:
             raise ValueError(f"the user attribute {key} is the search's own; choose another name")
         super().set_user_attr(key, value)
 
 
 def trial_folder(trial: optuna.Trial) -> Path:
-    """A folder that is the trial's own, for whatever the function writes: ``studies/NAME/trial-0007/files``.
+    """The trial's own folder for files that the function writes: ``studies/NAME/trial-0007/files``.
 
-    It is the same in every attempt of the trial, so that a function that keeps a checkpoint there can go on from it
-    when its process has died. Nothing in it is ever deleted.
+    It is the same in every attempt of the trial, so that a function that saves a checkpoint there can resume from it
+    after its process died. Nothing in it is ever deleted.
 
     Args:
-        trial: What a search called the function with.
+        trial: The trial that a search called the function with.
 
     Raises:
-        TypeError: if the trial is of no search.
+        TypeError: if the trial does not belong to a search.
     """
     if not isinstance(trial, FunctionTrial):
         raise TypeError("this trial has no folder: lightsearch.search did not make it")
@@ -99,25 +98,25 @@ def run_trial(
     attempt: int,
     history: History | None = None,
 ) -> Outcome:
-    """Calls the study's function with one trial, and writes what became of it.
+    """Calls the study's function with one trial, and writes the trial's outcome.
 
-    In a later attempt the function is called anew, and is given the parameters that the trial has already.
+    In a later attempt the function is called again, with the parameters that the trial has already.
 
     Args:
         study_file: The declared study.
-        storage_url: Where the study is.
-        trial_id: A running trial of it.
-        folder: The trial's folder, which gets ``result.json``.
+        storage_url: The study's storage.
+        trial_id: A running trial of the study.
+        folder: The trial's folder: receives ``result.json``.
         data_dir: Folder of the data files; the function finds it in LIGHTSEARCH_DATA.
         attempt: Which start of the trial this is, from 1.
-        history: What the sampler and the pruner look at, so that it need not be read; None: it is read.
+        history: The finished trials that the sampler and the pruner use; None: they are read from the storage.
 
     Returns:
         The outcome, whatever happened: an exception becomes a kind. Only a request to stop is raised again.
     """
     began = time.perf_counter()
     attached = attach_trial(study_file, storage_url, trial_id, history)
-    attached.trial.study.get_trials(deepcopy=False)  # Optuna's cache takes parameters of trials that it has read alone
+    attached.trial.study.get_trials(deepcopy=False)  # Optuna's cache only adds parameters to trials that it has read
     trial = FunctionTrial(
         attached.trial.study,
         trial_id,
@@ -125,35 +124,31 @@ def run_trial(
         attempt=attempt,
         newest_attempt=attached.newest_attempt,
     )
-    seed = trial_seed(study_file.seed, trial.number)
-    outcome = Outcome(
-        number=trial.number, kind=Kind.COMPLETE, attempt=attempt, seed=seed, threads=torch.get_num_threads()
-    )
-    with sole_worker(folder):
-        try:
-            if data_dir is not None:
-                os.environ["LIGHTSEARCH_DATA"] = data_dir
-            quiet()
-            seed_everything(seed, workers=True, verbose=False)
-            ending = _call(study_file, trial)
-        except BaseException as error:  # the one boundary: whatever happened to the trial is recorded here
-            error = as_raised(error)
-            ending = {"kind": kind_of(error), "stop_reason": type(error).__name__, "error": describe(error)}
-            if isinstance(error, Interrupted | EndAtOnce):
-                raise error
-        finally:
-            found = {
-                "params": trial.params,
-                "epochs": len(trial.intermediate_values),
-                "seconds": round(time.perf_counter() - began, 3),
-            }
-            outcome = outcome.model_copy(update={**found, **ending})
-            write_json(folder / "result.json", outcome.model_dump(mode="json"))
-    return outcome
+    seed, threads = trial_seed(study_file.seed, trial.number), torch.get_num_threads()
+
+    def call() -> Ending:
+        if data_dir is not None:
+            os.environ["LIGHTSEARCH_DATA"] = data_dir
+        quiet()
+        seed_everything(seed, workers=True, verbose=False)
+        return _call(study_file, trial)
+
+    def record(ending: Ending) -> Outcome:
+        known = Outcome(number=trial.number, kind=ending["kind"], attempt=attempt, seed=seed, threads=threads)
+        found = {
+            "params": trial.params,
+            "epochs": len(trial.intermediate_values),
+            "seconds": round(time.perf_counter() - began, 3),
+        }
+        outcome = known.model_copy(update={**found, **ending})
+        write_json(folder / "result.json", outcome.model_dump(mode="json"))
+        return outcome
+
+    return run_recorded(folder, call, record)
 
 
-def _call(study_file: StudyFile, trial: FunctionTrial) -> dict[str, object]:
-    """Calls the function; says how that ended."""
+def _call(study_file: StudyFile, trial: FunctionTrial) -> Ending:
+    """Calls the function, and returns how that ended."""
     assert study_file.objective is not None
     try:
         function = find_function(study_file.objective, study_file.given)
@@ -176,6 +171,6 @@ def _number(returned: object) -> float:
     try:
         if isinstance(returned, str | bytes):
             raise TypeError
-        return float(returned)  # type: ignore[arg-type]  # whatever passes for a number: numpy's, a tensor of one
+        return float(returned)  # type: ignore[arg-type]  # numpy scalars and tensors of one element as well
     except (TypeError, ValueError, RuntimeError):
         raise NoNumber(f"the function returned {str(returned)[:80]!r}, which is no number; return one") from None

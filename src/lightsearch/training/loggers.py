@@ -1,4 +1,4 @@
-"""Lightning's own loggers, one run a trial, named after it."""
+"""Lightning's loggers: one run per trial, named after the trial."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightsearch.compat.hyperparameters import log_no_hyperparameters
 from lightsearch.compat.lightning_package import based_on
 from lightsearch.declare import classes
 from lightsearch.declare.sections import ClassSpec
-from lightsearch.training.components import build
+from lightsearch.training.components import instantiate
 
 PACKAGES = {
     "TensorBoardLogger": ("tensorboard", "tensorboardX"),
@@ -21,11 +21,14 @@ PACKAGES = {
     "CometLogger": ("comet_ml",),
     "NeptuneLogger": ("neptune",),
 }
-"""What Lightning's loggers need besides Lightning, one of each."""
+"""Packages that Lightning's loggers need in addition to Lightning; one of them is enough."""
 
 
 def missing_package(cls: type) -> str | None:
-    """What has to be installed for a logger. It is not built to see that: some begin a run then, on a server."""
+    """The package that has to be installed for a logger; None: nothing is missing.
+
+    The logger is not built to find out, because some start a run on a server when they are built.
+    """
     for base in cls.__mro__:
         needed = PACKAGES.get(base.__name__, ())
         if needed and not any(find_spec(package) for package in needed):
@@ -34,20 +37,20 @@ def missing_package(cls: type) -> str | None:
 
 
 def no_logger(lightning: ModuleType, folder: Path) -> Any:
-    """What takes a logger's place where there is none, and keeps nothing.
+    """A logger that stores nothing, for studies without a logger.
 
-    Modules may use ``self.logger`` as they do with Lightning's default Trainer, which always has one, and callbacks
-    (``LearningRateMonitor``) may ask for it.
+    Modules may use ``self.logger``, because Lightning's default Trainer always has a logger, and callbacks such as
+    ``LearningRateMonitor`` may need one.
 
     Args:
-        lightning: The copy of Lightning that the model is of.
-        folder: What a module is told that logs are in.
+        lightning: The package that the model derives from.
+        folder: The folder of logs that a module is told.
     """
-    return based_on(lightning.loggers.logger.DummyLogger, _KeepsNothing)(folder)
+    return based_on(lightning.loggers.logger.DummyLogger, _StoresNothing)(folder)
 
 
-class _KeepsNothing:
-    """On top of Lightning's logger that takes any call."""
+class _StoresNothing:
+    """Mixin for Lightning's ``DummyLogger``, which accepts any call."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -63,18 +66,18 @@ class _KeepsNothing:
 
 
 def hyperparameters_once(lightning: ModuleType) -> Any:
-    """A callback that keeps Lightning from refusing a model and data that save two values under one name.
+    """A callback that keeps Lightning from refusing a model and data that save different values under one name.
 
-    What is sampled for one of them alone differs. To loggers the model's hyperparameters count then.
+    The values differ if the argument is sampled for one of them only. Loggers get the model's hyperparameters then.
 
     Args:
-        lightning: The copy of Lightning that the model is of.
+        lightning: The package that the model derives from.
     """
     return based_on(lightning.callbacks.Callback, _HyperparametersOnce)()
 
 
 class _HyperparametersOnce:
-    """On top of Lightning's callback."""
+    """Mixin for Lightning's ``Callback``."""
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
         data = trainer.datamodule
@@ -83,10 +86,10 @@ class _HyperparametersOnce:
 
 
 def build_logger(spec: ClassSpec | None, study: str, folder: Path) -> Any:
-    """The logger of one trial; False, Lightning's word for none, if the study has none.
+    """Builds the logger of one trial; returns False, Lightning's value for no logger, if the study has none.
 
-    Whatever the study file does not say is filled in by the names that Lightning's loggers have for it: TensorBoard and
-    CSV keep NAME/VERSION in a folder, Weights & Biases has a project and a name, MLflow an experiment and a run.
+    Arguments that the study file does not give are filled in by their names in Lightning's loggers: TensorBoard and CSV
+    write NAME/VERSION in a folder, Weights & Biases has a project and a name, MLflow an experiment and a run.
 
     Args:
         spec: The logger of the study file.
@@ -102,4 +105,4 @@ def build_logger(spec: ClassSpec | None, study: str, folder: Path) -> Any:
         names["name"] = folder.name
     else:
         names |= {"name": study, "version": folder.name}
-    return build(cls, spec.init_args, names, "logger")
+    return instantiate(cls, spec.init_args, names, "logger")

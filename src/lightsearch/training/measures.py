@@ -1,18 +1,18 @@
-"""What lightsearch measures of a trial's model itself, before it trains: for constraints, and as objectives.
+"""What lightsearch itself measures of a trial's model before training: for constraints, and as objectives.
 
-A latency is that of a forward pass of one sample on the CPU, in evaluation mode, on one thread, however many workers
-there are. It is measured while the other trials of the same machine stand still (see ``quiet``). After three passes to
-warm up, passes are repeated for half a second, and at least 20 times; one during which the operating system took the
-core away does not count. The latency is the median of the passes, and its spread their interquartile range.
+A latency is the time of a forward pass of one sample on the CPU, in evaluation mode, on one thread, for any number of
+workers. During the measurement the other trials on the machine pause (see ``machine.quiet_cores``). After three passes
+to warm up, passes are repeated for half a second, at least 20 times. A pass during which the operating system took the
+core away does not count. The latency is the median of the passes, its spread their interquartile range.
 
-Two measurements of one model differ by less than that as a rule. Measured in ten processes one after the other, with
-half of two cores taken by other programs, the medians of an MLP of 0.08 ms, one of 0.12 ms and a CNN of 0.9 ms had
-standard deviations of 20%, 10% and 3% for 0.3 s of passes and of 4%, 2% and 3% for 1 s; with the first 20 passes
-alone it was 30%, 15% and 18%. The interquartile range covered the difference of 84% to 100% of the pairs in the first
-case, of all in the second, and of 53% to 80% in the third. CPU time is no way out: what shares a cache, or a physical
-core, makes a pass take more of it too. The standard error of the median would be far too small, since processes differ
-by more than the passes within one. Of ten trials of one architecture in a search with two workers, on the same busy
-machine, the latencies had a standard deviation of 1% to 6%, and all pairs were equal; 23 passes beside the other
+As a rule two measurements of one model differ by less than the spread. In ten processes one after the other, with half
+of two cores used by other programs, the medians of an MLP of 0.08 ms, an MLP of 0.12 ms and a CNN of 0.9 ms had
+standard deviations of 20%, 10% and 3% with passes for 0.3 s, of 4%, 2% and 3% for 1 s, and of 30%, 15% and 18% with
+the first 20 passes only. The interquartile range covered the difference of 84% to 100% of the pairs in the first case,
+of all pairs in the second, and of 53% to 80% in the third. CPU time is no better: other programs that share a cache or
+a physical core increase it too. The standard error of the median would be far too small, because processes differ by
+more than the passes within one process. In a search with two workers on the same busy machine, the latencies of ten
+trials of one architecture had a standard deviation of 1% to 6%, and all pairs were equal; 23 passes during the other
 worker's training had 7% to 19%.
 """
 
@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from lightsearch.declare.measures import MEASURES, SPREAD
 
 WARM_UP, PASSES, SECONDS = 3, 20, 0.5
-"""Passes that do not count; the least number of those that do; how long they are repeated."""
+"""Passes to warm up; the minimum number of passes that count; how long they are repeated."""
 
 
 class Measured(NamedTuple):
@@ -35,17 +35,17 @@ class Measured(NamedTuple):
 
     value: float
     spread: float | None = None
-    """What differs by less is equal; None: the value is exact."""
+    """Values that differ by less are equal; None: the value is exact."""
 
 
 def measure(names: Iterable[str], model: Any, data: Any) -> dict[str, float]:
-    """Some of ``MEASURES``, by name, and their spreads, as ``latency_ms_spread``.
+    """Measures a model: the values of some of ``MEASURES`` by name, and their spreads, as in ``latency_ms_spread``.
 
     Args:
-        names: Which of them.
-        model: A LightningModule. For a latency its ``example_input_array`` is its input, else the first element of the
-            first validation batch, a single sample of it.
-        data: Its data.
+        names: Names of the measures.
+        model: A LightningModule. For a latency its input is its ``example_input_array``, if any; otherwise the first
+            sample of the first element of the first validation batch.
+        data: The model's LightningDataModule.
     """
     found = {}
     for name in names:
@@ -56,7 +56,7 @@ def measure(names: Iterable[str], model: Any, data: Any) -> dict[str, float]:
 
 
 def time_passes(once: Callable[[], object]) -> Measured:
-    """The median and the interquartile range of the time that a function takes, in milliseconds.
+    """The median and the interquartile range of the time of a function, in milliseconds.
 
     Args:
         once: One pass.
@@ -100,7 +100,7 @@ def _latency_ms(model: Any, data: Any) -> Measured:
     try:
         with torch.inference_mode(), cores().quiet() as quiet:
             if not quiet:
-                print("the latency is measured while other trials train: they did not stand still in time", flush=True)
+                print("the latency is measured while other trials train: they did not pause in time", flush=True)
             return time_passes(lambda: model(*inputs))
     finally:
         torch.set_num_threads(threads)
@@ -108,7 +108,7 @@ def _latency_ms(model: Any, data: Any) -> Measured:
 
 
 def _switches() -> int:
-    """How often the operating system has taken the core from this thread, where it says so."""
+    """How often the operating system has taken the core from this thread (from this process, if it cannot tell)."""
     who = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
     return resource.getrusage(who).ru_nivcsw
 

@@ -1,4 +1,4 @@
-"""The pruning callback: reports the metric to Optuna after each validation and ends a trial that is not promising."""
+"""The pruning callback: reports the metric to Optuna after each validation, and ends a trial that is pruned."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class MissingMetric(Exception):
     """The module does not log the study's metric."""
 
 
-def watching(study_file: StudyFile, trial: optuna.Trial | None) -> Callback:
-    """The callback that looks at the study's metrics after each validation; see ``PruningCallback``."""
+def watch_metrics(study_file: StudyFile, trial: optuna.Trial | None) -> Callback:
+    """The callback that checks the study's metrics after each validation; with one objective it reports and prunes."""
     if study_file.multi_objective:
         return WatchedMetrics(study_file.logged)
     pruning: Callback = PruningCallback(trial, study_file.metric)
@@ -31,16 +31,18 @@ def watching(study_file: StudyFile, trial: optuna.Trial | None) -> Callback:
 class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  # optuna-integration has no types
     """optuna-integration's callback, with seven differences.
 
-    A missing metric is an error: the original warns, and then never prunes. NaN and infinity are errors: Optuna
-    takes an infinite value for the best one. A pruned trial leaves the fit as an early-stopped one does, at the end
-    of its epoch: raised in the middle of validation, the exception would cost the epoch's training loss and its
-    checkpoint. It remembers, in the checkpoint, that it pruned, and which steps were reported: what an earlier attempt
-    reported beyond is taken back, since those epochs are trained again. Where an epoch has several validations, each of
-    them is a step. And of a trial's processes on several devices the first alone knows the storage: it decides, and
-    the others are told.
+    - A missing metric is an error. The original warns, and then never prunes.
+    - NaN and infinity are errors. Optuna takes an infinite value for the best one.
+    - A pruned trial ends its fit at the end of the epoch, as early stopping does. An exception in the middle of
+      validation would lose the epoch's training loss and its checkpoint.
+    - The checkpoint stores that the trial was pruned.
+    - The checkpoint stores which steps were reported. Later steps, reported by an earlier attempt, are taken back,
+      because their epochs are trained again.
+    - If an epoch has several validations, each of them is a step.
+    - On multiple devices only rank 0 uses the storage; it decides, and the other ranks follow.
 
     Args:
-        trial: The running trial; None: this is not the first process.
+        trial: The running trial; None: this process is not rank 0.
         monitor: The study's metric.
     """
 
@@ -50,17 +52,17 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         self.pruned_epoch: int | None = None
         """The epoch in which the trial was pruned."""
         self.validations = 0
-        """How often it has reported, where the validations of an epoch are several."""
+        """Number of reports, if an epoch has several validations."""
         self.next_step = 0
-        """The first step that is not reported; what an earlier attempt reported of it and later ones is void."""
+        """The first step that is not reported yet; reports of an earlier attempt from this step on are void."""
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        pass  # the original's way with several devices begins here
+        pass  # the original's support for multiple devices
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if isinstance(self.trial, ReportingTrial):
             self.trial.take_back(self.next_step)
-        if self.pruned_epoch is not None:  # and its process died before it could say so
+        if self.pruned_epoch is not None:  # but its process died before the outcome was written
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
@@ -79,7 +81,7 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
             if validates_within_epochs(trainer):
                 self._report(value)
             elif trainer.current_epoch + 1 == trainer.max_epochs:
-                self.trial.report(value, trainer.current_epoch)  # trained to its end: nothing is saved any more
+                self.trial.report(value, trainer.current_epoch)  # the last epoch: pruning would save nothing
             else:
                 super().on_validation_end(trainer, pl_module)
         except optuna.TrialPruned:
@@ -101,7 +103,7 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
 
 
 class WatchedMetrics(Callback):
-    """In the pruning callback's place where there are several objectives, which Optuna neither reports nor prunes.
+    """Replaces the pruning callback in studies with several objectives: Optuna cannot report or prune those.
 
     Args:
         metrics: The objectives that the module logs.
@@ -127,7 +129,7 @@ def _finite(trainer: Any, metric: str) -> float:
     if value is not None and not math.isfinite(value):
         raise Diverged(f"{metric} is {float(value)} in epoch {trainer.current_epoch}")
     logged = in_validation(trainer)
-    if value is None or metric not in logged:  # what is there may be training's, or an earlier validation's
+    if value is None or metric not in logged:  # the value may come from training, or from an earlier validation
         names = ", ".join(sorted(logged)) or "nothing"
         raise MissingMetric(
             f'metric = "{metric}": the validation of epoch {trainer.current_epoch} does not log it; it logs {names}'

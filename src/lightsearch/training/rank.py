@@ -1,4 +1,4 @@
-"""Which of a trial's processes this one is, and what the processes of several devices agree on."""
+"""The rank of a process among the processes of a trial on multiple devices, and what they agree on."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Rank:
     """One of a trial's processes.
 
     Args:
-        number: 0 is the first.
-        count: How many there are.
-        pipes: To the other ones, for the first; to the first one, for another.
+        number: The rank; 0 is the first.
+        count: Number of processes.
+        pipes: Rank 0 has pipes to all other ranks; the others have one, to rank 0.
     """
 
     def __init__(self, number: int = 0, count: int = 1, pipes: tuple[Connection, ...] = ()) -> None:
@@ -34,8 +34,13 @@ class Rank:
         self.count = count
         self._pipes = pipes
 
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that knows the storage and writes files."""
+        return self.number == 0
+
     def agreed(self, decide: Callable[[], Result]) -> Result:
-        """What the first rank decides; the others wait for it. To be called on all, in the same order."""
+        """The decision of rank 0; the others wait for it. All ranks must call it, in the same order."""
         if self.number:
             decision: Result = self._pipes[0].recv()
             return decision
@@ -46,7 +51,7 @@ class Rank:
 
     @functools.cached_property
     def port(self) -> int:
-        """Where the processes meet; found once all of them ask for it, so that none waits there for a dead one."""
+        """The port at which the processes connect, chosen once all have asked for it: none waits for a dead one."""
         for pipe in self._pipes:
             pipe.send(None)
         for pipe in self._pipes:
@@ -54,11 +59,11 @@ class Rank:
         return self.agreed(_free_port)
 
     def trainer(self, lightning: ModuleType, keywords: dict[str, Any]) -> Any:
-        """This rank's Trainer.
+        """Creates the Trainer of this rank.
 
         Args:
-            lightning: The copy of Lightning that the model is of.
-            keywords: Its keyword arguments, ``callbacks`` and ``plugins`` among them.
+            lightning: The package that the model derives from.
+            keywords: Keyword arguments of the Trainer, including ``callbacks`` and ``plugins``.
         """
         environments = importlib.import_module(f"{lightning.__name__}.plugins.environments")
         environment = based_on(environments.ClusterEnvironment, _Environment)(self)
@@ -69,12 +74,12 @@ class Rank:
             return lightning.Trainer(**{**keywords, **own})
         trainer = lightning.Trainer(**{**keywords, **own, "callbacks": [_WholeValidation(), *keywords["callbacks"]]})
         trainer.strategy.reduce = _unrounded(trainer.strategy.reduce)
-        # Its handler of SIGTERM speaks to the other ranks, whatever they are just saying to each other.
+        # Its handler of SIGTERM communicates with the other ranks, possibly in the middle of another communication.
         disable_signal_handlers(trainer)
         return trainer
 
 
-ALONE = Rank()
+SINGLE_RANK = Rank()
 """The only process of a trial on one device."""
 
 
@@ -86,7 +91,7 @@ def _free_port() -> int:
 
 
 class _Environment:
-    """Tells Lightning that its processes are there. Goes on top of its ``ClusterEnvironment``."""
+    """Mixin for Lightning's ``ClusterEnvironment``: the processes exist already."""
 
     creates_processes_externally = True
     main_address = "127.0.0.1"
@@ -123,7 +128,7 @@ class _Environment:
 
 
 class _WholeValidation(Callback):
-    """What a module logs in validation is that of all ranks' batches, without its asking for ``sync_dist``."""
+    """Averages what a module logs in validation over all ranks, as if it had passed ``sync_dist=True``."""
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
         log = pl_module.log
@@ -138,7 +143,7 @@ class _WholeValidation(Callback):
 
 
 def _unrounded(reduce: Callable[..., Any]) -> Callable[..., Any]:
-    """Lightning's reduction over the ranks, which rounds down the mean of whole numbers: of batch sizes, say."""
+    """Wraps Lightning's reduction over the ranks, which rounds down the mean of integers such as batch sizes."""
 
     @functools.wraps(reduce)
     def reduced(tensor: Any, group: Any = None, reduce_op: Any = "mean") -> Any:

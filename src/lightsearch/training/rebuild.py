@@ -1,13 +1,11 @@
-"""A trained model again: built as its trial built it, with the weights of its checkpoint.
+"""A trained model, built again as its trial built it, with the weights of its checkpoint.
 
-Neither the trial nor this asks the checkpoint how to build the model: a module need not save its hyperparameters.
+The constructor's arguments come from the study, not from the checkpoint: a module need not save its hyperparameters.
 """
 
 from __future__ import annotations
 
 import contextlib
-import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,67 +21,57 @@ class Rebuilt(NamedTuple):
     model: Any
     """The LightningModule, on the CPU, in evaluation mode."""
     data: Any
-    """The LightningDataModule that it was built for."""
+    """The LightningDataModule that it was built with."""
     arguments: dict[str, Any]
     """The model's constructor arguments."""
     checkpoint: Path
-    """Where its weights come from."""
+    """The file of its weights."""
 
 
 def rebuild(
-    study_file: StudyFile,
-    outcome: Outcome,
-    folder: Path,
-    data_dir: str | None,
-    build_data: Callable[[StudyFile, dict[str, Any], str | None], Any] | None = None,
+    study_file: StudyFile, outcome: Outcome, folder: Path, data_dir: str | None, *, join_val: bool = False
 ) -> Rebuilt:
-    """Builds the model of a trial or a run from what was recorded of it, and loads its weights strictly.
+    """Builds the model of a trial or a run from its recorded outcome, and loads its weights strictly.
 
-    The random numbers of the caller are left as they are.
+    The caller's random numbers do not change.
 
     Args:
         study_file: The declared study.
-        outcome: What became of the trial: its parameters, its seed, its checkpoint.
+        outcome: The recorded outcome: parameters, seed, checkpoint.
         folder: The folder that ``outcome.checkpoint`` is relative to.
         data_dir: Folder of the data files.
-        build_data: Builds the data; None: as a trial does.
+        join_val: Whether it was trained on the validation samples as well.
 
     Raises:
-        UserError: if the checkpoint is missing, damaged or not that of this model, or the data cannot be had.
+        UserError: if the checkpoint is missing, damaged or of another model, or the data cannot be loaded.
     """
-    import torch
-    from pytorch_lightning.utilities.seed import isolate_rng
-
-    from lightsearch.declare import classes
     from lightsearch.training import components, safe_loading
+    from lightsearch.training.seeding import keep_random_state, seed_generators
     from lightsearch.training.trainer import quiet
 
     quiet()
     checkpoint = whole_checkpoint(folder, outcome)
-    sampled = study_file.space.split(outcome.params)
-    with isolate_rng(include_cuda=bool(torch.cuda.is_initialized())):  # type: ignore[no-untyped-call]
-        _seed(outcome.seed)  # what a constructor draws and does not save is what it drew in the trial
-        data = (build_data or components.build_data)(study_file, sampled["data"], data_dir)
-        arguments = components.model_arguments(study_file, sampled["model"], data)
-        model: Any = classes.find_class(study_file.model, "model")(**arguments)
-        _seed(outcome.seed)
+    with keep_random_state():
+        seed = outcome.seed or 0  # what a constructor draws and does not save is what it drew in the trial
+        built = components.build(study_file, outcome.params, data_dir, seed=seed, join_val=join_val)
+        seed_generators(seed)
         try:
-            _load(model, data, checkpoint, {**study_file.trainer.keywords, **sampled["trainer"]})
+            _load(built.model, built.data, checkpoint, built.trainer_keywords)
         except safe_loading.NotLoadable as error:
             raise UserError(Mistake("checkpoint", str(checkpoint), str(error))) from error
         except RuntimeError as error:
             if "loading state_dict" not in str(error):
                 raise
-            hint = f"does not fit {type(model).__name__}; has the class changed since? ({_first_line(error)})"
+            hint = f"does not fit {type(built.model).__name__}; has the class changed since? ({_first_line(error)})"
             raise UserError(Mistake("checkpoint", str(checkpoint), hint)) from error
-    return Rebuilt(model.eval(), data, arguments, checkpoint)
+    return Rebuilt(built.model.eval(), built.data, built.model_arguments, checkpoint)
 
 
 def whole_checkpoint(folder: Path, outcome: Outcome) -> Path:
     """The outcome's checkpoint.
 
     Raises:
-        UserError: if it is missing, or not what was written.
+        UserError: if it is missing, or its digest differs from the recorded one.
     """
     again = f"train trial {outcome.number} again with a new study (--name)"
     if outcome.checkpoint is None:
@@ -98,26 +86,26 @@ def whole_checkpoint(folder: Path, outcome: Outcome) -> Path:
 
 
 def _load(model: Any, data: Any, checkpoint: Path, keywords: dict[str, Any]) -> None:
-    """Loads the weights, as Lightning does when a trial goes on from this checkpoint."""
+    """Loads the weights as Lightning does when a trial resumes from this checkpoint."""
     from lightsearch.compat.lightning_package import overrides
     from lightsearch.training import safe_loading
-    from lightsearch.training.fit import take_precision
+    from lightsearch.training.resume import match_precision
 
     state = safe_loading.load(checkpoint)
-    take_precision(model, state["state_dict"])
+    match_precision(model, state["state_dict"])
     if overrides(model, "setup") or overrides(model, "configure_model"):
-        _restore_in_trainer(model, data, checkpoint, keywords)  # these hooks may make layers, and look at the Trainer
+        _restore_in_trainer(model, data, checkpoint, keywords)  # these hooks may make layers, and use the Trainer
     else:
         model.on_load_checkpoint(state)
         model.load_state_dict(state["state_dict"], strict=model.strict_loading)
 
 
 class _Restored(Exception):
-    """The weights are loaded; nothing shall be trained."""
+    """The weights are loaded; the fit ends before it trains."""
 
 
 class _StopOnceRestored:
-    """Ends a fit before it begins."""
+    """Mixin for Lightning's ``Callback``: ends a fit before it trains."""
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:  # noqa: ARG002
         raise _Restored
@@ -127,28 +115,17 @@ class _StopOnceRestored:
 
 
 def _restore_in_trainer(model: Any, data: Any, checkpoint: Path, keywords: dict[str, Any]) -> None:
-    """Goes as far into a fit as is needed: the hooks that may make layers, then the weights."""
+    """Runs a fit up to the point where the hooks have made layers and the weights are loaded."""
     from lightsearch.compat.lightning_package import based_on, data_for, package_of_model
-    from lightsearch.training.trainer import make_trainer, weights_alone
+    from lightsearch.training.trainer import loading_weights_only, make_trainer
 
     lightning = package_of_model(model)
-    alone = {"accelerator": "cpu", "devices": 1, "strategy": "auto", "precision": None, "enable_checkpointing": False}
+    on_cpu = {"accelerator": "cpu", "devices": 1, "strategy": "auto", "precision": None, "enable_checkpointing": False}
     callback = based_on(lightning.callbacks.Callback, _StopOnceRestored)()
-    trainer = make_trainer(lightning, {**keywords, **alone}, checkpoint.parent, [callback])
-    with weights_alone(), contextlib.suppress(_Restored):
+    trainer = make_trainer(lightning, {**keywords, **on_cpu}, checkpoint.parent, [callback])
+    with loading_weights_only(), contextlib.suppress(_Restored):
         trainer.fit(model, datamodule=data_for(lightning, data), ckpt_path=str(checkpoint), weights_only=True)
     model.trainer = None
-
-
-def _seed(seed: int | None) -> None:
-    """Seeds as Lightning's ``seed_everything`` does, and leaves the environment alone."""
-    import numpy as np
-    import torch
-
-    if seed is not None:
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What a checkpoint may hold: types that can be loaded again without running anything that a file brings along."""
+"""Which types a checkpoint may hold: those that can be loaded without executing code from the file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ import torch
 from lightsearch.compat.numpy_internals import PICKLE_FUNCTIONS
 
 HYPER_PARAMETERS = ("hyper_parameters", "datamodule_hyper_parameters")
-"""Where Lightning keeps the arguments that ``save_hyperparameters()`` notes."""
+"""Keys under which Lightning stores the arguments that ``save_hyperparameters()`` saves."""
 
 LEFT_OUT = "hyper_parameters_left_out"
-"""Names of the noted arguments that a checkpoint does not hold."""
+"""Key of the names of saved arguments that a checkpoint does not hold."""
 
 _CODE = (
     bytes,
@@ -43,7 +43,7 @@ _CODE = (
     np.ndarray,
     *{type(np.dtype(code)) for code in np.typecodes["All"]},
 )
-"""What constructs nothing but values, besides what torch allows by itself."""
+"""Types whose construction has no side effects, in addition to those that torch allows."""
 
 HARMLESS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     *_CODE,
@@ -57,18 +57,18 @@ HINT = "keep numbers, strings, tensors, lists and dictionaries in the states of 
 
 
 class NotLoadable(Exception):
-    """A checkpoint holds a type that cannot be loaded safely: nothing could go on from it, and nothing test it."""
+    """A checkpoint holds a type that cannot be loaded safely, so that no trial could resume from it."""
 
 
 @contextlib.contextmanager
 def allowed() -> Iterator[None]:
-    """Meanwhile ``torch.load(..., weights_only=True)`` takes what is harmless."""
+    """Makes ``torch.load(..., weights_only=True)`` accept the types of ``HARMLESS``."""
     with torch.serialization.safe_globals(HARMLESS):
         yield
 
 
 def load(file: Path) -> dict[str, Any]:
-    """A checkpoint's content, on the CPU. Nothing in the file is executed.
+    """Loads a checkpoint to the CPU. Nothing in the file is executed.
 
     Raises:
         NotLoadable: if it holds a type that is not known to be harmless.
@@ -78,17 +78,17 @@ def load(file: Path) -> dict[str, Any]:
         with allowed():
             content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch explains at length how to load it unsafely; its own reason stands in the middle.
+        # torch's message explains how to load the file unsafely; the reason is in the middle of it.
         reason = str(error).partition("WeightsUnpickler error:")[2].strip().partition("\n")[0] or str(error)
         raise NotLoadable(f"a checkpoint cannot be loaded safely: {reason}; {HINT}") from error
     return content
 
 
 def check(file: Path) -> None:
-    """Refuses a checkpoint that cannot be loaded safely, without loading it.
+    """Checks that a checkpoint can be loaded safely, without loading it.
 
     Raises:
-        NotLoadable: with the types.
+        NotLoadable: with the names of the types that cannot.
     """
     with allowed():
         refused = torch.serialization.get_unsafe_globals_in_checkpoint(file)
@@ -97,10 +97,10 @@ def check(file: Path) -> None:
 
 
 def without_objects(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """The checkpoint, with plain values alone among the noted arguments: what is no value is left out and named.
+    """A copy of the checkpoint whose saved arguments are plain values; the names of all others are listed in it.
 
-    numpy's scalars become Python's, and paths strings. Whoever rebuilds a trial's model has its arguments from the
-    study; those in the checkpoint are for ``load_from_checkpoint``.
+    numpy scalars become Python numbers, and paths become strings. ``rebuild`` takes a model's arguments from the study;
+    those in the checkpoint are for ``load_from_checkpoint``.
     """
     changed: dict[str, Any] = {}
     left_out = []
@@ -121,10 +121,10 @@ def without_objects(checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value in types that every ``torch.load`` takes.
+    """A value, converted to types that every ``torch.load`` accepts.
 
     Raises:
-        TypeError: if it has none.
+        TypeError: if it cannot be converted.
     """
     if value is None or type(value) in (bool, int, float, complex, str, bytes):
         return value
@@ -134,7 +134,7 @@ def _plain(value: Any) -> Any:
         return _plain(value.item())
     if isinstance(value, PurePath):
         return str(value)
-    for base in (int, float, str):  # an enumeration of them, say: equal to what it is of
+    for base in (int, float, str):  # such as the members of an enumeration of them
         if isinstance(value, base):
             return base.__str__(value) if base is str else base(value)
     if type(value) in (list, tuple, set):

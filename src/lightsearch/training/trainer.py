@@ -1,4 +1,4 @@
-"""The Lightning Trainer, as every fit of lightsearch makes it."""
+"""The Lightning Trainer, as every fit and every test of lightsearch creates it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from types import ModuleType
 from typing import Any
 
 from lightsearch.compat.lightning_package import based_on
-from lightsearch.training.checkpoint_files import SafeCheckpoints
+from lightsearch.training.checkpoint_io import SafeCheckpoints
 from lightsearch.training.loggers import hyperparameters_once, no_logger
-from lightsearch.training.rank import ALONE, Rank
+from lightsearch.training.rank import SINGLE_RANK, Rank
 
 
 @contextlib.contextmanager
-def weights_alone() -> Iterator[None]:
-    """Where a checkpoint is loaded for its weights: Lightning need not warn that its callbacks are not there."""
+def loading_weights_only() -> Iterator[None]:
+    """Silences Lightning's warning that a checkpoint's callbacks are missing: only its weights are loaded."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*callbacks used to create the checkpoint.*")
         yield
 
 
 def quiet() -> None:
-    """Silences what Lightning prints about itself; errors are still raised."""
+    """Silences Lightning's log and some of its warnings; errors are still raised."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (
@@ -34,7 +34,7 @@ def quiet() -> None:
         ".*The number of training batches.*",
         ".*sync_dist=True.*",
         ".*exists and is not empty.*",
-        ".*The dirpath has changed.*",  # a module's own ModelCheckpoint, where its checkpoint is tested or loaded
+        ".*The dirpath has changed.*",  # of a module's own ModelCheckpoint, when its checkpoint is tested or loaded
         ".*LeafSpec.*",
         ".*`srun` command is available.*",
     ):
@@ -46,15 +46,15 @@ def make_trainer(
     keywords: dict[str, Any],
     folder: Path,
     callbacks: list[Any],
-    rank: Rank = ALONE,
+    rank: Rank = SINGLE_RANK,
 ) -> Any:
-    """A Trainer that prints nothing, logs nowhere and checkpoints only what ``callbacks`` say.
+    """Creates a Trainer that prints nothing, logs nothing, and writes only the checkpoints of ``callbacks``.
 
     Args:
-        lightning: The copy of Lightning that the model is of.
-        keywords: Keyword arguments of the Trainer; they come before the defaults made here.
+        lightning: The package that the model derives from: ``pytorch_lightning`` or ``lightning.pytorch``.
+        keywords: Keyword arguments of the Trainer; they override the defaults of this function.
         folder: Its root folder.
-        callbacks: Its callbacks; without any it writes no checkpoints.
+        callbacks: Its callbacks; if empty it writes no checkpoints.
         rank: Which of the trial's processes it is for.
     """
     defaults: dict[str, Any] = {
@@ -73,13 +73,13 @@ def make_trainer(
     given["logger"] = given["logger"] or no_logger(lightning, folder)
     trainer = rank.trainer(lightning, given)
     if trainer.strategy.root_device.type == "cpu":
-        # Lightning has torch.cuda.is_available() ask the driver's library, which an optimizer then loads in every step.
+        # Otherwise Lightning makes torch.cuda.is_available() load the driver's library, in every step of an optimizer.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     return trainer
 
 
 class _NoProfiler:
-    """On top of Lightning's, which is entered fifty times a step, which costs a tenth of a small model's step."""
+    """Mixin for Lightning's ``Profiler``, which is entered fifty times per step: a tenth of a small model's step."""
 
     _nothing = contextlib.nullcontext()
 

@@ -1,49 +1,43 @@
-"""One trial, from its sampled parameters to its outcome. The page to read; a worker process runs nothing else."""
+"""One trial, from its sampled parameters to its outcome. A worker process runs this and nothing else."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from optuna import Trial
-from pytorch_lightning import Callback, seed_everything
+from pytorch_lightning import Callback
 
 from lightsearch.atomic_files import file_digest, write_json
 from lightsearch.declare.study_file import StudyFile
-from lightsearch.outcome import Interrupted, Kind, Outcome, as_raised, ending_of
-from lightsearch.signals import EndAtOnce
+from lightsearch.outcome import Kind, Outcome
 from lightsearch.storage.worker_storage import History
 from lightsearch.study.samplers import trial_seed
 from lightsearch.study.worker_trial import attach_trial
-from lightsearch.training import components, measures, several_devices
-from lightsearch.training.checkpoint_files import BEST
+from lightsearch.training import components, measures, multi_device
+from lightsearch.training.boundary import Ending, run_recorded
+from lightsearch.training.checkpoint_io import BEST
+from lightsearch.training.components import BuildData
 from lightsearch.training.epoch_log import EPOCHS, EpochLog
 from lightsearch.training.fit import fit
-from lightsearch.training.give_way import beside_measurements
 from lightsearch.training.loggers import build_logger
-from lightsearch.training.pruning import PruningCallback, watching
+from lightsearch.training.measurement_pauses import paused_by_measurements
+from lightsearch.training.plan import WithValidation
+from lightsearch.training.pruning import PruningCallback, watch_metrics
 from lightsearch.training.rank import Rank
-from lightsearch.training.worker_lock import AttemptGuard, sole_worker
-
-BuildData = Callable[[StudyFile, dict[str, Any], str | None], Any]
+from lightsearch.training.worker_lock import AttemptGuard
 
 
 class TrainerContext(NamedTuple):
-    """Where a trial trains: alone, as it is made without arguments, or in a pack."""
+    """What a trial takes from the pack that it trains in. The defaults are those of a trial in no pack."""
 
     build_data: BuildData = components.build_data
+    """Builds the data; in a pack all members share it."""
     callbacks: Sequence[Callback] = ()
-
-
-class _Told(NamedTuple):
-    """Who hears how a trial goes; of its processes on further devices nobody does."""
-
-    log: EpochLog
-    callbacks: Sequence[Callback]
-    trial: Trial | None
-    """Optuna's."""
+    """Further callbacks; in a pack they hand the steps of an epoch to the pack."""
 
 
 def run_trial(
@@ -55,26 +49,25 @@ def run_trial(
     data_dir: str | None,
     attempt: int,
     history: History | None = None,
-    place: TrainerContext | None = None,
+    context: TrainerContext | None = None,
 ) -> Outcome:
-    """Trains one trial, or goes on with it from its last checkpoint, and writes what became of it.
+    """Trains one trial, or resumes it from its last checkpoint, and writes its outcome.
 
     Args:
         study_file: The declared study.
-        storage_url: Where the study is.
-        trial_id: A running trial of it, its parameters sampled.
-        folder: The trial's folder, which gets ``best.ckpt``, ``last.ckpt``, ``epochs.csv`` and ``result.json``.
+        storage_url: The study's storage.
+        trial_id: A running trial of the study; its parameters are sampled.
+        folder: The trial's folder: receives ``best.ckpt``, ``last.ckpt``, ``epochs.csv`` and ``result.json``.
         data_dir: Folder of the data files.
         attempt: Which start of the trial this is, from 1.
-        history: What the pruner looks at, so that it need not be read; None: it is read.
-        place: Its place in a pack; None: it trains alone.
+        history: The finished trials that the pruner compares with; None: they are read from the storage.
+        context: The trial's pack; None: it trains in no pack.
 
     Returns:
         The outcome, whatever happened: an exception becomes a kind. Only a request to stop is raised again.
     """
     began = time.perf_counter()
     trial, newest_attempt = attach_trial(study_file, storage_url, trial_id, history)
-    log = EpochLog(folder / EPOCHS)
     outcome = Outcome(
         number=trial.number,
         kind=Kind.COMPLETE,
@@ -82,102 +75,97 @@ def run_trial(
         params=study_file.space.suggest(trial),
         seed=trial_seed(study_file.seed, trial.number),
     )
-    place = place or TrainerContext()
-
-    def train(rank: Rank) -> dict[str, Any]:
-        if rank.number:  # it follows the first
-            told = _Told(EpochLog(None), [watching(study_file, None)], None)
-        else:
-            told = _Told(
-                log, [AttemptGuard(attempt, newest_attempt), watching(study_file, trial), *place.callbacks], trial
-            )
-        return _train(study_file, outcome, folder, data_dir, place.build_data, told, rank)
-
-    def record(ending: dict[str, Any]) -> Outcome:
-        return _write(folder, outcome, ending, study_file, log, began)
-
-    with sole_worker(folder):
-        try:
-            ending = several_devices.run(study_file.devices(outcome.params), train, record)
-        except BaseException as error:  # the one boundary: whatever happened to the trial is recorded here
-            error = as_raised(error)
-            ending = ending_of(error)
-            if isinstance(error, Interrupted | EndAtOnce):
-                raise error
-        finally:
-            written = record(ending)
-    return written
-
-
-def _train(
-    study_file: StudyFile,
-    outcome: Outcome,
-    folder: Path,
-    data_dir: str | None,
-    build_data: BuildData,
-    told: _Told,
-    rank: Rank,
-) -> dict[str, Any]:
-    """Builds data and model from the sampled parameters and fits; says how that ended."""
-    sampled = study_file.space.split(outcome.params)
-    assert outcome.seed is not None
-    seed_everything(outcome.seed, workers=True, verbose=False)
-    data = build_data(study_file, sampled["data"], data_dir)
-    model = components.build_model(study_file, sampled["model"], data)
-    found = rank.agreed(lambda: measures.measure(study_file.measured, model, data))
-    above = study_file.constraints.exceeded(found)
-    if told.trial is not None:
-        for name, excess in above.items():
-            told.trial.set_constraint(name, excess)
-    if any(excess > 0 for excess in above.values()):
-        return {"kind": Kind.PRUNED, "stop_reason": "infeasible", "metrics": found}
-    logger = build_logger(study_file.logger, study_file.name, folder)
-    with beside_measurements("latency_ms" in found and not rank.number) as standing_still:
-        fitted = fit(
-            model,
-            data,
-            folder=folder,
-            seed=outcome.seed,
-            metric=study_file.metric,
-            mode=study_file.mode,
-            patience=study_file.trainer.patience,
-            min_delta=study_file.trainer.min_delta,
-            save_top_k=study_file.trainer.save_top_k,
-            keywords={"logger": logger, **study_file.trainer.keywords, **sampled["trainer"]},
-            log=told.log,
-            callbacks=[*told.callbacks, *standing_still],
-            rank=rank,
-        )
-    pruned = any(
-        isinstance(callback, PruningCallback) and callback.pruned_epoch is not None for callback in told.callbacks
+    running = _RunningTrial(
+        study_file=study_file,
+        trial=trial,
+        newest_attempt=newest_attempt,
+        outcome=outcome,
+        folder=folder,
+        data_dir=data_dir,
+        context=context or TrainerContext(),
+        log=EpochLog(folder / EPOCHS),
+        began=began,
     )
-    return {
-        "kind": Kind.PRUNED if pruned else Kind.COMPLETE,
-        "stop_reason": "pruned" if pruned else fitted.stop_reason,
-        "metrics": found,
-        "device": fitted.device,
-        "threads": fitted.threads,
-        "epoch_seeds": fitted.epoch_seeds,
-        "n_val": fitted.n_val,
-    }
+    devices = study_file.devices(outcome.params)
+    return run_recorded(folder, lambda: multi_device.run(devices, running.train, running.record), running.record)
 
 
-def _write(
-    folder: Path, outcome: Outcome, ending: dict[str, Any], study_file: StudyFile, log: EpochLog, began: float
-) -> Outcome:
-    """Completes the outcome with the best epoch and writes ``result.json``."""
-    best = log.best(study_file.metric, study_file.mode)
-    logged = {name: value for name, value in (best or {}).items() if name not in ("epoch", "seconds")}
-    checkpoint = folder / BEST
-    found = {
-        "epochs": len(log.history),
-        "seconds": round(log.seconds_before + time.perf_counter() - began, 3),
-        "value": best and best[study_file.metric],
-        "best_epoch": best and int(best["epoch"]),
-        "checkpoint": f"{folder.name}/{BEST}" if checkpoint.exists() else None,
-        "sha256": file_digest(checkpoint) if checkpoint.exists() else None,
-    }
-    metrics = {**logged, **ending.get("metrics", {})}
-    outcome = outcome.model_copy(update={**found, **ending, "metrics": metrics})
-    write_json(folder / "result.json", outcome.model_dump(mode="json"))
-    return outcome
+@dataclass(frozen=True)
+class _RunningTrial:
+    """One attempt of a trial."""
+
+    study_file: StudyFile
+    trial: Trial
+    """Optuna's trial. Of several processes only the first uses it."""
+    newest_attempt: Callable[[], int]
+    """Reads the number of the trial's newest start from the storage."""
+    outcome: Outcome
+    """The outcome as far as it is known before training: parameters and seed."""
+    folder: Path
+    data_dir: str | None
+    context: TrainerContext
+    log: EpochLog
+    """Receives the epochs of the first process."""
+    began: float
+    """When the worker began, by ``time.perf_counter()``."""
+
+    def train(self, rank: Rank) -> Ending:
+        """Builds data and model from the sampled parameters, and fits. Each of the trial's processes does this."""
+        study_file, seed = self.study_file, self.outcome.seed
+        assert seed is not None
+        built = components.build(
+            study_file, self.outcome.params, self.data_dir, seed=seed, make_data=self.context.build_data
+        )
+        measured = rank.agreed(lambda: measures.measure(study_file.measured, built.model, built.data))
+        if self._is_infeasible(measured, rank):
+            return {"kind": Kind.PRUNED, "stop_reason": "infeasible", "metrics": measured}
+        logger = build_logger(study_file.logger, study_file.name, self.folder)
+        watch = watch_metrics(study_file, self.trial if rank.is_first else None)
+        callbacks: list[Callback] = [watch]
+        if rank.is_first:
+            callbacks = [AttemptGuard(self.outcome.attempt, self.newest_attempt), watch, *self.context.callbacks]
+        with paused_by_measurements("latency_ms" in measured and rank.is_first) as pauses:
+            fitted = fit(
+                replace(built, trainer_keywords={"logger": logger, **built.trainer_keywords}),
+                WithValidation.of(study_file),
+                folder=self.folder,
+                log=self.log if rank.is_first else EpochLog(None),
+                callbacks=[*callbacks, *pauses],
+                rank=rank,
+            )
+        pruned = isinstance(watch, PruningCallback) and watch.pruned_epoch is not None
+        return {
+            "kind": Kind.PRUNED if pruned else Kind.COMPLETE,
+            "stop_reason": "pruned" if pruned else fitted.stop_reason,
+            "metrics": measured,
+            "device": fitted.device,
+            "threads": fitted.threads,
+            "epoch_seeds": fitted.epoch_seeds,
+            "n_val": fitted.n_val,
+        }
+
+    def record(self, ending: Ending) -> Outcome:
+        """Completes the outcome with the ending and the best epoch, and writes ``result.json``."""
+        best = self.log.best(self.study_file.metric, self.study_file.mode)
+        logged = {name: value for name, value in (best or {}).items() if name not in ("epoch", "seconds")}
+        checkpoint = self.folder / BEST
+        found = {
+            "epochs": len(self.log.history),
+            "seconds": round(self.log.seconds_before + time.perf_counter() - self.began, 3),
+            "value": best and best[self.study_file.metric],
+            "best_epoch": best and int(best["epoch"]),
+            "checkpoint": f"{self.folder.name}/{BEST}" if checkpoint.exists() else None,
+            "sha256": file_digest(checkpoint) if checkpoint.exists() else None,
+        }
+        metrics = {**logged, **ending.get("metrics", {})}
+        outcome = self.outcome.model_copy(update={**found, **ending, "metrics": metrics})
+        write_json(self.folder / "result.json", outcome.model_dump(mode="json"))
+        return outcome
+
+    def _is_infeasible(self, measured: dict[str, float], rank: Rank) -> bool:
+        """Whether the model exceeds a constraint of the study; the first process tells Optuna by how much."""
+        excesses = self.study_file.constraints.exceeded(measured)
+        if rank.is_first:
+            for name, excess in excesses.items():
+                self.trial.set_constraint(name, excess)
+        return any(excess > 0 for excess in excesses.values())

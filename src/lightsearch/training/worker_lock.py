@@ -1,4 +1,4 @@
-"""One worker a trial: a late one, stopped while its trial was given to another, ends and overwrites nothing."""
+"""One worker per trial: a stale worker, whose trial was given to another one, ends and overwrites nothing."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from lightsearch.machine.owner import Owner, this_process
 from lightsearch.outcome import Interrupted
 
 END_SECONDS = 10.0
-"""How long a late worker may take to end when asked; it is killed then."""
+"""How long a stale worker may take to end when it is asked to; after that it is killed."""
 
 ELSEWHERE_SECONDS = 60.0
-"""How long to wait for one on another machine, which cannot be asked."""
+"""How long to wait for a worker on another machine, which cannot be asked."""
 
 
 @contextlib.contextmanager
 def sole_worker(folder: Path) -> Iterator[None]:
-    """Held while a process works in a trial's folder; whoever worked there before is ended first.
+    """Entered while a process works in a trial's folder; a process that still works there is ended first.
 
-    The lock is the operating system's, so it is free as soon as its holder is gone, however that died. One that is
-    there is late: its coordinator lost the trial, or died a moment ago.
+    The lock is the operating system's: it is free as soon as its holder is gone, for whatever reason. A holder is
+    stale: its coordinator lost the trial, or has just died.
 
     Args:
         folder: The trial's folder.
 
     Raises:
-        ResourceUnavailable: if another machine's worker does not leave, or the folder cannot be written to.
+        ResourceUnavailable: if a worker of another machine does not end, or the folder cannot be written to.
     """
     lock, card = FileLock(folder / leftovers.LOCK), folder / leftovers.CARD
     try:
@@ -52,9 +52,9 @@ def sole_worker(folder: Path) -> Iterator[None]:
         write_text(card, this_process().model_dump_json())
         yield
     finally:
-        with contextlib.suppress(OSError):  # a folder that has become read-only keeps it; the lock is what counts
+        with contextlib.suppress(OSError):  # the folder has become read-only; only the lock matters
             card.unlink()
-        with contextlib.suppress(OSError):  # the trial's code has closed it, and so let it go
+        with contextlib.suppress(OSError):  # the trial's code has closed the file, which released the lock
             lock.release()
 
 
@@ -65,7 +65,7 @@ def _end_holder(lock: FileLock, card: Path, folder: Path) -> None:
     if process is not None:
         print(f"process {process.pid} still works in {folder}; ending it", flush=True)
         steps = [(process.kill, END_SECONDS)]
-        if process.status() != psutil.STATUS_STOPPED:  # one that stands still hears nothing
+        if process.status() != psutil.STATUS_STOPPED:  # a stopped process does not handle SIGTERM
             steps.insert(0, (process.terminate, END_SECONDS))
     for end, seconds in steps:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -78,7 +78,7 @@ def _end_holder(lock: FileLock, card: Path, folder: Path) -> None:
 
 
 def _on_card(card: Path) -> Owner | None:
-    """Who works, or worked, in a folder; None if that one has only just come, or has gone in peace."""
+    """The process that works, or worked, in a folder; None: it has just begun, or it ended normally."""
     try:
         return Owner.model_validate_json(card.read_text(encoding="utf-8"))
     except (OSError, ValidationError):
@@ -86,11 +86,11 @@ def _on_card(card: Path) -> Owner | None:
 
 
 class AttemptGuard(Callback):
-    """Ends a fit at the end of an epoch, before anything is written, if the trial was given to another worker.
+    """Ends a fit at the end of an epoch, before anything is written, if another worker has taken over the trial.
 
     Args:
         attempt: Which start of the trial this is.
-        current: The trial's newest start, by the storage.
+        current: Reads the number of the trial's newest start from the storage.
     """
 
     def __init__(self, attempt: int, current: Callable[[], int]) -> None:

@@ -1,4 +1,4 @@
-"""Training beside measurements: a fit stands still while another trial of the machine measures a latency."""
+"""Pauses of a fit while another trial on the machine measures a latency."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from lightsearch.machine.quiet_cores import Cores, cores
 
 
 @contextlib.contextmanager
-def beside_measurements(measured: bool) -> Iterator[list[Callback]]:
-    """Held while a trial trains; yields the callbacks that have it stand still while another measures.
+def paused_by_measurements(measured: bool) -> Iterator[list[Callback]]:
+    """Entered while a trial trains; yields the callbacks that pause its fit while another trial measures.
 
     Args:
-        measured: Whether latencies are measured in its study; if not, it takes no part.
+        measured: Whether the study measures latencies; if not, the fit never pauses.
     """
     if not measured:
         yield []
         return
     with cores().training():
-        yield [GiveWay(cores())]
+        yield [PauseForMeasurements(cores())]
 
 
-class GiveWay(Callback):
-    """Has a fit stand still, between two batches, while another trial measures.
+class PauseForMeasurements(Callback):
+    """Pauses a fit between two batches while another trial measures.
 
     Args:
-        cores: This process's.
+        cores: The cores, as this process uses them.
     """
 
     def __init__(self, cores: Cores) -> None:
         self.cores = cores
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        self.cores.give_way()  # of a pack's batches its members hear nothing
+        self.cores.give_way()  # a member of a pack gets no batch hooks
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         self.cores.give_way()

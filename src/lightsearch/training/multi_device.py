@@ -1,9 +1,9 @@
-"""A trial on several devices: a process each, the worker itself being the first of them (rank 0).
+"""A trial on multiple devices: one process per device; the worker process is rank 0.
 
-Lightning's own launchers start the script anew, or train in children whose callbacks the script never sees again.
-Here the worker forks the other ranks before it builds anything; all then do the same, and Lightning is told that its
-processes are there already. Only the first rank knows the storage and writes files. Whenever it ends, however it ends,
-the others do; whatever one of the others ends by, it ends by too.
+Lightning's launchers start the script again, or train in child processes whose callbacks the script never sees. Here
+the worker forks the other ranks before it builds anything. All ranks then do the same work, and Lightning's cluster
+environment says that its processes exist already. Only rank 0 uses the storage and writes files. When rank 0 ends, for
+whatever reason, the others end. When another rank fails, rank 0 ends with the same failure.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 
 from lightsearch.outcome import FailedElsewhere, ending_of
-from lightsearch.training.rank import ALONE, Rank, Result
+from lightsearch.training.rank import SINGLE_RANK, Rank, Result
 
 ECHO_SECONDS = 2.0
-"""How long to look, once the first rank has failed, whether it was another one's failure that it felt."""
+"""How long rank 0, once it has failed, waits for a failure of another rank, which may be the cause."""
 
 GRACE_SECONDS = 10.0
-"""How long the first rank may take to feel that another one has failed; after that it is ended where it stands."""
+"""How long rank 0 may take to fail after another rank has failed; after that its process is ended."""
 
 LOOK_SECONDS = 0.5
-"""How often a rank looks whether the others are alive, where it is not told."""
+"""Interval at which a rank checks whether the others are alive."""
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's <sys/prctl.h>
 
@@ -43,24 +43,24 @@ _context = multiprocessing.get_context("fork")
 
 
 def run(count: int, train: Callable[[Rank], Result], record: Callable[[dict[str, Any]], object]) -> Result:
-    """Runs ``train`` in so many processes, this one and children of it.
+    """Runs ``train`` in ``count`` processes: this one and its children.
 
-    To be called before this process has computed anything: threads do not survive the fork.
+    It must be called before this process has computed anything: threads do not survive the fork.
 
     Args:
-        count: How many.
-        train: What each rank does.
-        record: Takes the ending (see ``ending_of``) that another rank has come to if this one does not feel it and has
-            to be ended where it stands: called on another thread.
+        count: Number of processes.
+        train: The work of each rank.
+        record: Records the ending (see ``ending_of``) of another rank that failed, if this process does not fail in
+            time and has to be ended. It is called on another thread.
 
     Returns:
-        What ``train`` returned on the first rank, once the others are done as well.
+        What ``train`` returned on rank 0, once the others are done as well.
 
     Raises:
         FailedElsewhere: if another rank raised an exception.
     """
     if count == 1:
-        return train(ALONE)
+        return train(SINGLE_RANK)
     others = _Others(record)
     try:
         try:
@@ -77,29 +77,31 @@ def run(count: int, train: Callable[[Rank], Result], record: Callable[[dict[str,
 
 
 class _Others:
-    """The further ranks, as the first one sees them."""
+    """The ranks from 1, as rank 0 sees them."""
 
     def __init__(self, record: Callable[[dict[str, Any]], object]) -> None:
         self.over = threading.Event()
-        """Whether all are done, or one has failed."""
+        """Set when all are done or one has failed."""
         self._left = threading.Event()
-        """Whether this rank is done itself."""
+        """Set when rank 0 is done."""
         self._record = record
         self._failure: dict[str, Any] | int | None = None
-        """The ending that a rank came to, or the exit code of one that died without a word."""
+        """The ending of a rank that failed, or the exit code of one whose process died."""
         self._ranks: dict[Connection, ForkProcess] = {}
-        """Processes by the pipes through which they say how they ended."""
+        """Processes by the pipes through which they report their ending."""
 
     def start(self, count: int, train: Callable[[Rank], object]) -> Rank:
-        """Starts them, and returns what this rank is."""
-        # Else Lightning takes the number of threads for its own to choose.
+        """Starts the processes, and returns rank 0."""
+        # Otherwise Lightning sets the number of threads.
         os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
         pipes = []
         for number in range(1, count):
             pipe, its_pipe = _context.Pipe()
             report, its_report = _context.Pipe(duplex=False)
             rank = Rank(number, count, (its_pipe,))
-            process = _context.Process(target=_be, args=(rank, train, its_report, os.getpid()), name=f"rank-{number}")
+            process = _context.Process(
+                target=_run_rank, args=(rank, train, its_report, os.getpid()), name=f"rank-{number}"
+            )
             process.start()
             its_pipe.close()
             its_report.close()
@@ -109,7 +111,7 @@ class _Others:
         return Rank(0, count, tuple(pipes))
 
     def raise_failure(self) -> None:
-        """Ends this rank as another one has ended, if it failed: by its exception, or by its signal."""
+        """Ends this rank as the rank that failed, if any: by its exception, or by its signal."""
         if isinstance(self._failure, dict):
             raise FailedElsewhere(self._failure)
         if self._failure is not None:
@@ -117,7 +119,7 @@ class _Others:
             _die(self._failure)
 
     def end(self) -> None:
-        """Ends the others, which have nothing to lose."""
+        """Kills the other ranks; they keep nothing on disk."""
         self._left.set()
         for process in self._ranks.values():
             process.kill()
@@ -128,10 +130,12 @@ class _Others:
         waiting = dict(self._ranks)
         while waiting and self._failure is None:
             wait(list(waiting), LOOK_SECONDS)
-            # A pipe can outlive its process in that one's own children.
+            # A pipe can outlive its process, in children of that process.
             ended = [report for report, process in waiting.items() if report.poll() or process.exitcode is not None]
-            failures = [failure for report in ended if (failure := _said(report, waiting.pop(report))) is not None]
-            # Who died without a word is the cause; what others raise then is the echo.
+            failures = [
+                failure for report in ended if (failure := _ending_of_rank(report, waiting.pop(report))) is not None
+            ]
+            # If one process died, it is the cause; exceptions of the others follow from it.
             self._failure = min(failures, key=lambda failure: isinstance(failure, dict), default=None)
         self.over.set()
         if self._failure is None or self._left.wait(GRACE_SECONDS):
@@ -142,8 +146,8 @@ class _Others:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _said(report: Connection, process: ForkProcess) -> dict[str, Any] | int | None:
-    """How a rank ended: None if it is done; its exit code if it died without a word."""
+def _ending_of_rank(report: Connection, process: ForkProcess) -> dict[str, Any] | int | None:
+    """How a rank ended: None if it is done, its exit code if its process died."""
     if report.poll():
         with contextlib.suppress(EOFError):
             ending: dict[str, Any] | None = report.recv()
@@ -152,25 +156,25 @@ def _said(report: Connection, process: ForkProcess) -> dict[str, Any] | int | No
     return process.exitcode if process.exitcode is not None else 1
 
 
-def _be(rank: Rank, train: Callable[[Rank], object], report: Connection, first: int) -> None:
-    """The whole life of a rank that is not the first."""
+def _run_rank(rank: Rank, train: Callable[[Rank], object], report: Connection, first: int) -> None:
+    """Runs a rank other than 0, from the start of its process to its end."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _end_with(first)
-    # What is inherited is the first rank's, open connections above all: nothing of it is ever tidied up here.
+    _end_with_rank_0(first)
+    # Inherited objects, such as open connections, belong to rank 0: they must not be finalized here.
     gc.freeze()
     rank_zero_only.rank = rank.number  # type: ignore[attr-defined]
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 1)  # what a module prints is printed once
+        os.dup2(nowhere.fileno(), 1)  # output of a module is printed once, by rank 0
     try:
         train(rank)
         ending = None
-    except BaseException as error:  # whatever it is, the first rank ends by it
+    except BaseException as error:  # rank 0 ends with it
         ending = ending_of(error)
     report.send(ending)
 
 
-def _end_with(first: int) -> None:
-    """Ends this process when the first rank is gone, however that died."""
+def _end_with_rank_0(first: int) -> None:
+    """Ends this process when the process of rank 0 is gone, for whatever reason."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
@@ -183,7 +187,7 @@ def _end_with(first: int) -> None:
 
 
 def _die(exit_code: int) -> None:
-    """Ends this process as another one has ended; a handler of the signal comes first."""
+    """Ends this process as another one has ended: by the same signal, whose handler runs first, or exit code."""
     if exit_code < 0:
         os.kill(os.getpid(), -exit_code)
     os._exit(max(exit_code, 1))

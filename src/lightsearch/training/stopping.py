@@ -1,0 +1,72 @@
+"""Rules that end a fit before ``max_epochs``. A new rule is a callback here, and is added to a fit in ``plan``.
+
+The pruner, which compares a trial with other trials, is in ``pruning``.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Literal
+
+from pytorch_lightning import Callback
+
+from lightsearch.compat.lightning_package import based_on
+
+NEVER = 2**31
+"""A patience that no fit exceeds: Lightning has no value for "never"."""
+
+
+def early_stopping(
+    lightning: ModuleType, metric: str, mode: Literal["max", "min"], patience: int, min_delta: float
+) -> Any:
+    """Lightning's early stopping, made safe to resume; ``patience`` 0 never stops."""
+    return based_on(lightning.callbacks.EarlyStopping, ResumableEarlyStopping)(
+        metric, mode=mode, patience=patience or NEVER, min_delta=min_delta, check_finite=False
+    )
+
+
+class ResumableEarlyStopping:
+    """Mixin for Lightning's ``EarlyStopping``, which does not remember across a resume that it had ended the fit."""
+
+    wait_count: int
+    patience: int
+    stopping_reason: Any
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        if self.wait_count >= self.patience:
+            self.stopping_reason = type(self.stopping_reason).PATIENCE_EXHAUSTED
+        if any(one.wait_count >= one.patience for one in trainer.early_stopping_callbacks):  # the module's own included
+            trainer.should_stop = True
+
+
+class StopAfter(Callback):
+    """Ends a fit after a number of epochs, in the same way as early stopping and pruning.
+
+    ``max_epochs`` keeps its value, because a learning-rate schedule may be computed from it. Early stopping is removed.
+
+    Args:
+        epochs: Total number of epochs, including those before a resume.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
+        # The module's own early stopping may watch a validation that this fit does not have.
+        trainer.callbacks = [one for one in trainer.callbacks if one not in trainer.early_stopping_callbacks]
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        if trainer.current_epoch >= self.epochs:  # resumed after the last epoch
+            trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        if trainer.current_epoch + 1 >= self.epochs:
+            trainer.should_stop = True
+
+
+def stop_reason(trainer: Any) -> str:
+    """Why a fit ended: ``early_stopping``, ``max_epochs``, or ``stopped`` (a callback or another limit ended it)."""
+    for callback in trainer.callbacks:
+        if isinstance(callback, ResumableEarlyStopping) and callback.stopping_reason.name != "NOT_STOPPED":
+            return "early_stopping"
+    return "max_epochs" if trainer.current_epoch == trainer.max_epochs else "stopped"
