@@ -1,4 +1,4 @@
-"""Whether classes take the arguments that they are given, and of which types."""
+"""Whether classes accept the arguments that they are given, by name and by type."""
 
 from __future__ import annotations
 
@@ -22,19 +22,31 @@ def check_arguments(
     *,
     complete: bool = True,
 ) -> None:
-    """Compares what a class is given with its signature; what is missing only if the context is complete."""
+    """Compares the arguments of a class with its signature.
+
+    Args:
+        cls: The class.
+        spec: Its section of the study file.
+        field: The name of the section: ``data``, ``model`` or ``logger``.
+        sampled: Its section of the space.
+        context: Arguments that lightsearch provides.
+        complete: Whether the context is complete, so that missing arguments are reported.
+
+    Raises:
+        UserError: with all mistakes.
+    """
     parameters = inspect.signature(cls).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     mistakes = []
-    for place, given in ((f"{field}.init_args", spec.init_args), (f"space.{field}", sampled)):
+    for section, given in ((f"{field}.init_args", spec.init_args), (f"space.{field}", sampled)):
         for name, value in given.items():
             argument = name.partition(".")[0]
             if argument not in parameters and not takes_any:
                 hint = f"{cls.__name__} has no argument {argument}; {did_you_mean(argument, parameters)}"
-                mistakes.append(Mistake(f"{place}.{name}", value, hint))
+                mistakes.append(Mistake(f"{section}.{name}", value, hint))
             elif name in parameters and not names_class(value):
-                examples = [value] if place.endswith("init_args") else examples_of(value)
-                mistakes += _check_type(cls, name, examples, Mistake(f"{place}.{name}", value, ""))
+                examples = [value] if section.endswith("init_args") else examples_of(value)
+                mistakes += _check_type(cls, name, examples, Mistake(f"{section}.{name}", value, ""))
     partial = sampled_objects(spec.init_args, sampled)  # a dry run builds these
     mistakes += check_objects(cls, {k: value for k, value in spec.init_args.items() if k not in partial}, field)
     for name in spec.init_args.keys() & sampled.keys():
@@ -52,7 +64,7 @@ def check_arguments(
 
 
 def examples_of(declared: Any) -> list[Any]:
-    """Some arguments that a parameter of the space makes; none if its form is wrong, which is reported elsewhere."""
+    """Some values of a parameter of the space; none if its form is invalid, which the validation reports."""
     try:
         parameter: Any = TypeAdapter(Parameter).validate_python(declared)
     except ValidationError:
@@ -62,15 +74,15 @@ def examples_of(declared: Any) -> list[Any]:
 
 
 def _check_type(cls: type, name: str, examples: list[Any], at: Mistake) -> list[Mistake]:
-    """Compares arguments with the type that the signature asks for; what has none, or an odd one, is let through."""
+    """Compares values with the type hint of an argument; without a usable hint every value is accepted."""
     try:
         hint = get_type_hints(cls.__init__)[name]  # type: ignore[misc]
         taken = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
-    except Exception:  # hints can be anything, names that exist for a type checker alone included
+    except Exception:  # hints can be anything, such as names that exist for type checkers only
         return []
     for example in examples:
         try:
-            # What pydantic would have to make something else of is not what the class asks for.
+            # A value that pydantic has to convert is not of the type.
             fits = _same(taken.validate_python(example), example)
         except Exception:
             fits = False
@@ -81,7 +93,7 @@ def _check_type(cls: type, name: str, examples: list[Any], at: Mistake) -> list[
 
 
 def _same(converted: Any, given: Any) -> bool:
-    """Whether a value was taken as it is; a whole number serves as a real one."""
+    """Whether a value was accepted without conversion; an integer is accepted as a float."""
     if isinstance(given, list):
         taken = list(converted)
         return len(taken) == len(given) and all(map(_same, taken, given))

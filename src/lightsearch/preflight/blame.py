@@ -1,4 +1,4 @@
-"""An exception of the user's own code in one line: what was raised, by what, where."""
+"""An exception of the user's own code in one line: the exception, the function, the line of code."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from lightsearch.compat.lightning_package import package_of
 from lightsearch.errors import Mistake
 
 LENGTH = 300
-"""Characters of a message that are shown."""
+"""Maximum number of characters of a message."""
 
 IN_WORKER = re.compile(r"Caught \w+ in DataLoader worker process")
 
-PLACES = re.compile(r'File "(.+?)", line (\d+), in (\S+)')
+TRACEBACK_LINE = re.compile(r'File "(.+?)", line (\d+), in (\S+)')
 
 _LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -30,37 +30,37 @@ _OURS = str(Path(__file__).parents[1])
 class Blame(NamedTuple):
     """Where an exception comes from."""
 
-    place: str | None
-    """``mine.py, line 12``; None: no line of the user's own was running."""
+    line: str | None
+    """``mine.py, line 12``; None: no line of the user's own code was running."""
     function: str | None
     """``Net.training_step``."""
     is_data: bool
-    """Whether the data raised it, as far as can be told."""
+    """Whether the data raised it, as far as is known."""
     is_ours: bool = False
-    """Whether lightsearch raised it, and nothing of the user's own was running."""
+    """Whether lightsearch raised it, and no line of the user's own code was running."""
 
 
-def told(error: BaseException, field: str, value: object, classes: Iterable[type] = ()) -> Mistake:
-    """An exception as a mistake of one line. In the user's own process its traceback is printed before.
+def as_mistake(error: BaseException, field: str, value: object, classes: Iterable[type] = ()) -> Mistake:
+    """An exception as a mistake of one line. In the user's own process its traceback is printed first.
 
     Args:
-        error: What was raised.
-        field: The key of the study file that names what raised it.
-        value: What that key says.
-        classes: The user's classes: their files are the user's own wherever they lie.
+        error: The exception.
+        field: The key of the study file that names the class or function that raised it.
+        value: The value of that key.
+        classes: The user's classes: their files count as the user's own wherever they are.
     """
     in_child = multiprocessing.parent_process() is not None
     if not in_child:
         traceback.print_exception(error)
-    blame = blamed(error, classes)
+    blame = find_blame(error, classes)
     raised = f"{blame.function or 'it'} raises {type(error).__name__}"
-    where = f" ({blame.place})" if blame.place else ""
+    where = f" ({blame.line})" if blame.line else ""
     more = "; --workers 0 shows the traceback" if in_child else ""
     return Mistake(field, value, f"{raised}: {message(error)}{where}{more}")
 
 
 def message(error: BaseException) -> str:
-    """What an exception says, in one line."""
+    """The message of an exception, in one line."""
     text = str(error).strip()
     if IN_WORKER.match(text):
         text = text.splitlines()[-1].removeprefix(f"{type(error).__name__}: ")
@@ -68,20 +68,20 @@ def message(error: BaseException) -> str:
     return text if len(text) <= LENGTH else text[: LENGTH - 3] + "..."
 
 
-def blamed(error: BaseException, classes: Iterable[type] = ()) -> Blame:
-    """Finds the innermost line of the user's own that was running.
+def find_blame(error: BaseException, classes: Iterable[type] = ()) -> Blame:
+    """Finds the innermost line of the user's own code that was running.
 
     Args:
-        error: What was raised.
+        error: The exception.
         classes: The user's classes.
     """
     files = {file for cls in classes for file in _files(cls)}
     frames = list(traceback.walk_tb(error.__traceback__))
     own = [(frame, line) for frame, line in frames if _is_own(_file(frame), files)]
     if IN_WORKER.match(str(error)):
-        places = [found for found in PLACES.findall(str(error)) if _is_own(found[0], files)]
-        if places:
-            file, number, function = places[-1]
+        lines = [found for found in TRACEBACK_LINE.findall(str(error)) if _is_own(found[0], files)]
+        if lines:
+            file, number, function = lines[-1]
             return Blame(f"{Path(file).name}, line {number}", function, True)
     if not own:
         return Blame(None, None, False, is_ours=bool(frames) and _file(frames[-1][0]).startswith(_OURS))
@@ -101,7 +101,7 @@ def _file(frame: FrameType) -> str:
 
 
 def _files(cls: type) -> set[str]:
-    """The files of a class and of what it derives from, Lightning and what is below it left out."""
+    """The files of a class and of its bases, without Lightning's and torch's."""
     own: list[Any] = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in ("torch", "builtins")]
     modules = [sys.modules.get(base.__module__) for base in own if not _is_lightnings(base)]
     return {file for module in modules if (file := getattr(module, "__file__", None))}

@@ -1,4 +1,4 @@
-"""Whether the Trainer takes its arguments, and which devices it would use."""
+"""Whether the Trainer accepts its arguments, and which devices it would use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightsearch.preflight.arguments import examples_of
 
 
 def accelerators_here(declared: dict[str, Any]) -> int:
-    """The GPUs that trials may take."""
+    """The number of GPUs that trials may use."""
     import torch
 
     on_cpu = _trainer(declared).get("accelerator") == "cpu"
@@ -20,28 +20,25 @@ def accelerators_here(declared: dict[str, Any]) -> int:
 
 
 def devices_of_trial(declared: dict[str, Any], sampled: dict[str, Any]) -> list[int]:
-    """How many devices trials take, the outermost numbers; what is no such number is reported elsewhere."""
+    """The numbers of devices of trials: the declared one, or the lowest and the highest sampled ones.
+
+    Invalid numbers are left out; ``check_trainer`` reports them.
+    """
     given = examples_of(sampled["devices"]) if "devices" in sampled else [_trainer(declared).get("devices", 1)]
     return [number for number in given if type(number) is int and number > 0]
-
-
-def _check_devices(keywords: dict[str, Any], sampled: dict[str, Any], devices: list[int], gpus: int) -> list[Mistake]:
-    mistakes = []
-    if "devices" in sampled and len(devices) < max(1, len(examples_of(sampled["devices"]))):
-        mistakes.append(Mistake("space.trainer.devices", sampled["devices"], "sample whole numbers from 1"))
-    if keywords.get("num_nodes", 1) != 1:
-        hint = "a trial has one machine; leave it out, and start the same search on each machine, on one PostgreSQL"
-        mistakes.append(Mistake("trainer.num_nodes", keywords["num_nodes"], hint))
-    if gpus and max(devices, default=1) > gpus:
-        place = "space.trainer.devices" if "devices" in sampled else "trainer.devices"
-        hint = f"there are {gpus} GPUs here; write {gpus} at most, or hide them (CUDA_VISIBLE_DEVICES=) to use the CPU"
-        mistakes.append(Mistake(place, max(devices), hint))
-    return mistakes
 
 
 def check_trainer(
     declared: dict[str, Any], sampled: dict[str, Any], devices: list[int], accelerators: int
 ) -> list[Mistake]:
+    """Checks the Trainer's arguments, declared and sampled, as far as possible without a model.
+
+    Args:
+        declared: The study file's content.
+        sampled: The space of the Trainer's arguments.
+        devices: See ``devices_of_trial``.
+        accelerators: Number of GPUs.
+    """
     import pytorch_lightning as pl
 
     keywords = {
@@ -51,8 +48,10 @@ def check_trainer(
     }
     known = set(inspect.signature(pl.Trainer).parameters) - {"callbacks", "default_root_dir"}
     mistakes = [
-        Mistake(f"{place}.{name}", value, f"unknown key; {did_you_mean(name, known | TrainerSpec.model_fields.keys())}")
-        for place, given in (("trainer", keywords), ("space.trainer", sampled))
+        Mistake(
+            f"{section}.{name}", value, f"unknown key; {did_you_mean(name, known | TrainerSpec.model_fields.keys())}"
+        )
+        for section, given in (("trainer", keywords), ("space.trainer", sampled))
         for name, value in given.items()
         if name not in known
     ]
@@ -64,9 +63,23 @@ def check_trainer(
     if not mistakes:
         try:
             pl.Trainer(**{"logger": False, "enable_checkpointing": False, **keywords})
-        except Exception as error:  # whatever Lightning objects to, in its own words
+        except Exception as error:  # reported in Lightning's own words
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             mistakes.append(Mistake("trainer", keywords, f"the Lightning Trainer says: {reason}"))
+    return mistakes
+
+
+def _check_devices(keywords: dict[str, Any], sampled: dict[str, Any], devices: list[int], gpus: int) -> list[Mistake]:
+    mistakes = []
+    if "devices" in sampled and len(devices) < max(1, len(examples_of(sampled["devices"]))):
+        mistakes.append(Mistake("space.trainer.devices", sampled["devices"], "sample whole numbers from 1"))
+    if keywords.get("num_nodes", 1) != 1:
+        hint = "a trial has one machine; leave it out, and start the same search on each machine, on one PostgreSQL"
+        mistakes.append(Mistake("trainer.num_nodes", keywords["num_nodes"], hint))
+    if gpus and max(devices, default=1) > gpus:
+        field = "space.trainer.devices" if "devices" in sampled else "trainer.devices"
+        hint = f"there are {gpus} GPUs here; write {gpus} at most, or hide them (CUDA_VISIBLE_DEVICES=) to use the CPU"
+        mistakes.append(Mistake(field, max(devices), hint))
     return mistakes
 
 
