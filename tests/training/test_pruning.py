@@ -12,7 +12,7 @@ from lightsearch.training.epoch_log import EpochLog
 from lightsearch.training.pruning import MissingMetric, PruningCallback
 from tests.conftest import digits, open_queue
 from tests.study.test_trial_queue import ask
-from tests.training.test_fit import StopAfter, train
+from tests.training.fits import StopAfter, train
 
 
 class Never(optuna.pruners.BasePruner):

@@ -18,9 +18,10 @@ from pytorch_lightning import Callback
 
 from lightsearch.outcome import describe
 from lightsearch.training import safe_loading
-from lightsearch.training.checkpoint_files import LAST, SafeCheckpoints, is_whole, resume_point
+from lightsearch.training.checkpoint_io import LAST, SafeCheckpoints
+from lightsearch.training.resume import is_whole, resume_point
 from lightsearch.training.safe_loading import NotLoadable
-from tests.training.test_fit import Dropped, StopAfter, curve, train
+from tests.training.fits import Dropped, StopAfter, curve, train
 
 
 class Colour(enum.Enum):

@@ -9,8 +9,9 @@ import torch
 
 from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Interrupted
-from lightsearch.training import checkpoint_files
-from lightsearch.training.checkpoint_files import BEST, LAST, PREVIOUS, SafeCheckpoints, is_whole, resume_point
+from lightsearch.training import checkpoint_io
+from lightsearch.training.checkpoint_io import BEST, LAST, PREVIOUS, SafeCheckpoints
+from lightsearch.training.resume import is_whole, resume_point
 
 
 def save(file: Path, epoch: int) -> None:
@@ -97,7 +98,7 @@ def test_a_signal_in_a_write_stays_what_it_is(tmp_path: Path) -> None:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Path, "open", lambda file, mode: Slow(file, mode.replace("b", "")))
                 with pytest.raises(Interrupted):
-                    checkpoint_files.write_through(
+                    checkpoint_io.write_through(
                         {"weights": torch.rand(1000), "more": torch.rand(1000)}, tmp_path / "a.ckpt"
                     )
     finally:

@@ -6,13 +6,11 @@ import csv
 import itertools
 import json
 import os
-import signal
 import time
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import torch
 
@@ -24,10 +22,66 @@ from lightsearch.launchers.fork_server import ForkServer
 from lightsearch.launchers.processes import ProcessLauncher
 from lightsearch.paths import study_folder
 from lightsearch.preflight.checks import preflight
-from tests.conftest import ROOT, command, start
-from tests.faults.helpers import SLOW, check_whole, epochs_reported, load, wait_for, workers
+from tests.conftest import ROOT, command
+from tests.faults.helpers import load
 
 TWO = ("--set", "trainer.devices=2", "--set", "trainer.accelerator=cpu")
+
+LINE = """\
+import json, pathlib
+import torch
+from pytorch_lightning import LightningDataModule, LightningModule
+from torch.utils.data import DataLoader, TensorDataset
+
+def points(n):
+    x = torch.randn(n, 4, generator=torch.Generator().manual_seed(n))
+    return TensorDataset(x, x.sum(1, keepdim=True).sin(), torch.arange(n))
+
+class Points(LightningDataModule):
+    def train_dataloader(self):
+        return DataLoader(points(48), batch_size=6, shuffle=True, num_workers=1)
+    def val_dataloader(self):
+        return DataLoader(points(20), batch_size=7)
+
+class Line(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.line = torch.nn.Linear(4, 1)
+        self.seen = []
+    def write(self, when):
+        file = pathlib.Path(self.trainer.default_root_dir) / f'{when}-{self.global_rank}.json'
+        weights = [self.line.weight.tolist(), self.line.bias.tolist()]
+        file.write_text(json.dumps({'seen': self.seen, 'weights': weights}))
+        self.seen = []
+    def on_train_start(self):
+        self.write('start')
+    def training_step(self, batch):
+        x, y, number = batch
+        self.seen.append(number.tolist())
+        return torch.nn.functional.mse_loss(self.line(x), y)
+    def on_train_epoch_end(self):
+        self.write(self.current_epoch)
+    def validation_step(self, batch):
+        self.log('val_mse', torch.nn.functional.mse_loss(self.line(batch[0]), batch[1]))
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+"""
+
+STUDY = """\
+name = "line"
+metric = "val_mse"
+direction = "minimize"
+[data]
+class_path = "line.Points"
+[model]
+class_path = "line.Line"
+[trainer]
+max_epochs = 2
+devices = 2
+accelerator = "cpu"
+strategy = "ddp_find_unused_parameters_false"
+gradient_clip_val = 0.7
+"""
 
 
 def results(place: Path) -> list[dict[str, Any]]:
@@ -90,63 +144,23 @@ def test_trials_complete_are_pruned_and_stop_early(place: Path) -> None:
 
 
 def test_both_devices_do_what_one_does_with_twice_the_batch(place: Path) -> None:
-    (place / "line.py").write_text(
-        "import json, pathlib\n"
-        "import torch\n"
-        "from pytorch_lightning import LightningDataModule, LightningModule\n"
-        "from torch.utils.data import DataLoader, TensorDataset\n\n"
-        "def points(n):\n"
-        "    x = torch.randn(n, 4, generator=torch.Generator().manual_seed(n))\n"
-        "    return TensorDataset(x, x.sum(1, keepdim=True).sin(), torch.arange(n))\n\n"
-        "class Points(LightningDataModule):\n"
-        "    def train_dataloader(self):\n"
-        "        return DataLoader(points(48), batch_size=6, shuffle=True, num_workers=1)\n"
-        "    def val_dataloader(self):\n"
-        "        return DataLoader(points(20), batch_size=7)\n\n"
-        "class Line(LightningModule):\n"
-        "    def __init__(self):\n"
-        "        super().__init__()\n"
-        "        self.line = torch.nn.Linear(4, 1)\n"
-        "        self.seen = []\n"
-        "    def write(self, when):\n"
-        "        file = pathlib.Path(self.trainer.default_root_dir) / f'{when}-{self.global_rank}.json'\n"
-        "        weights = [self.line.weight.tolist(), self.line.bias.tolist()]\n"
-        "        file.write_text(json.dumps({'seen': self.seen, 'weights': weights}))\n"
-        "        self.seen = []\n"
-        "    def on_train_start(self):\n"
-        "        self.write('start')\n"
-        "    def training_step(self, batch):\n"
-        "        x, y, number = batch\n"
-        "        self.seen.append(number.tolist())\n"
-        "        return torch.nn.functional.mse_loss(self.line(x), y)\n"
-        "    def on_train_epoch_end(self):\n"
-        "        self.write(self.current_epoch)\n"
-        "    def validation_step(self, batch):\n"
-        "        self.log('val_mse', torch.nn.functional.mse_loss(self.line(batch[0]), batch[1]))\n"
-        "    def configure_optimizers(self):\n"
-        "        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)\n"
-    )
-    (place / "studies" / "line.toml").write_text(
-        'name = "line"\nmetric = "val_mse"\ndirection = "minimize"\n'
-        '[data]\nclass_path = "line.Points"\n[model]\nclass_path = "line.Line"\n'
-        '[trainer]\nmax_epochs = 2\ndevices = 2\naccelerator = "cpu"\nstrategy = "ddp_find_unused_parameters_false"\n'
-        "gradient_clip_val = 0.7\n"
-    )
+    (place / "line.py").write_text(LINE)
+    (place / "studies" / "line.toml").write_text(STUDY)
     done = command("run", "--study", "studies/line.toml", "--n-trials", 1, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     folder = place / "studies" / "line" / "trial-0000"
 
-    def told(when: object, rank: int) -> Any:
+    def written(when: object, rank: int) -> Any:
         return json.loads((folder / f"{when}-{rank}.json").read_text())
 
     line = torch.nn.Linear(4, 1)
     optimizer = torch.optim.SGD(line.parameters(), lr=0.1, momentum=0.9)
     (x, y), (val_x, val_y) = points(48), points(20)
-    for parameter, value in zip(line.parameters(), told("start", 0)["weights"], strict=True):
+    for parameter, value in zip(line.parameters(), written("start", 0)["weights"], strict=True):
         parameter.data = torch.tensor(value)
     orders = []
     for epoch, row in enumerate(rows(folder)):
-        ours, theirs = told(epoch, 0), told(epoch, 1)
+        ours, theirs = written(epoch, 0), written(epoch, 1)
         assert ours["weights"] == theirs["weights"]
         orders.append([*itertools.chain(*ours["seen"], *theirs["seen"])])
         assert sorted(orders[-1]) == list(range(48))
@@ -166,114 +180,6 @@ def test_both_devices_do_what_one_does_with_twice_the_batch(place: Path) -> None
 def points(n: int) -> tuple[torch.Tensor, torch.Tensor]:
     x = torch.randn(n, 4, generator=torch.Generator().manual_seed(n))
     return x, x.sum(1, keepdim=True).sin()
-
-
-@pytest.mark.slow
-def test_killed_and_stopped_it_leaves_no_process_and_goes_on(place: Path) -> None:
-    options = (*SLOW, *TWO)
-    process = start("run", "--n-trials", 1, *options, cwd=place)
-    known: list[psutil.Process] = []
-
-    def ranks() -> tuple[psutil.Process, psutil.Process]:
-        """Of the attempt that trains now."""
-        wait_for(lambda: len(alive := workers(process)) == 2 and not set(alive) & set(known))
-        known.extend(workers(process))
-        first, second = sorted(known[-2:], key=lambda rank: rank.ppid() in [other.pid for other in known])
-        assert second.ppid() == first.pid
-        return first, second
-
-    def trained(epochs: int) -> None:
-        wait_for(lambda: epochs_reported(place, epochs))
-
-    try:
-        trained(4)
-        first, second = ranks()
-        second.kill()
-        wait_for(lambda: not (first.is_running() or second.is_running()))
-        trained(8)
-        first, second = ranks()
-        first.kill()
-        wait_for(lambda: not second.is_running(), 5)
-        trained(12)
-        _, second = ranks()
-        second.terminate()
-        trained(16)
-        ranks()
-        os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == 130, output
-    assert output.count("its process died (SIGKILL); going on from its last checkpoint") == 2, output
-    assert "asked to stop from outside" in output
-    wait_for(lambda: not any(rank.is_running() for rank in known), 10)
-    assert [trial.state.name for trial in load(place).trials] == ["WAITING"]
-    done = command("run", "--n-trials", 1, *options, cwd=place)
-    assert done.returncode == 0, done.stdout + done.stderr
-    check_whole(place, 1)
-    again = command("retrain", "--study", "digits", "--reproduce", 0, cwd=place)
-    assert "is reproduced to the bit" in again.stdout, again.stdout + again.stderr
-
-
-@pytest.mark.slow
-def test_whatever_ends_another_rank_ends_the_trial(place: Path) -> None:
-    (place / "faulty.py").write_text(
-        "import multiprocessing, os, pathlib, time\n"
-        "from lightsearch import Classifier\n\n"
-        "class Faulty(Classifier):\n"
-        "    def __init__(self, in_features, num_classes, fault='none'):\n"
-        "        super().__init__(in_features, num_classes, hidden_size=16)\n"
-        "        self.fault = fault\n"
-        "        with pathlib.Path('pids').open('a') as file:\n"
-        "            print(os.getpid(), file=file)\n"
-        "        if fault == 'build' and multiprocessing.current_process().name == 'rank-1':\n"
-        "            raise ValueError('it cannot be built')\n"
-        "    def training_step(self, batch):\n"
-        "        loss = super().training_step(batch)\n"
-        "        if self.current_epoch == 1 and self.fault == 'alone' and self.global_rank == 0:\n"
-        "            time.sleep(600)\n"
-        "        if self.current_epoch == 1 and self.global_rank == 1:\n"
-        "            if self.fault == 'memory':\n"
-        "                raise MemoryError('no room')\n"
-        "            if self.fault == 'nan':\n"
-        "                loss = loss * float('nan')\n"
-        "            if self.fault == 'exit':\n"
-        "                os._exit(3)\n"
-        "            if self.fault in ('raise', 'alone'):\n"
-        "                raise ValueError(f'bad data: {self.fault}')\n"
-        "        return loss\n"
-        "    def on_fit_end(self):\n"
-        "        if self.fault == 'late' and self.global_rank == 1:\n"
-        "            raise ValueError('it cannot end')\n"
-    )
-    endings = {
-        "build": ("user_error", "ValueError", "it cannot be built"),
-        "memory": ("out_of_memory", "MemoryError", "no room"),
-        "nan": ("diverged", "Diverged", "val_loss is nan in epoch 1"),
-        "exit": ("crashed", "Crashed", "its process died (exit status 3)"),
-        "raise": ("user_error", "ValueError", "bad data: raise"),
-        "alone": ("user_error", "ValueError", "bad data: alone"),
-        "late": ("user_error", "ValueError", "it cannot end"),
-        "none": ("complete", None, None),
-    }
-    names = ", ".join(f'"{name}"' for name in endings)
-    enqueued = ", ".join(f'{{fault="{name}"}}' for name in endings)
-    options = (
-        *("--set", "model.class_path=faulty.Faulty", "--set", f"space.model={{fault={{choice=[{names}]}}}}"),
-        *("--set", f"enqueue=[{enqueued}]", "--set", "trainer.max_epochs=3"),
-    )
-    done = command("run", "--n-trials", 1, *TWO, *options, "--workers", 1, cwd=place)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = {}
-    for trial in load(place).trials:
-        error = trial.user_attrs["result"].get("error") or {"type": None, "message": None}
-        found[trial.params["fault"]] = (trial.user_attrs["kind"], error["type"], error["message"])
-    assert found == endings
-    assert "line" in load(place).trials[4].user_attrs["result"]["error"]["traceback"]  # where it was raised
-    pids = (place / "pids").read_text().split()
-    assert len(pids) == 1 + 2 * (len(endings) + 2)  # a dry run came before; one was tried three times
-    wait_for(lambda: not any(psutil.pid_exists(int(pid)) for pid in pids), 10)
 
 
 def test_what_cannot_be_is_said_before_a_trial(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
