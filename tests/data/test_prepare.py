@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
@@ -49,6 +50,7 @@ def test_it_is_entered_by_one_at_a_time(place: Path) -> None:
     assert all(module.prepared for module in modules)
 
 
+@pytest.mark.usefixtures("place")
 def test_lightning_and_pickle_see_no_difference() -> None:
     data, model = instantiate(Downloads, {}, {}), instantiate(ModelDownloads, {}, {})
     for built in (data, pickle.loads(pickle.dumps(data)), copy.deepcopy(data)):

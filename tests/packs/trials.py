@@ -16,7 +16,7 @@ from lightsearch.training.components import Components
 from lightsearch.training.epoch_log import EpochLog
 from lightsearch.training.fit import fit
 from lightsearch.training.plan import WithValidation
-from lightsearch.training.trial import TrainerContext
+from lightsearch.training.trial import PackContext
 from studies.examples.tabular import Table
 
 
@@ -33,7 +33,7 @@ class Trial:
         self.epoch_seeds: list[int] = []
         self.model: Any = None
 
-    def train(self, context: TrainerContext | None = None, epoch_seeds: Sequence[int] = ()) -> Trial:
+    def train(self, context: PackContext | None = None, epoch_seeds: Sequence[int] = ()) -> Trial:
         seed_everything(self.seed, verbose=False)
         self.model = self.make()
         data = context.build_data(self.data, {}, None) if context else self.data()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from lightsearch.atomic_files import make_folder
 from lightsearch.coordinator.ending import Ending
@@ -13,7 +12,6 @@ from lightsearch.coordinator.kept_checkpoints import KeptCheckpoints
 from lightsearch.coordinator.lease_keeper import LeaseKeeper
 from lightsearch.coordinator.restarts import Failure, describe_end
 from lightsearch.coordinator.results import record_run, write_results
-from lightsearch.declare.study_file import StudyFile
 from lightsearch.display.display import Display
 from lightsearch.errors import ResourceUnavailable, as_unavailable
 from lightsearch.launchers import Ended, Job, Launcher
@@ -24,6 +22,7 @@ from lightsearch.storage.artifacts import Artifacts
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.recording import read_outcome
 from lightsearch.study.trial_queue import TrialQueue
+from lightsearch.training.any_trial import run_any_trial
 
 RESULTS_SECONDS = 5.0
 """The least time between two writes of ``results.json`` while the search runs."""
@@ -181,7 +180,7 @@ class Coordinator:
         return Job(
             number=assigned.number,
             folder=folder,
-            function=_run_trial,
+            function=run_any_trial,
             arguments={
                 "study_file": self.queue.study_file,
                 "storage_url": self.queue.url,
@@ -258,14 +257,3 @@ class Coordinator:
             if ending is not None:
                 raise reason from error
             # Otherwise an error is raised already, most likely this one.
-
-
-def _run_trial(*, study_file: StudyFile, **arguments: Any) -> object:
-    """Calls ``run_trial``, imported where it runs: the coordinator does not need torch."""
-    if study_file.objective is not None:
-        from lightsearch.training import function_trial
-
-        return function_trial.run_trial(study_file, **arguments)
-    from lightsearch.training.trial import run_trial
-
-    return run_trial(study_file, **arguments)

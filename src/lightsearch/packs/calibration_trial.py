@@ -20,7 +20,7 @@ from lightsearch.training import components
 from lightsearch.training.epoch_log import EpochLog
 from lightsearch.training.fit import fit
 from lightsearch.training.plan import WithValidation
-from lightsearch.training.trial import TrainerContext
+from lightsearch.training.trial import PackContext
 
 LOG_EVERY_N_STEPS = 2
 """Small, so that a few steps reach the logger."""
@@ -65,7 +65,7 @@ class CalibrationTrial:
         """Seconds from its start to its first epoch, in its first fit."""
         self._data: SharedData | None = None
 
-    def fit(self, context: TrainerContext | None = None, *, epoch_seeds: Sequence[int] = ()) -> None:
+    def fit(self, context: PackContext | None = None, *, epoch_seeds: Sequence[int] = ()) -> None:
         """Trains the configuration as ``trial.run_trial`` does.
 
         Args:
@@ -73,7 +73,7 @@ class CalibrationTrial:
             epoch_seeds: Seeds of its epochs, to repeat a trial of a pack.
         """
         began = time.perf_counter()
-        context = context or TrainerContext(self._own_data)
+        context = context or PackContext(self._own_data)
         built = components.build(
             self.study_file, self.params, self.data_dir, seed=self.seed, make_data=context.build_data
         )

@@ -76,7 +76,7 @@ def incompatibility(trainer: Any, module: Any) -> str | None:
     return modules.incompatibility(module)
 
 
-def batch_key(module: Any) -> Hashable:
+def structure_key(module: Any) -> Hashable:
     """Modules with equal keys can be trained as one, on the same batches."""
     if classifier.incompatibility(module) is None:
         return (type(module), module.model[1].in_features, module.model[7].out_features)

@@ -14,7 +14,7 @@ from lightsearch.packs.member import Lockstep, Member
 from lightsearch.packs.vectorized_step import NotPackable
 from lightsearch.training import components
 from lightsearch.training.seeding import seed_epoch
-from lightsearch.training.trial import TrainerContext
+from lightsearch.training.trial import PackContext
 
 
 class Host:
@@ -35,7 +35,7 @@ class Host:
         """The data of the members, by its sampled arguments."""
         self._probed: set[Hashable] = set()
 
-    def add(self, number: int, run: Callable[[TrainerContext], object], *, isolated: bool = False) -> None:
+    def add(self, number: int, run: Callable[[PackContext], object], *, isolated: bool = False) -> None:
         """Adds a member; it joins the others at their next epoch.
 
         Args:
@@ -44,7 +44,7 @@ class Host:
             isolated: Whether it trains outside of packs, on its own data.
         """
         build_data = components.build_data if isolated else self.build_data
-        member = Member(number, lambda member: run(TrainerContext(build_data, [Lockstep(member)])))
+        member = Member(number, lambda member: run(PackContext(build_data, [Lockstep(member)])))
         if isolated:
             member.refuse("it has left its pack")
         self.members.append(member)
@@ -77,7 +77,7 @@ class Host:
         packs: dict[Hashable, list[Member]] = {}
         for member in self.members:
             if member.refused is None:
-                key = (id(member.loader), member.trainer.num_training_batches, engines.batch_key(member.module))
+                key = (id(member.loader), member.trainer.num_training_batches, engines.structure_key(member.module))
                 packs.setdefault(key, []).append(member)
         return list(packs.values())
 
@@ -121,7 +121,7 @@ class Host:
         If anything fails, the pack itself may be the cause: the members continue alone, from their checkpoints.
         """
         leader = pack[0]
-        key = engines.batch_key(leader.module)
+        key = engines.structure_key(leader.module)
         seed_epoch(leader.epoch_seed)
         try:
             engines.train_epoch(pack, leader.batches(), probed=key in self._probed)

@@ -169,7 +169,7 @@ def _partner(study_file: StudyFile, params: dict[str, Any], data_dir: str | None
     draws = [space.suggest(sampler.ask()) for _ in range(DRAWS)]
     sampled = space.split(params)
     data = components.build_data(study_file, sampled["data"], data_dir)
-    key = engines.batch_key(components.build_model(study_file, sampled["model"], data))
+    key = engines.structure_key(components.build_model(study_file, sampled["model"], data))
     partner = dict(params)
     for name, value in params.items():
         other = next((draw[name] for draw in draws if name in draw and draw[name] != value), value)
@@ -185,6 +185,6 @@ def _batches_with(study_file: StudyFile, candidate: dict[str, Any], sampled: Any
         others = study_file.space.split(candidate)
         if any(others[section] != sampled[section] for section in ("data", "trainer")):
             return False
-        return bool(engines.batch_key(components.build_model(study_file, others["model"], data)) == key)
+        return bool(engines.structure_key(components.build_model(study_file, others["model"], data)) == key)
     except Exception:  # the configuration cannot be built
         return False

@@ -10,11 +10,11 @@ from lightsearch.outcome import Interrupted, Outcome, as_raised, ending_of
 from lightsearch.signals import EndAtOnce
 from lightsearch.training.worker_lock import sole_worker
 
-Ending = dict[str, Any]
+EndingFields = dict[str, Any]
 """How a trial ended: a part of its outcome, such as its kind and the reason why it stopped."""
 
 
-def run_recorded(folder: Path, work: Callable[[], Ending], record: Callable[[Ending], Outcome]) -> Outcome:
+def run_recorded(folder: Path, work: Callable[[], EndingFields], record: Callable[[EndingFields], Outcome]) -> Outcome:
     """Does a trial's work as the only worker in its folder, and records how it ended, whatever happened.
 
     Args:

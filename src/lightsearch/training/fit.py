@@ -76,7 +76,7 @@ def fit(
         [
             *callbacks,
             seeds,
-            plan.stopping(lightning),
+            *plan.stopping_rules(lightning),
             log_callback(lightning, log),
             *plan.checkpoints(lightning, folder, keywords),
         ],

@@ -21,7 +21,7 @@ from lightsearch.storage.worker_storage import History
 from lightsearch.study.reporting_trial import ReportingTrial
 from lightsearch.study.samplers import trial_seed
 from lightsearch.study.worker_trial import attach_trial
-from lightsearch.training.boundary import Ending, run_recorded
+from lightsearch.training.boundary import EndingFields, run_recorded
 from lightsearch.training.trainer import quiet
 
 FILES = "files"
@@ -126,14 +126,14 @@ def run_trial(
     )
     seed, threads = trial_seed(study_file.seed, trial.number), torch.get_num_threads()
 
-    def call() -> Ending:
+    def call() -> EndingFields:
         if data_dir is not None:
             os.environ["LIGHTSEARCH_DATA"] = data_dir
         quiet()
         seed_everything(seed, workers=True, verbose=False)
         return _call(study_file, trial)
 
-    def record(ending: Ending) -> Outcome:
+    def record(ending: EndingFields) -> Outcome:
         known = Outcome(number=trial.number, kind=ending["kind"], attempt=attempt, seed=seed, threads=threads)
         found = {
             "params": trial.params,
@@ -147,7 +147,7 @@ def run_trial(
     return run_recorded(folder, call, record)
 
 
-def _call(study_file: StudyFile, trial: FunctionTrial) -> Ending:
+def _call(study_file: StudyFile, trial: FunctionTrial) -> EndingFields:
     """Calls the function, and returns how that ended."""
     assert study_file.objective is not None
     try:

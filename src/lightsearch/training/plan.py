@@ -37,9 +37,9 @@ class WithValidation:
         trainer = study_file.trainer
         return cls(study_file.metric, study_file.mode, trainer.patience, trainer.min_delta, trainer.save_top_k)
 
-    def stopping(self, lightning: ModuleType) -> Any:
-        """The callback that ends the fit."""
-        return early_stopping(lightning, self.metric, self.mode, self.patience, self.min_delta)
+    def stopping_rules(self, lightning: ModuleType) -> list[Any]:
+        """The callbacks that may end the fit before ``max_epochs``."""
+        return [early_stopping(lightning, self.metric, self.mode, self.patience, self.min_delta)]
 
     def checkpoints(self, lightning: ModuleType, folder: Path, keywords: dict[str, Any]) -> Iterator[Any]:
         """The callbacks that write ``best.ckpt``, ``last.ckpt`` and, for ``save_top_k`` > 1, ``epoch-*.ckpt``."""
@@ -62,9 +62,9 @@ class WithoutValidation:
 
     trainer_keywords: ClassVar[dict[str, Any]] = {"limit_val_batches": 0}
 
-    def stopping(self, lightning: ModuleType) -> Any:  # noqa: ARG002
+    def stopping_rules(self, lightning: ModuleType) -> list[Any]:  # noqa: ARG002
         """The callback that ends the fit."""
-        return StopAfter(self.epochs)
+        return [StopAfter(self.epochs)]
 
     def checkpoints(self, lightning: ModuleType, folder: Path, keywords: dict[str, Any]) -> Iterator[Any]:  # noqa: ARG002
         """The callback that writes ``last.ckpt``."""

@@ -1,6 +1,9 @@
-"""Rules that end a fit before ``max_epochs``. A new rule is a callback here, and is added to a fit in ``plan``.
+"""Rules that end a fit before ``max_epochs``. The pruner, which compares a trial with others, is in ``pruning``.
 
-The pruner, which compares a trial with other trials, is in ``pruning``.
+A new rule is a callback here, and a line in ``WithValidation.stopping_rules`` (``plan``). It has a ``state_dict``, so
+that it continues after a resume; its ``on_train_start`` ends a fit again that resumes after its end; on several devices
+all processes decide alike (``trainer.strategy.broadcast``). ``stop_reason`` names the rules that are early
+stopping.
 """
 
 from __future__ import annotations

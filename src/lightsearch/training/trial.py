@@ -18,7 +18,7 @@ from lightsearch.storage.worker_storage import History
 from lightsearch.study.samplers import trial_seed
 from lightsearch.study.worker_trial import attach_trial
 from lightsearch.training import components, measures, multi_device
-from lightsearch.training.boundary import Ending, run_recorded
+from lightsearch.training.boundary import EndingFields, run_recorded
 from lightsearch.training.checkpoint_io import BEST
 from lightsearch.training.components import BuildData
 from lightsearch.training.epoch_log import EPOCHS, EpochLog
@@ -31,7 +31,7 @@ from lightsearch.training.rank import Rank
 from lightsearch.training.worker_lock import AttemptGuard
 
 
-class TrainerContext(NamedTuple):
+class PackContext(NamedTuple):
     """What a trial takes from the pack that it trains in. The defaults are those of a trial in no pack."""
 
     build_data: BuildData = components.build_data
@@ -49,7 +49,7 @@ def run_trial(
     data_dir: str | None,
     attempt: int,
     history: History | None = None,
-    context: TrainerContext | None = None,
+    context: PackContext | None = None,
 ) -> Outcome:
     """Trains one trial, or resumes it from its last checkpoint, and writes its outcome.
 
@@ -82,7 +82,7 @@ def run_trial(
         outcome=outcome,
         folder=folder,
         data_dir=data_dir,
-        context=context or TrainerContext(),
+        context=context or PackContext(),
         log=EpochLog(folder / EPOCHS),
         began=began,
     )
@@ -103,13 +103,13 @@ class _RunningTrial:
     """The outcome as far as it is known before training: parameters and seed."""
     folder: Path
     data_dir: str | None
-    context: TrainerContext
+    context: PackContext
     log: EpochLog
     """Receives the epochs of the first process."""
     began: float
     """When the worker began, by ``time.perf_counter()``."""
 
-    def train(self, rank: Rank) -> Ending:
+    def train(self, rank: Rank) -> EndingFields:
         """Builds data and model from the sampled parameters, and fits. Each of the trial's processes does this."""
         study_file, seed = self.study_file, self.outcome.seed
         assert seed is not None
@@ -144,7 +144,7 @@ class _RunningTrial:
             "n_val": fitted.n_val,
         }
 
-    def record(self, ending: Ending) -> Outcome:
+    def record(self, ending: EndingFields) -> Outcome:
         """Completes the outcome with the ending and the best epoch, and writes ``result.json``."""
         best = self.log.best(self.study_file.metric, self.study_file.mode)
         logged = {name: value for name, value in (best or {}).items() if name not in ("epoch", "seconds")}

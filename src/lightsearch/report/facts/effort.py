@@ -44,4 +44,6 @@ def _max_epochs(finished: list[Row], attrs: dict[str, Any]) -> int | None:
     declared = as_dict(as_dict(attrs.get("fingerprint")).get("trainer")).get("max_epochs")
     if declared is None and not any("max_epochs" in row.trial.params for row in finished):
         return None
-    return sum(int(row.trial.params.get("max_epochs", declared or 0)) for row in finished)
+    planned = [int(row.trial.params.get("max_epochs", declared or 0)) for row in finished]
+    # Each validation counts as an epoch, and there may be several in one.
+    return sum(max(n, row.outcome.epochs if row.outcome else 0) for n, row in zip(planned, finished, strict=True))
