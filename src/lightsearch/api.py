@@ -95,7 +95,7 @@ def _search_on_screen(request: SearchRequest) -> SearchResult:
     with display_on(Console(highlight=False), request.declared, request.n_trials) as display:
         result = run_search(request, display)
         if result.failure is not None:
-            display.message(f"stopped: {result.failure.reason}\n{result.failure.details}")
+            display.message(f"stopped: {result.failure.reason}\nlast error:\n{result.failure.details}")
         if result.unavailable is not None:
             display.message(f"stopped: {result.unavailable}")
         return result

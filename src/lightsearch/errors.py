@@ -68,7 +68,7 @@ class StorageFailed(ResourceUnavailable):
         super().__init__(f"the storage: {self.reason}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (RuntimeError(self.reason),)  # from a worker process: what raised it may not travel
+        return type(self), (RuntimeError(self.reason),)  # the original exception may not be picklable
 
 
 def as_unavailable(error: BaseException) -> ResourceUnavailable | None:

@@ -25,7 +25,7 @@ class Kind(StrEnum):
     COMPLETE = "complete"
     """Trained to its end: for all epochs, or until early stopping."""
     PRUNED = "pruned"
-    """Stopped by the pruner."""
+    """Stopped by the pruner, or infeasible: a constraint is violated."""
     DIVERGED = "diverged"
     """A loss or the metric became NaN or infinite."""
     OUT_OF_MEMORY = "out_of_memory"
@@ -98,14 +98,15 @@ class Outcome(BaseModel):
     attempt: int = 1
     """Number of this start of the trial, from 1."""
     value: float | None = None
-    """The metric of the best epoch. Of a function: what it returned, or what it reported last if it was pruned."""
+    """The metric of the best epoch. For a function: the returned value, or the last reported value if pruned."""
     best_epoch: int | None = None
     """The epoch with the best metric, from 0. None for a function."""
     epochs: int = 0
-    """Epochs trained, over all attempts. Of a function: steps that it reported."""
+    """Epochs trained, over all attempts. For a function: the number of steps that it reported."""
     stop_reason: str = ""
-    """Why training ended: ``max_epochs``, ``early_stopping``, ``pruned``, ``max_time``, the type of an error, or
-    ``returned`` for a function that ended by itself."""
+    """Why the trial ended: ``max_epochs``, ``early_stopping``, ``stopped`` (by a callback or another limit),
+    ``pruned``, ``infeasible``, ``returned`` (a function returned a value), the type of the exception that it raised,
+    or the kind of the failure if its process ended without an outcome."""
     params: dict[str, Any] = {}
     """The sampled parameters."""
     metrics: dict[str, float] = {}

@@ -62,7 +62,7 @@ def test_the_same_error_again_and_again_stops_the_search_with_its_traceback(plac
     fixed = ("--set", "model.class_path=odd.Fails", "--set", "trainer.max_epochs=1", "--set", "direction=minimize")
     done = command("run", *fixed, "--n-trials", 1, "--workers", 1, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the study begins anew; what had begun is kept as the study digits.before-1" in done.stdout
+    assert "the study restarts; its unfinished trials are kept in the study digits.before-1" in done.stdout
     assert [trial.state.name for trial in load(place).trials] == ["COMPLETE"]
     assert len(load(place, "digits.before-1").trials) == 3
     assert (place / "studies" / "digits.before-1" / "trial-0002" / "log.txt").exists()

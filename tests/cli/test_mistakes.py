@@ -50,7 +50,7 @@ def test_all_mistakes_are_reported_before_anything_is_written(place: Path) -> No
             marks=pytest.mark.slow,
         ),
         (["--set", "trainer.precision=17"], "the Lightning Trainer says: "),
-        (["--set", "data.init_args.val_size=5000"], "data.init_args.val_size = 5000: leave both sides images"),
+        (["--set", "data.init_args.val_size=5000"], "data.init_args.val_size = 5000: write 1 to "),
         (["--study", "studies/mnist.toml", "--data-dir", "nowhere"], "--study studies/digits.toml"),
     ],
 )

@@ -46,7 +46,7 @@ def test_the_interval_of_a_share_is_cut_off_where_the_share_ends() -> None:
     assert other.interval[1] > 1
     assert not other.cut
     assert (accuracy.interval, accuracy.cut) == ((other.interval[0], 1.0), True)
-    assert cells(accuracy)[2] == f"{other.interval[0]:.5f} to 1.00000 (cut off)"
+    assert cells(accuracy)[2] == f"{other.interval[0]:.5f} to 1.00000 (clipped)"
 
 
 def test_one_value_has_no_interval() -> None:
@@ -253,7 +253,7 @@ def test_ctrl_c_leaves_130_and_the_same_command_goes_on(searched: Path) -> None:
             break
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command continues" in rest
+    assert "run the same command again to continue" in rest
     ended = command("retrain", *words, cwd=searched)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert any(text in ended.stdout for text in ("2 of 4 runs are done already", "3 of 4 runs are done already"))

@@ -33,6 +33,6 @@ def test_it_is_started_again_and_the_total_is_exact(place: Path, started: Starte
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     assert "Traceback" not in output
-    assert "the server that it came from was killed" in output
+    assert "its parent fork server was killed" in output
     check_whole(place, 4)
     assert {trial.user_attrs["kind"] for trial in load(place).trials} == {"complete"}

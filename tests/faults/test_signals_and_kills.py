@@ -171,7 +171,7 @@ def test_a_signal_to_a_trial_in_the_search_s_own_process(place: Path, started: S
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + number, output
     assert "Traceback" not in output
-    assert "the same command continues" in output
+    assert "run the same command again to continue" in output
     assert [trial.state.name for trial in load(place).trials] == ["WAITING"]
     assert (place / "studies" / "digits" / "trial-0000" / "last.ckpt").exists()
     done = command("run", "--n-trials", 2, "--workers", 0, *SLOW, cwd=place)

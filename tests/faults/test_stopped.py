@@ -37,7 +37,7 @@ def test_what_stood_still_past_its_lease_overwrites_nothing(place: Path, started
     os.killpg(late.pid, signal.SIGCONT)
     output, _ = late.communicate(timeout=60)
     assert late.returncode == 0, output
-    assert "trial 0: another coordinator took it over while this one stood still" in output
+    assert "trial 0: another coordinator has taken over this trial because its lease expired" in output
     assert not worker.is_running()
     assert digests(place / "studies" / "digits" / "trial-0000") == before
     check_whole(place, 2)

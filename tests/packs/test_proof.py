@@ -173,8 +173,8 @@ def test_what_a_pack_does_not_change_is_not_refuted(tmp_path: Path, model: type)
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (Hidden, "differs from that of a trial alone"),
-        (Collecting, "differs from that of a trial alone"),
+        (Hidden, "differs from that of a trial trained alone"),
+        (Collecting, "differs from that of a trial trained alone"),
         (Averaged, ""),
         (Dropping, "draws random numbers"),
         (Annealed, "asks for self.current_epoch"),
@@ -195,7 +195,7 @@ def test_data_that_a_pack_would_change_are_refuted(tmp_path: Path) -> None:
 def test_a_structure_that_is_refuted_is_not_packed(place: Path) -> None:
     study_file, _ = validate(
         {
-            "name": "forms",
+            "name": "structures",
             "metric": "val_mse",
             "direction": "minimize",
             "data": {"class_path": "studies.examples.tabular.Table"},

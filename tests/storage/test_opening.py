@@ -46,8 +46,8 @@ def test_a_writer_waits_for_another_program_that_holds_the_lock(tmp_path: Path) 
         ("sqlite:///:memory:", "names no file"),
         ("postgresql+nodriver://x", "no storage URL"),
         ("oracle+oracledb://x/y", "write sqlite:///path/to/studies.db (one machine) or postgresql://"),
-        *((f"{kind}://me:hunter2@host", "Optuna has such a storage") for kind in ("journal", "redis", "mysql+pymysql")),
-        *((f"{kind}://me:hunter2@host", "Optuna has such a storage") for kind in ("grpc", "mariadb")),
+        *((f"{kind}://me:hunter2@host", "Optuna supports this storage") for kind in ("journal", "redis", "mariadb")),
+        *((f"{kind}://me:hunter2@host", "Optuna supports this storage") for kind in ("grpc", "mysql+pymysql")),
     ],
 )
 def test_bad_urls(url: str, hint: str) -> None:

@@ -128,7 +128,7 @@ def test_a_study_without_a_finished_trial_is_declared_anew_and_the_old_one_kept(
     changed = TrialQueue(digits("direction=minimize"), queue.storage, queue.url, queue.folder)
     assert changed.open(FACTS) == [
         "direction: 'maximize' in the study, 'minimize' in the file",
-        "no trial had finished, so the study begins anew; what had begun is kept as the study digits.before-1",
+        "no trial had finished, so the study restarts; its unfinished trials are kept in the study digits.before-1",
     ]
     assert changed.study.direction is optuna.study.StudyDirection.MINIMIZE
     assert changed.study.trials == []
@@ -162,5 +162,5 @@ def test_finished_trials_and_running_ones_of_others_prevent_it(tmp_path: Path) -
 def test_a_search_whose_study_was_declared_anew_meanwhile_stops(tmp_path: Path) -> None:
     late = open_queue(digits(), tmp_path)
     open_queue(digits("seed=7"), tmp_path)
-    with pytest.raises(ResourceUnavailable, match="declared anew by another search"):
+    with pytest.raises(ResourceUnavailable, match="was replaced by another search"):
         late.ask(9)

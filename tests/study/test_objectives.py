@@ -50,14 +50,14 @@ def mistakes(*overrides: str) -> list[str]:
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [
-        (TWO[:1], "direction = 'maximize': metric names 2; write as many, one for each"),
-        (TWO[1:], "direction = ['maximize', 'minimize']: metric names 1; write as many, one for each"),
+        (TWO[:1], "direction = 'maximize': there are 2 metrics; write 2 directions"),
+        (TWO[1:], "direction = ['maximize', 'minimize']: there is 1 metric; write 1 direction"),
         ((TWO[0], 'direction=["maximize", "less"]'), "direction = ['maximize', 'less']: should be 'maximize' or"),
         (("direction=less",), "direction = 'less': should be 'maximize' or 'minimize'"),
         (('metric=["latency_ms", "val_acc"]', TWO[1]), "begins with latency_ms, which is measured once"),
         (('metric=["val_acc", "val_acc"]', TWO[1]), "names val_acc twice; name each objective once"),
         (('metric=["val_acc", 3]', TWO[1]), "metric.1 = 3: should be a valid string"),
-        (("direction=[]",), "direction = []: metric names 1; write as many"),
+        (("direction=[]",), "direction = []: there is 1 metric; write 1 direction"),
         (("metric=[]",), "metric = []: names no metric"),
         ((*TWO, "sampler={name='CmaEsSampler'}"), "sampler.name = 'CmaEsSampler': cannot do several objectives; use"),
     ],

@@ -80,17 +80,17 @@ def print_test_count(screen: Console, evaluation: Any) -> None:
     if evaluation.ordinal > 1:
         screen.print(
             f"\nThis is evaluation number {evaluation.ordinal} of this study's test set. "
-            "A choice made after looking at test results is no longer tested by them.",
+            "If you choose a model by its test result, that result is no longer unbiased.",
             soft_wrap=True,
         )
 
 
 def study_path(study: str) -> Path:
     """The study file of ``--study``: a path as it is, or ``studies/NAME.toml`` for a name."""
-    from lightsearch.declare.reading import classes_beside
+    from lightsearch.declare.reading import add_study_folder_to_path
 
     path = Path(study) if study.endswith(".toml") else Path("studies") / f"{study}.toml"
-    classes_beside(path)
+    add_study_folder_to_path(path)
     return path
 
 

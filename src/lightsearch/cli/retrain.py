@@ -86,7 +86,7 @@ def _display(screen: Console) -> Iterator[Any]:
         with RetrainDisplay(screen) as display:
             yield display
     except Stopped as stopped:
-        screen.print("stopped; the same command continues")
+        screen.print("stopped; run the same command again to continue")
         sys.exit(stopped.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -119,7 +119,7 @@ def _print_result(screen: Console, result: Any, url: str, storage: str | None) -
     """How the search ended, the leading trials, where the results are, and the next commands."""
     _print_ending(screen, result)
     if result.failure is not None:
-        screen.print(f"\n{result.failure.details}", markup=False, soft_wrap=True)
+        screen.print(f"\nlast error:\n{result.failure.details}", markup=False, soft_wrap=True)
         return
     _print_leaders(screen, result.results)
     print_findings(screen, result.study, before="\n")
@@ -134,8 +134,8 @@ def _print_ending(screen: Console, result: Any) -> None:
     say = {
         Ending.DONE: "done",
         Ending.EXHAUSTED: "done: the sampler has visited every point of the space",
-        Ending.TIMEOUT: "stopped at --timeout; the same command continues",
-        Ending.STOPPED: "stopped; the same command continues",
+        Ending.TIMEOUT: "stopped at --timeout; run the same command again to continue",
+        Ending.STOPPED: "stopped; run the same command again to continue",
         Ending.FAILING: f"stopped: {result.failure and result.failure.reason}",
         Ending.UNAVAILABLE: f"stopped: {result.unavailable}; {HINT}",
     }[result.ending]
@@ -170,9 +170,9 @@ def _print_next(screen: Console, result: Any, url: str, storage: str | None) -> 
     screen.print(f"\nresults    {result.folder / 'results.json'}", soft_wrap=True)
     if results["best"] and _has_model(result):
         screen.print(f"checkpoint {result.folder / results['best']['checkpoint']}", soft_wrap=True)
-        screen.print(f"test it    python -m search.evaluate {study}", soft_wrap=True)
+        screen.print(f"evaluate   python -m search.evaluate {study}", soft_wrap=True)
     screen.print(f"report     python -m search.report {study}", soft_wrap=True)
-    screen.print(f"look at it optuna-dashboard {redact(url)}", soft_wrap=True)
+    screen.print(f"dashboard  optuna-dashboard {redact(url)}", soft_wrap=True)
     if result.ending in (Ending.TIMEOUT, Ending.STOPPED):
         same = [redact(url) if word == storage else word for word in sys.argv[1:]]
         screen.print(f"continue   python -m search.run {shlex.join(same)}", soft_wrap=True, markup=False)

@@ -26,7 +26,7 @@ def add_trial(study: optuna.Study, trial: FrozenTrial) -> int:
 
 
 def set_cached_trials(study: optuna.Study, trials: list[FrozenTrial]) -> None:
-    """Gives a study's sampler all trials of the study, in this thread and until a trial is next asked for or told.
+    """Gives a study's sampler all trials of the study, in this thread and until the next ``ask()`` or ``tell()``.
 
     Otherwise the sampler reads all trials from the storage.
     """

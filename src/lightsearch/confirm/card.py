@@ -31,7 +31,7 @@ def model_card(final: Final, confirmation: Confirmation, class_path: str, sample
     lines += ["## How it was trained", "", training, ""]
     lines += ["## How to use it", "", *describe_loading(final, class_path), *_describe_program(final)]
     if final.confusion is not None:
-        lines += ["## Where it errs", "", *_describe_classes(final, samples), ""]
+        lines += ["## Errors per class", "", *_describe_classes(final, samples), ""]
     lines += ["## Provenance", "", f"{versions}; {split}.", ""]
     return "\n".join(lines)
 
@@ -61,8 +61,8 @@ def _use_of_test_set(ordinal: int) -> str:
     if ordinal == 1:
         return "This was the first use of the study's test set."
     return (
-        f"This was use number {ordinal} of the study's test set: a choice made after looking at the earlier results is "
-        "no longer tested by them."
+        f"This was use number {ordinal} of the study's test set. "
+        "If you choose a model by its test result, that result is no longer unbiased."
     )
 
 

@@ -27,9 +27,9 @@ class Confirmation(BaseModel):
     ranked: list[Ranked]
     """The best first; that one is chosen. Fewer failed runs come first, then the better mean."""
     probability: float | None
-    """That the first is really better than the second; None if there is no second, or there are too few seeds."""
+    """Probability that the first is really better than the second; None: no second, or too few seeds."""
     within_noise: bool
-    """Whether the lead of the first is no more than the luck of the seeds gives."""
+    """Whether random seeds alone can explain the difference."""
     versions: dict[str, str]
     finished: str
     """The end, in UTC, in ISO 8601."""
@@ -44,7 +44,7 @@ class Confirmation(BaseModel):
         chosen = self.chosen
         text = f"chosen: {chosen.label}, {self.metric} {chosen.mean:.5f}"
         if chosen.interval is not None:
-            cut = ", cut off where a share ends" if chosen.cut else ""
+            cut = ", clipped to [0, 1]" if chosen.cut else ""
             ends = f"{chosen.interval[0]:.5f} to {chosen.interval[1]:.5f}{cut}"
             text += f" (95% interval {ends}, {len(chosen.values)} seeds)"
         if len(self.ranked) > 1 and self.probability is not None:
@@ -96,12 +96,12 @@ def _as_markdown(confirmation: Confirmation) -> str:
     failures = [f"- {one.label}, {failure}\n" for one in ranked for failure in one.failures]
     if failures:
         failures.insert(0, "\nFailed runs; a configuration with more of them comes later:\n\n")
-    cut = "The interval of a share is cut off at 0 and at 1, where Student's goes on. "
+    cut = "For metrics between 0 and 1, the t interval is clipped to [0, 1]. "
     return (
         f"# {confirmation.study}: the leaders on fresh seeds\n\n{confirmation.verdict}.\n\n"
         f"{markdown_table(ranked, confirmation.metric)}\n\n"
         "The interval is that of the mean over seeds, on one split of the data. "
         + cut * any(one.cut for one in ranked)
-        + "The value in the search is that of one seed; for a leader it is more often too good than too bad.\n"
+        + "The value in the search is that of one seed; for a leader it is usually too optimistic.\n"
         + "".join(failures)
     )

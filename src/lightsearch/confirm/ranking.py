@@ -48,7 +48,7 @@ class Ranked(Candidate):
     sd: float | None
     interval: tuple[float, float] | None
     cut: bool = False
-    """Whether the interval is cut off at 0 or 1, where a share ends."""
+    """Whether the interval is clipped to [0, 1], because the metric is a share."""
 
     @property
     def best_epochs(self) -> int:
@@ -72,7 +72,7 @@ def rank(
         candidates: In the order of the search.
         outcomes: The runs of each candidate, in the order of the seeds.
         direction: ``maximize`` or ``minimize``.
-        metric: The metric's name; the interval of a share is cut off at 0 and 1.
+        metric: The metric's name; the interval of a share is clipped to [0, 1].
     """
     sign = -1 if direction == "maximize" else 1
     is_share = SHARES.search(metric.lower()) is not None

@@ -19,7 +19,7 @@ def cells(one: Ranked) -> list[str]:
     return [
         one.label,
         "-" if one.mean is None else f"{one.mean:.5f}",
-        "-" if one.interval is None else f"{one.interval[0]:.5f} to {one.interval[1]:.5f}{' (cut off)' * one.cut}",
+        "-" if one.interval is None else f"{one.interval[0]:.5f} to {one.interval[1]:.5f}{' (clipped)' * one.cut}",
         "-" if one.sd is None else f"{one.sd:.5f}",
         f"{len(one.values)}" + (f" (+{len(one.failures)} failed)" if one.failures else ""),
         "-" if one.search_value is None else f"{one.search_value:.5f}",

@@ -119,7 +119,7 @@ def _prepare_data(search: CheckedSearch) -> None:
     """Prepares the data before anything is stored and before any trial's time begins."""
     try:
         _call(search.server, _call_prepare_data, search.study_file, search.request.data_dir)
-    except Exception as error:  # any other error comes again in the dry run, which reports it
+    except Exception as error:  # any other error will be raised again in the dry run, which reports it
         if (reason := as_unavailable(error)) is not None:
             raise reason from error
 

@@ -107,7 +107,7 @@ class Coordinator:
     def next_job(self) -> Job | None:
         try:
             assigned = self.queue.ask(self.n_trials)
-        except ResourceUnavailable as reason:  # the sampler proposes nothing; running trials are stopped in order
+        except ResourceUnavailable as reason:  # the sampler proposes nothing; running trials are stopped cleanly
             self.unavailable = reason
             return None
         if isinstance(assigned, TrialAssignment):
@@ -145,7 +145,7 @@ class Coordinator:
 
     def interrupted(self, running: RunningJob, error: TrialError | None) -> None:
         number = running.number
-        if error is not None and error.type in ("Interrupted", "EndAtOnce"):  # its turn comes again
+        if error is not None and error.type in ("Interrupted", "EndAtOnce"):  # it returns to the queue
             self.display.message(f"trial {number}: its process was asked to stop from outside")
         elif error is not None:
             self.unavailable = ResourceUnavailable(f"trial {number}: {error.message}")
@@ -216,7 +216,10 @@ class Coordinator:
         recorded = self.queue.tell(self._leases[number], outcome)
         self._leases.release(number)  # not before: an outcome that could not be recorded is recorded at the end
         if not recorded:
-            self.display.message(f"trial {number}: another coordinator took it over while this one stood still")
+            self.display.message(
+                f"trial {number}: another coordinator has taken over this trial because its lease expired; "
+                "this result is ignored"
+            )
         elif outcome.kind is not Kind.INTERRUPTED:
             leftovers.sweep(self.queue.folder, [number])
             trials = self.queue.study.get_trials(deepcopy=False)

@@ -17,6 +17,6 @@ class Ending(StrEnum):
     STOPPED = "stopped"
     """A signal stopped it; interrupted trials wait to be continued."""
     FAILING = "failing"
-    """Too many trials failed in a row."""
+    """Too many trials failed in a row, or one failed with an error that every other trial would have too."""
     UNAVAILABLE = "blocked"
     """The machine does not let it continue, as when the disk is full; interrupted trials wait to be continued."""

@@ -68,7 +68,7 @@ class FailurePolicy:
         of_the_code = sum(n for kind, n in self._kinds.items() if POLICIES[kind].stops_search)
         if of_the_code >= MAX_IN_A_ROW or self._kinds.total() >= MAX_IN_A_ROW * max(1, at_a_time):
             kinds = ", ".join(f"{n} {kind}" for kind, n in self._kinds.most_common())
-            return f"{self._kinds.total()} failures and no finished trial in between ({kinds}); the last"
+            return f"{self._kinds.total()} failures and no finished trial in between ({kinds})"
         return None
 
 

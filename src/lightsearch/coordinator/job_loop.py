@@ -1,4 +1,4 @@
-"""The job loop: launches jobs, watches them, starts them again when their processes die, and stops them in order.
+"""The job loop: launches jobs, watches them, starts them again when their processes die, and stops them cleanly.
 
 A search and a retraining share it. What they differ in is their ``Work``.
 """

@@ -72,7 +72,8 @@ def check_options(request: SearchRequest, cluster: RayCluster) -> list[Mistake]:
     """Returns what is wrong with the options of a search on a cluster. Takes a few seconds at most."""
     mistakes = check_cluster(cluster)
     if request.workers == 0:
-        mistakes.append(Mistake("--workers", 0, "means this process, which is on no cluster; leave --on out"))
+        hint = "runs trials in this process, not on the cluster; remove --on, or set --workers to 1 or more"
+        mistakes.append(Mistake("--workers", 0, hint))
     if request.threads is not None:
         hint = "a trial on Ray has one thread per CPU; write --cpus-per-trial"
         mistakes.append(Mistake("--threads", request.threads, hint))
@@ -125,5 +126,8 @@ def _no_room(cluster: RayCluster, fitting: int, workers: int | None, devices: in
     if fitting or workers is not None:
         return []
     needed = " and ".join(f"{count:g} {name}" for name, count in cluster.resources.items())
-    hint = f"the cluster has no node with {needed}, which a trial takes; ask for less, or wait for --workers N"
+    hint = (
+        f"the cluster has no node with {needed}, which a trial needs; "
+        "request fewer resources, or set --workers N to wait for larger nodes"
+    )
     return [Mistake("--on", "ray", hint)]

@@ -45,7 +45,7 @@ def choose_packing(search: CheckedSearch, workers: int, threads: int, say: Calla
         try:
             found = _calibrate_at_once(server, search, min(size, DEFAULT_SIZE), workers, threads)
             reason = found.incompatibility
-        except Exception as error:  # an error of the model or the data comes again in the trials, which report it
+        except Exception as error:  # an error of the model or the data will be raised again in the trials
             reason = f"the calibration ended with {type(error).__name__}: {error}"
     if reason is not None:
         say(f"trials train one by one, not in packs: {reason}")
@@ -60,9 +60,9 @@ def choose_packing(search: CheckedSearch, workers: int, threads: int, say: Calla
 def _incompatibility(search: CheckedSearch) -> str | None:
     """Returns why a search cannot have packs, as far as that is known without a calibration."""
     if search.study_file.objective is not None:
-        return "what a function trains is not known"
+        return "the study runs a function, and its model is unknown"
     devices = search.facts.devices
-    return f"each takes {devices} devices" if devices > 1 else None
+    return f"each trial uses {devices} devices" if devices > 1 else None
 
 
 def _calibrate_at_once(server: ForkServer, search: CheckedSearch, size: int, workers: int, threads: int) -> Calibration:

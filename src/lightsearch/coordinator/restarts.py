@@ -45,7 +45,7 @@ class Restarts:
     losses: int = 0
     """Lost machines."""
     own_process: bool = False
-    """The next start needs a process of its own: the job may be what its process died of."""
+    """The next start needs a process of its own: the job may have caused the crash of its last process."""
     isolated: bool = False
     """The next start trains in no pack: the last pack failed."""
 

@@ -22,13 +22,12 @@ def split_indices(n: int, val_size: int | float, seed: int) -> tuple[Tensor, Ten
         (train: (n - v,) int64, val: (v,) int64): indices in ascending order.
 
     Raises:
-        UserError: if a side would be empty.
+        UserError: if a split would be empty.
     """
     n_val = round(n * val_size) if isinstance(val_size, float) else val_size
     if not 0 < n_val < n - 1:
-        raise UserError(
-            Mistake("data.init_args.val_size", val_size, f"leave both sides images: 1 to {n - 2}, or a share")
-        )
+        hint = f"write 1 to {n - 2}, or a fraction between 0 and 1, so that both splits contain images"
+        raise UserError(Mistake("data.init_args.val_size", val_size, hint))
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     return order[n_val:].sort().values, order[:n_val].sort().values
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import cloudpickle
 
-from lightsearch.declare.reading import classes_beside, read_declaration
+from lightsearch.declare.reading import add_study_folder_to_path, read_declaration
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
 
@@ -31,7 +31,7 @@ def as_declaration(study: Study) -> dict[str, Any]:
     if isinstance(study, StudyFile):
         return {**study.model_dump(by_alias=True, exclude_none=True, exclude_unset=True), "given": study.given}
     if isinstance(study, str | Path):
-        classes_beside(Path(study))
+        add_study_folder_to_path(Path(study))
         return read_declaration(Path(study), [])
     if isinstance(study, type):
         hint = "is a class; give a function of a trial, or a dictionary that names it: model = ..., data = ..."

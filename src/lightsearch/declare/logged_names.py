@@ -23,7 +23,7 @@ DEEPEST = 5
 """Largest depth of calls of the module's own methods that are followed."""
 
 LIBRARIES = ("builtins", "torch", "pytorch_lightning", "lightning")
-"""Packages whose classes log nothing of a user's."""
+"""Packages whose classes are skipped, because they log none of the user's metrics."""
 
 Value = str | list[str] | dict[str, Any] | None
 """The known value of an expression: a string, the names in a collection, a dictionary of values. None: unknown."""

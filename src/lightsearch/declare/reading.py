@@ -12,7 +12,7 @@ from typing import Any
 from lightsearch.errors import Mistake, UserError
 
 MOST_BYTES = 1_000_000
-"""Largest size of a study file. A larger file is not a text that somebody wrote."""
+"""Largest size of a study file. A larger file is probably not a study file."""
 
 DEEPEST = 32
 """Largest depth of nested tables and lists."""
@@ -89,7 +89,7 @@ def check_declaration(declared: Mapping[str, Any]) -> list[Mistake]:
     return mistakes
 
 
-def classes_beside(path: Path) -> None:
+def add_study_folder_to_path(path: Path) -> None:
     """Makes Python files next to a study file importable, after everything else that is importable."""
     folder = str(path.parent.absolute())
     if folder not in sys.path:

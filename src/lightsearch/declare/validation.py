@@ -41,7 +41,10 @@ def _check_directions(study_file: StudyFile) -> list[Mistake]:
     if n_metrics == len(directions):
         return []
     given = directions[0] if len(directions) == 1 else list(directions)
-    return [Mistake("direction", given, f"metric names {n_metrics}; write as many, one for each")]
+    hint = "there is 1 metric; write 1 direction"
+    if n_metrics > 1:
+        hint = f"there are {n_metrics} metrics; write {n_metrics} directions"
+    return [Mistake("direction", given, hint)]
 
 
 def _check_enqueued(study_file: StudyFile) -> list[Mistake]:

@@ -27,14 +27,14 @@ class Job:
     batch_key: Hashable = None
     """Equal for jobs with the same data. A launcher prefers to run them in one process, where they share batches."""
     own_process: bool = False
-    """The job must not share a process: it may be what its last process died of."""
+    """The job must not share a process: it may have caused the crash of its last process."""
     isolated: bool = False
     """The job trains in no pack, though it may share a process: its last pack failed, or packs keep failing."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job's process ended. What the job itself came to is in its folder, if it wrote an outcome."""
+    """How a job's process ended. The job's own result is in its folder, if it wrote an outcome."""
 
     number: int
     """The job's number."""
@@ -43,7 +43,7 @@ class Ended:
     out_of_memory: bool = False
     """The kernel killed the process because the memory was full."""
     shared_process: bool = False
-    """Other jobs ran in the same process, and any of them may be what it died of."""
+    """Other jobs ran in the same process, and any of them may have caused the crash."""
     reason: str = ""
     """Why the process ended, if the exit code does not tell; empty otherwise."""
     left_pack: bool = False

@@ -26,7 +26,7 @@ GRACE_SECONDS = 10.0
 PRELOAD_VARIABLE = "_LIGHTSEARCH_PRELOAD"
 """The environment variable with the modules that the server imports and their folders, as JSON."""
 
-SERVER_KILLED = "the server that it came from was killed, and it was ended with it"
+SERVER_KILLED = "its parent fork server was killed, so the process was stopped"
 
 RESTART_SECONDS = 20.0
 """How long to try to start a child while the server is dying."""
@@ -74,15 +74,14 @@ class ForkServer:
         self._preload = json.dumps({"path": sys.path, "modules": list(modules)})
         _context.set_forkserver_preload(["lightsearch.launchers.preload"])
         with self._running():
-            leftovers.own_sockets()
+            leftovers.record_socket_owner()
 
-    def start(self, target: Callable[..., None], *args: Any, daemon: bool = False) -> tuple[Child, Connection]:
+    def start(self, target: Callable[..., None], *args: Any) -> tuple[Child, Connection]:
         """Starts ``target(connection, *args)`` in a child. Starts the server again if it was killed.
 
         Args:
             target: The function that the child runs. Its first argument is the child's end of a pipe.
             args: Further arguments of the function.
-            daemon: Whether the child is killed when this process ends; it cannot have children then.
 
         Returns:
             The child, and this process's end of the pipe.
@@ -94,7 +93,8 @@ class ForkServer:
         deadline = time.monotonic() + RESTART_SECONDS
         while True:
             here, there = _context.Pipe()  # new in each try: a child that was forked as its server died keeps its end
-            child = Child(target=_with_default_start_method, args=(target, there, *args), daemon=daemon)
+            # Not a daemon: a DataLoader may start workers there.
+            child = Child(target=_with_default_start_method, args=(target, there, *args), daemon=False)
             try:
                 with self._running(), _hidden_main_module():
                     child.start()
@@ -143,7 +143,6 @@ class ForkServer:
         Raises:
             RuntimeError: if a child dies.
         """
-        # Not daemons: a DataLoader may start workers there.
         children = [self.start(_answer, function, args) for _ in range(count)]
         try:
             answers = [_receive_answer(function, child, connection) for child, connection in children]

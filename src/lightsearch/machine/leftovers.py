@@ -73,8 +73,8 @@ def sweep_folder(folder: Path) -> None:
             (folder / LOCK).unlink(missing_ok=True)
 
 
-def own_sockets() -> None:
-    """Writes into the folder of this process's sockets who owns it, in case the process is killed."""
+def record_socket_owner() -> None:
+    """Writes the owner to the socket folder of this process, in case the process is killed."""
     with contextlib.suppress(OSError):
         (Path(util.get_temp_dir()) / SOCKETS).write_text(this_process().model_dump_json(), encoding="utf-8")
 

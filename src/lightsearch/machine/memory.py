@@ -1,4 +1,4 @@
-"""The kernel's out-of-memory killer: what it has killed, and what it is to kill first."""
+"""The kernel's out-of-memory killer: its kill count, and this process's kill priority."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Cores:
 
 @functools.cache
 def cores() -> Cores:
-    """The ``Cores`` of this process. There is one only: of two, one would wait for the other."""
+    """The ``Cores`` of this process. One per process: two objects would block each other."""
     return Cores(Path(tempfile.gettempdir()))
 
 

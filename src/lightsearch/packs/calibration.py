@@ -38,7 +38,7 @@ STEPS = 8
 ROUNDS = 3
 """Timed epochs, in a pack and alone in alternation, after one warm-up epoch."""
 PROCESS_SECONDS = 0.06
-"""What its own process costs a trial (``python -m tests.benchmarks.overhead``)."""
+"""Seconds that a separate process adds to a trial (``python -m tests.benchmarks.overhead``)."""
 TRAINED_SHARE = 0.35
 """The share of ``max_epochs`` that a trial trains on average: early stopping and pruning save the rest."""
 TIMED_SECONDS = 3.0
@@ -105,7 +105,7 @@ def _hosted(
 def _attach(host: Host) -> str | None:
     """Lets every member run up to its first epoch; returns why they cannot train in packs, as far as is known then."""
     for member in host.advance():
-        return f"a trial of it failed: {member.error}"  # the search reports what is wrong when a trial meets it
+        return f"a calibration trial failed: {member.error}"  # the search reports what is wrong when a trial meets it
     return next((member.refused for member in host.members if member.refused is not None), None)
 
 
@@ -134,7 +134,7 @@ def _compare(
                 compared[structure] = compare(study_file, params, data_dir, folder / structure / str(number))
                 break
             except Diverged as error:  # this configuration shows nothing; another one may
-                compared[structure] = Comparison(f"a trial of it failed: {error}")
+                compared[structure] = Comparison(f"a calibration trial failed: {error}")
     return compared
 
 
@@ -142,7 +142,7 @@ def _speedups(packed: _TimedHost, alone: _TimedHost, start_seconds: float, epoch
     """Yields, per round, how many times as fast the trials are in packs.
 
     Args:
-        packed: Trials in packs; the first trial with some data has read it, the others start as in a search.
+        packed: Trials in packs; the first trial that uses a data set loads it; the others reuse it.
         alone: The same trials, each alone.
         start_seconds: Seconds that a trial alone takes until its first epoch.
         epochs: Epochs of a trial.

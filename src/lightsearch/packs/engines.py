@@ -25,7 +25,7 @@ PLAIN = {
     "world_size": 1,
 }
 """The Trainer attributes with which the steps can be taken by a pack."""
-UNBOUNDED = "the number of batches an epoch is not known"
+UNBOUNDED = "the number of batches per epoch is unknown"
 CALLBACK_HOOKS = (
     "on_after_backward",
     "on_before_backward",

@@ -1,8 +1,8 @@
 """Epochs of any LightningModule, for several members at once: one ``training_step``, vectorised over their parameters.
 
 torch.func evaluates the step for all members together. Each member's own optimizer steps, so any optimizer will do.
-``proof.py`` shows by a run of a few steps that a trial becomes what it becomes alone; what such a run cannot show is
-refused here.
+``proof.py`` verifies in a few steps that a packed trial gives the same result as alone. A module for which a few steps
+cannot verify that is refused here.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def compare(study_file: StudyFile, params: dict[str, Any], data_dir: str | None,
         if pair[0].epoch_seeds[1:] == pair[1].epoch_seeds[: EPOCHS - 1]:
             reasons = [reason for trial in pair if (reason := _difference(trial)) is not None]
             return Comparison(reasons[0] if reasons else None, statistics.median(trial.start_seconds for trial in pair))
-    return Comparison("no two trials have modules of one structure, and the same batches")
+    return Comparison("no two trials have the same module structure and the same batches")
 
 
 def _train_together(pair: Sequence[CalibrationTrial]) -> str | None:
@@ -108,10 +108,10 @@ def _difference(trial: CalibrationTrial) -> str | None:
     for name, distance in _distances(alone, nudged):  # of a logged value, the largest of all epochs
         rounding[_without_epoch(name)] = max(rounding.get(_without_epoch(name), 0.0), distance)
     if statistics.median([0.0, *rounding.values()]) > UNSTABLE:
-        raise Diverged("a last bit of its weights grows too large to compare anything")
+        raise Diverged("training is too sensitive to rounding for a comparison")
     for name, distance in _distances(alone, packed):
         if not distance <= TOLERANCE + TIMES_ROUNDING * rounding.get(_without_epoch(name), 0.0):
-            return f"in a pack {name} differs from that of a trial alone by {distance:.2g} of it"
+            return f"in a pack {name} differs from that of a trial trained alone (relative difference {distance:.2g})"
     return None
 
 

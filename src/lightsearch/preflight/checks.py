@@ -150,7 +150,7 @@ def _baseline(declared: dict[str, Any], mistakes: Mistakes) -> dict[str, Any] | 
     try:
         return default_params(study_file) if study_file is not None and not wrong else None
     except ValueError as error:
-        hint = f"the defaults are no configuration of the space: {error}; widen it, or name one with enqueue"
+        hint = f"the default values are outside the search space: {error}; extend the space, or use enqueue"
         mistakes.append(Mistake("baseline", True, hint))
         return None
 

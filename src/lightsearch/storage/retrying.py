@@ -46,7 +46,7 @@ def retry(call: Callable[[], Any], seconds: Callable[[], float]) -> Any:
         seconds: Seconds after which to give up; asked before each repetition.
 
     Raises:
-        StorageFailed: if the database does not answer in time, or its error will not pass. A class of its own, so that
+        StorageFailed: if the database does not answer in time, or the error is permanent. A class of its own, so that
             it differs from errors of databases that a trial uses itself.
     """
     began, pause = time.monotonic(), 0.02

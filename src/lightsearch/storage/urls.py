@@ -47,7 +47,7 @@ def check_url(url: str) -> list[Mistake]:
         return [Mistake("--storage", redact(url), hint)]
     scheme = url.partition("://")[0].partition("+")[0].lower()
     if scheme in ONLY_OPTUNA:  # the rest of the URL may be a password
-        hint = f"Optuna has such a storage, but not the locks by which lightsearch shares a study; {POSSIBLE}"
+        hint = f"Optuna supports this storage; lightsearch does not, because it needs locks in the database; {POSSIBLE}"
         return [Mistake("--storage", f"{scheme}://...", hint)]
     try:
         parsed = make_url(url)

@@ -19,7 +19,7 @@ FINISHED = 12
 """Finished trials that samplers and pruners look at: more than the random trials that most samplers begin with."""
 
 
-def draw(sampler: BaseSampler, space: Space, n_objectives: int) -> None:
+def try_sampler(sampler: BaseSampler, space: Space, n_objectives: int) -> None:
     """Has a sampler propose the first trial of a study, and one after ``FINISHED`` other trials.
 
     Raises:
@@ -34,7 +34,7 @@ def draw(sampler: BaseSampler, space: Space, n_objectives: int) -> None:
             study.tell(trial, [math.sin(number + objective) for objective in range(n_objectives)])
 
 
-def enqueue(space: Space, params: dict[str, object]) -> None:
+def try_enqueued(space: Space, params: dict[str, object]) -> None:
     """Samples a trial that was enqueued with the given parameters.
 
     Raises:
@@ -46,7 +46,7 @@ def enqueue(space: Space, params: dict[str, object]) -> None:
         space.suggest(study.ask())
 
 
-def judge(pruner: BasePruner, direction: Literal["maximize", "minimize"]) -> None:
+def try_pruner(pruner: BasePruner, direction: Literal["maximize", "minimize"]) -> None:
     """Has a pruner judge a trial of a few steps, in a study with ``FINISHED`` other trials.
 
     Raises:

@@ -27,7 +27,7 @@ from lightsearch.study.assignment import TrialAssignment
 from lightsearch.study.recording import read_outcome, record
 
 LEASE_SECONDS = 120.0
-"""A trial whose lease was not renewed for this long has lost its owner, on whatever machine that was."""
+"""A trial whose lease was not renewed for this long has lost its owner, even if it ran on another machine."""
 
 RENEWAL_SECONDS = 20.0
 """How often a coordinator renews the leases of its trials."""

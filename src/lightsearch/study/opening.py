@@ -37,7 +37,7 @@ def open_study(
 
     Returns:
         The study, and what has changed since it was last run, one line each: what may change, or, if no trial had
-        finished and the study is made anew, everything that has changed.
+        finished and the study is replaced, everything that has changed.
 
     Raises:
         UserError: if the stored study of this name is another study.
@@ -84,8 +84,8 @@ def _continue(
         return study, _log_allowed_changes(study, new.attrs)
     _check_replaceable(storage, study, new.study_file, folder, changes)
     kept = creation.replace_study(storage, study, new, folder)
-    what = f"; what had begun is kept as the study {kept}" if kept is not None else ""
-    return _load(storage, new.study_file), [*changes, f"no trial had finished, so the study begins anew{what}"]
+    what = f"; its unfinished trials are kept in the study {kept}" if kept is not None else ""
+    return _load(storage, new.study_file), [*changes, f"no trial had finished, so the study restarts{what}"]
 
 
 def _declared_changes(stored: dict[str, Any], attrs: dict[str, Any]) -> list[str]:

@@ -89,7 +89,8 @@ class Others(NamedTuple):
         """What lightsearch does with them, in a sentence."""
         return (
             f"The sampler learns from them, and {self.counted:,} {'counts' if self.counted == 1 else 'count'} towards "
-            "--n-trials, but they never lead: lightsearch has no checkpoint and no outcome of theirs."
+            "--n-trials, but they are never reported as the best trial: lightsearch has no checkpoints or results for "
+            "them."
         )
 
 

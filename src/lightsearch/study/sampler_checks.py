@@ -51,7 +51,7 @@ def _error_of(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) ->
         if module is optuna.pruners:
             built = build_from_spec(module, spec, space or Space(), seed=0)
             if n_objectives == 1:
-                draws.judge(built, declared["direction"] if declared.get("direction") == "minimize" else "maximize")
+                draws.try_pruner(built, "minimize" if declared.get("direction") == "minimize" else "maximize")
         elif space is None:
             if spec.name not in ENUMERATING:
                 build_from_spec(module, spec, Space(), seed=0)
@@ -61,9 +61,9 @@ def _error_of(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) ->
             seeded = SeededSampler(lambda seed: build_from_spec(module, _eager(spec), space, seed), 0, fixed=False)
             build_from_spec(module, spec, space, seed=0)
             if not of_function:
-                draws.draw(seeded, space, n_objectives)
+                draws.try_sampler(seeded, space, n_objectives)
             elif spec.name not in ENUMERATING:
-                draws.draw(seeded, Space.model_validate({"model": UNKNOWN}), n_objectives)
+                draws.try_sampler(seeded, Space.model_validate({"model": UNKNOWN}), n_objectives)
     except Exception as error:  # each sampler has its own
         return error
     return None

@@ -169,7 +169,7 @@ class TrialQueue:
         except KeyError:
             name = ""
         if name != self.study_file.name:
-            raise ResourceUnavailable(f"the study {self.study_file.name} was declared anew by another search meanwhile")
+            raise ResourceUnavailable(f"the study {self.study_file.name} was replaced by another search")
 
     def _sample(self, claimed: _Claimed) -> TrialAssignment:
         """Samples a trial's parameters. After any error the trial is given back, so that it does not stay RUNNING.
@@ -203,7 +203,7 @@ class TrialQueue:
         trial = self.storage.get_trial(claimed.trial_id)
         outcome = Outcome(number=trial.number, kind=Kind.INTERRUPTED)
         try:
-            draws.enqueue(self.study_file.space, enqueued_params_of(trial))
+            draws.try_enqueued(self.study_file.space, enqueued_params_of(trial))
         except Exception as error:  # the values are wrong, not the sampler
             reason = TrialError(type=type(error).__name__, message=str(error), traceback=str(error))
             outcome = Outcome(number=trial.number, kind=Kind.USER_ERROR, error=reason)

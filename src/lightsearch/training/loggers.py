@@ -44,7 +44,7 @@ def no_logger(lightning: ModuleType, folder: Path) -> Any:
 
     Args:
         lightning: The package that the model derives from.
-        folder: The folder of logs that a module is told.
+        folder: The folder that modules see as ``logger.save_dir``.
     """
     return based_on(lightning.loggers.logger.DummyLogger, _StoresNothing)(folder)
 

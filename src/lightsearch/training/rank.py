@@ -51,7 +51,10 @@ class Rank:
 
     @functools.cached_property
     def port(self) -> int:
-        """The port at which the processes connect, chosen once all have asked for it: none waits for a dead one."""
+        """The port at which the processes connect.
+
+        It is chosen after all processes have called this, so none waits for a dead process.
+        """
         for pipe in self._pipes:
             pipe.send(None)
         for pipe in self._pipes:

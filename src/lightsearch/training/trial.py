@@ -96,7 +96,7 @@ class _RunningTrial:
 
     study_file: StudyFile
     trial: Trial
-    """Optuna's trial. Of several processes only the first uses it."""
+    """Optuna's trial. Only the first process uses it."""
     newest_attempt: Callable[[], int]
     """Reads the number of the trial's newest start from the storage."""
     outcome: Outcome

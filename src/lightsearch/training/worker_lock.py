@@ -74,7 +74,7 @@ def _end_holder(lock: FileLock, card: Path, folder: Path) -> None:
             lock.acquire(timeout=seconds)
             return
     where = f"process {holder.pid} on {holder.host}" if holder is not None else "another process"
-    raise ResourceUnavailable(f"{where} works in {folder} and does not leave it")
+    raise ResourceUnavailable(f"{where} is still running in {folder} and did not stop")
 
 
 def _on_card(card: Path) -> Owner | None:

@@ -36,8 +36,9 @@ class RayCluster:
         fields = {"--cpus-per-trial": self.cpus_per_trial, "--gpus-per-trial": self.gpus_per_trial}
         mistakes = [Mistake(name, value, "write a number from 0") for name, value in fields.items() if value < 0]
         if not self.resources:
-            mistakes.append(Mistake("--cpus-per-trial", 0, "a trial takes something; write 1, or --gpus-per-trial"))
+            hint = "a trial needs at least one resource; set it to 1, or set --gpus-per-trial"
+            mistakes.append(Mistake("--cpus-per-trial", 0, hint))
         for name, value in fields.items():  # Ray's own rule
             if value > 1 and value != int(value):
-                mistakes.append(Mistake(name, value, "above 1, Ray takes whole numbers"))
+                mistakes.append(Mistake(name, value, "values above 1 must be whole numbers"))
         return mistakes

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from optuna.distributions import BaseDistribution, IntDistribution
 
 from lightsearch.declare.toml_text import toml_value
@@ -20,9 +18,5 @@ def as_declaration(distribution: BaseDistribution, low: float, high: float) -> s
 
 
 def as_toml(value: object) -> str:
-    """A value with 4 significant digits."""
+    """A value, or a table in one line; numbers with 4 significant digits."""
     return toml_value(value, "{:.4g}".format)
-
-
-def as_inline_table(values: dict[str, Any]) -> str:
-    return as_toml(values)

@@ -54,9 +54,9 @@ def _most_common_error(view: StudyView, kind: Kind) -> str:
 
 def _advice(view: StudyView, kind: Kind) -> str:
     if kind is Kind.DIVERGED and view.of_function:
-        return "Leave the values that diverge out of the function's ranges, under a new name."
+        return "Narrow the function's ranges to exclude the values that diverge, and use a new study name."
     if kind is Kind.DIVERGED:
-        return "Clip the gradients: `gradient_clip_val = 1.0` in [trainer], under a new name."
+        return "Clip the gradients: `gradient_clip_val = 1.0` in [trainer], and use a new study name."
     if kind is Kind.OUT_OF_MEMORY:
         return "Run fewer trials at a time, `--workers 1`, or lower the largest batch size."
     if kind is Kind.TIMEOUT:

@@ -30,7 +30,7 @@ def find_max_epochs(view: StudyView) -> Iterator[Finding]:
         among = ", the best among them," if best_is_cut else ""
         yield Finding(
             "max-epochs",
-            f"{len(cut):,} of {len(view.complete):,} complete trials{among} had their best epoch last when "
-            f"max_epochs = {max_epochs} ended them.",
-            f"To let them go on, write `max_epochs = {2 * max_epochs}` in [trainer]{view.in_new_study}.",
+            f"{len(cut):,} of {len(view.complete):,} complete trials{among} reached their best value in the last "
+            f"epoch, so max_epochs = {max_epochs} was probably too low.",
+            f"To train longer, write `max_epochs = {2 * max_epochs}` in [trainer]{view.in_new_study}.",
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsearch.report.diagnostics.as_toml import as_inline_table
+from lightsearch.report.diagnostics.as_toml import as_toml
 from lightsearch.report.diagnostics.finding import Finding
 from lightsearch.report.diagnostics.study_view import StudyView
 from lightsearch.report.readers import as_dict
@@ -48,8 +48,8 @@ def _hint(view: StudyView, warmup: int) -> str:
     declared = as_dict(as_dict(view.attrs.get("search")).get("pruner"))
     name, arguments = declared.get("name", "MedianPruner"), declared.get("init_args", {})
     if name in ("MedianPruner", "PercentilePruner") and warmup <= max_epochs / 2:
-        line = as_inline_table({**arguments, "n_warmup_steps": warmup})
+        line = as_toml({**arguments, "n_warmup_steps": warmup})
         return f"Prune later: write `init_args = {line}` in [pruner]."
     warmup = min(warmup, max_epochs // 4)
-    line = as_inline_table({"percentile": 75.0, "n_startup_trials": 10, "n_warmup_steps": warmup})
+    line = as_toml({"percentile": 75.0, "n_startup_trials": 10, "n_warmup_steps": warmup})
     return f'Prune the worst quarter only: write `name = "PercentilePruner"` and `init_args = {line}` in [pruner].'
