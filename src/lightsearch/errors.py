@@ -63,7 +63,7 @@ class StorageFailed(ResourceUnavailable):
     def __init__(self, error: BaseException) -> None:
         inner = error if hasattr(error, "orig") else error.__cause__
         cause = getattr(inner, "orig", None) or inner or error
-        self.reason = without_secrets((str(cause).strip().splitlines() or [type(cause).__name__])[0])
+        self.reason = without_secrets(first_line(cause))
         """Its message, in one line, without passwords."""
         super().__init__(f"the storage: {self.reason}")
 
@@ -78,6 +78,19 @@ def as_unavailable(error: BaseException) -> ResourceUnavailable | None:
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return ResourceUnavailable(str(error))
     return None
+
+
+def first_line(error: object, empty: str | None = None) -> str:
+    """The first line of an error's message.
+
+    Args:
+        error: The exception, or its message.
+        empty: What to return if the message is empty; None: the name of the error's type.
+    """
+    lines = str(error).strip().splitlines()
+    if lines:
+        return lines[0].rstrip()
+    return type(error).__name__ if empty is None else empty
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

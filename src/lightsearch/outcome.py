@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from pydantic import BaseModel, ConfigDict
 
 from lightsearch.credentials import without_secrets
-from lightsearch.errors import as_unavailable
+from lightsearch.errors import as_unavailable, first_line
 from lightsearch.signals import EndAtOnce
 
 PLAIN = {"MissingMetric", "NoNumber", "NotLoadable"}
@@ -188,6 +188,6 @@ def kind_of(error: BaseException) -> Kind:
 
 def describe(error: BaseException) -> TrialError:
     """The exception as it is kept with the trial, without passwords."""
-    lines = without_secrets(str(error)).strip().splitlines() or [""]
+    message = first_line(without_secrets(str(error)), empty="")
     trace = without_secrets("".join(traceback.format_exception(error)))
-    return TrialError(type=type(error).__name__, message=lines[0][:300], traceback=trace[-4000:])
+    return TrialError(type=type(error).__name__, message=message[:300], traceback=trace[-4000:])

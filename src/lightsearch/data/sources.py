@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightsearch.errors import Mistake, UserError, did_you_mean
+from lightsearch.errors import Mistake, UserError, did_you_mean, first_line
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,8 @@ def _folder(data_dir: Path, train: bool, image_size: int | None) -> Images:
             for path, _ in files.samples
         ]
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UserError(
-            Mistake("--data-dir", str(folder.parent), f"needs {folder.name}/<class>/*.png in it ({_first_line(error)})")
-        ) from error
+        hint = f"needs {folder.name}/<class>/*.png in it ({first_line(error)[:200]})"
+        raise UserError(Mistake("--data-dir", str(folder.parent), hint)) from error
     except OSError as error:
         raise _damaged(folder, error) from error
     labels = torch.tensor([label for _, label in files.samples])
@@ -132,17 +131,12 @@ def _unavailable(name: str, data_dir: Path, error: Exception) -> UserError:
         Mistake(
             "--data-dir",
             str(data_dir.absolute()),
-            f"{name} is not in it and cannot be downloaded ({_first_line(error)}); name the folder that holds {name}/, "
-            "or use the embedded data: --study studies/digits.toml",
+            f"{name} is not in it and cannot be downloaded ({first_line(error)[:200]}); "
+            f"name the folder that holds {name}/, or use the embedded data: --study studies/digits.toml",
         )
     )
 
 
 def _damaged(path: Path, reason: object) -> UserError:
-    return UserError(
-        Mistake("--data-dir", str(path.absolute()), f"is damaged ({_first_line(reason)}); delete it and fetch it again")
-    )
-
-
-def _first_line(reason: object) -> str:
-    return (str(reason).strip().splitlines() or [type(reason).__name__])[0][:200]
+    hint = f"is damaged ({first_line(reason)[:200]}); delete it and fetch it again"
+    return UserError(Mistake("--data-dir", str(path.absolute()), hint))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from lightsearch.outcome import Outcome
 from lightsearch.study.leaders import pareto_front
+from lightsearch.study.origin import FINISHED
 from lightsearch.study.pareto import as_list
 
 
@@ -60,4 +61,4 @@ def duration(seconds: float) -> str:
 
 def n_finished(trials: list[FrozenTrial]) -> int:
     """The number of trials that count towards the study's total."""
-    return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
+    return sum(trial.state in FINISHED for trial in trials)

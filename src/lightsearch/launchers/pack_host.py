@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TextIO
 
-from lightsearch.errors import as_unavailable
+from lightsearch.errors import as_unavailable, first_line
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.fork_server import end_with_parent
 from lightsearch.launchers.processes import interrupt, visible_device
@@ -66,7 +66,7 @@ def _end_of(number: int, error: BaseException | None) -> Ended:
     from lightsearch.outcome import Interrupted, LeftPack
 
     if isinstance(error, LeftPack):
-        return Ended(number, 0, left_pack=True, reason=(str(error).strip().splitlines() or ["?"])[0][:300])
+        return Ended(number, 0, left_pack=True, reason=first_line(error, empty="?")[:300])
     if error is None or isinstance(error, Interrupted):
         return Ended(number, 0)
     return Ended(number, CANNOT_WRITE if as_unavailable(error) is not None else 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lightsearch.errors import first_line
 from lightsearch.packs.random_state import RandomState
 from lightsearch.packs.vectorized_step import NotPackable, VectorizedStep
 
@@ -46,7 +47,7 @@ def probe(
         except NotPackable:
             raise
         except Exception as error:
-            words = (str(error).strip().splitlines() or [type(error).__name__])[0].partition(". ")[0]
+            words = first_line(error).partition(". ")[0]
             raise NotPackable(f"its training_step cannot be vectorised ({words:.100})") from error
         read -= {"log", "log_dict"}
     drawn = not before.is_current()

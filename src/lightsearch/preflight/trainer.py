@@ -7,7 +7,7 @@ from typing import Any
 
 from lightsearch.declare.sections import TrainerSpec
 from lightsearch.declare.trainer_flags import check_flags
-from lightsearch.errors import Mistake, did_you_mean
+from lightsearch.errors import Mistake, did_you_mean, first_line
 from lightsearch.preflight.arguments import examples_of
 
 
@@ -64,7 +64,7 @@ def check_trainer(
         try:
             pl.Trainer(**{"logger": False, "enable_checkpointing": False, **keywords})
         except Exception as error:  # reported in Lightning's own words
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             mistakes.append(Mistake("trainer", keywords, f"the Lightning Trainer says: {reason}"))
     return mistakes
 

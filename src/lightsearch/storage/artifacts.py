@@ -18,7 +18,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from lightsearch.atomic_files import make_folder
-from lightsearch.errors import Mistake, ResourceUnavailable
+from lightsearch.errors import Mistake, ResourceUnavailable, first_line
 
 RESULT = "result.json"
 """This file says that the trial has ended, so it is sent last."""
@@ -157,7 +157,7 @@ class Artifacts:
         try:
             yield
         except Exception as error:  # each file system has its own errors
-            reason = (str(error).strip().splitlines() or [""])[0]
+            reason = first_line(error, empty="")
             raise ResourceUnavailable(f"{self.url} cannot {what}: {type(error).__name__}: {reason}"[:300]) from error
 
 
@@ -183,7 +183,7 @@ def check_artifacts(url: str) -> list[Mistake]:
         if content != b"probe":
             return [Mistake("--artifacts", url, "does not give back what is written to it")]
     except Exception as error:  # each file system has its own errors
-        reason = (str(error).strip().splitlines() or [""])[0]
+        reason = first_line(error, empty="")
         hint = f"{type(error).__name__}: {reason}; write a folder's path, file:///..., s3://bucket/prefix, ..."
         return [Mistake("--artifacts", url, hint)]
     return []

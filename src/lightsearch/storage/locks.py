@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from lightsearch import credentials
 from lightsearch.credentials import redact
-from lightsearch.errors import Mistake, StorageFailed
+from lightsearch.errors import Mistake, StorageFailed, first_line
 from lightsearch.storage.retrying import RETRY_SECONDS, RetryingStorage, retry
 from lightsearch.storage.urls import sqlite_file
 
@@ -46,7 +46,7 @@ def check_server(url: str) -> list[Mistake]:
 def cannot_be_opened(url: str, error: Exception) -> Mistake:
     """The mistake that says why a storage cannot be opened, in one line without passwords."""
     text = error.reason if isinstance(error, StorageFailed) else str(getattr(error, "orig", None) or error)
-    reason = (text.strip().splitlines() or [type(error).__name__])[0]
+    reason = first_line(text, empty=type(error).__name__)
     return Mistake("--storage", redact(url), f"cannot be opened: {credentials.without_secrets(reason)}")
 
 

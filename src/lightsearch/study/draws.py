@@ -15,20 +15,20 @@ from optuna.trial import create_trial
 
 from lightsearch.declare.space import Space
 
-FINISHED = 12
+N_FINISHED = 12
 """Finished trials that samplers and pruners look at: more than the random trials that most samplers begin with."""
 
 
 def try_sampler(sampler: BaseSampler, space: Space, n_objectives: int) -> None:
-    """Has a sampler propose the first trial of a study, and one after ``FINISHED`` other trials.
+    """Has a sampler propose the first trial of a study, and one after ``N_FINISHED`` other trials.
 
     Raises:
         Exception: whatever the sampler raises.
     """
     with _quietly():
         study = optuna.create_study(directions=["minimize"] * n_objectives)
-        for number in range(FINISHED + 2):
-            study.sampler = sampler if number in (0, FINISHED + 1) else RandomSampler(seed=number)
+        for number in range(N_FINISHED + 2):
+            study.sampler = sampler if number in (0, N_FINISHED + 1) else RandomSampler(seed=number)
             trial = study.ask()
             space.suggest(trial)
             study.tell(trial, [math.sin(number + objective) for objective in range(n_objectives)])
@@ -47,14 +47,14 @@ def try_enqueued(space: Space, params: dict[str, object]) -> None:
 
 
 def try_pruner(pruner: BasePruner, direction: Literal["maximize", "minimize"]) -> None:
-    """Has a pruner judge a trial of a few steps, in a study with ``FINISHED`` other trials.
+    """Has a pruner judge a trial of a few steps, in a study with ``N_FINISHED`` other trials.
 
     Raises:
         Exception: whatever the pruner raises.
     """
     with _quietly():
         study = optuna.create_study(direction=direction, pruner=pruner)
-        for number in range(FINISHED):
+        for number in range(N_FINISHED):
             curve = {step: math.sin(number + step) for step in range(5)}
             study.add_trial(create_trial(value=curve[4], intermediate_values=curve))
         trial = study.ask()

@@ -15,6 +15,7 @@ from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.study import creation, provenance, samplers
 from lightsearch.study.creation import NewStudy
 from lightsearch.study.leases import Leases
+from lightsearch.study.origin import FINISHED
 from lightsearch.study.stored import differences
 
 
@@ -116,7 +117,7 @@ def _check_replaceable(
     """Refuses another declaration if the study has results, or if a trial of it runs."""
     trials = Leases(study, storage, study_file, folder).recover(study.get_trials(deepcopy=False))
     name, lines = study_file.name, [f"  {change}" for change in changes]
-    if any(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials):
+    if any(trial.state in FINISHED for trial in trials):
         raise UserError(
             f"The study {name} holds trials of another declaration:",
             *lines,

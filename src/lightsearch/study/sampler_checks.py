@@ -13,7 +13,7 @@ from lightsearch.declare.parameters import FixedParameter, ListParameter
 from lightsearch.declare.sections import OptunaSpec
 from lightsearch.declare.space import Space
 from lightsearch.declare.study_file import StudyFile
-from lightsearch.errors import Mistake
+from lightsearch.errors import Mistake, first_line
 from lightsearch.study import draws
 from lightsearch.study.optuna_objects import SpecError, build_from_spec
 from lightsearch.study.samplers import ENUMERATING, SeededSampler
@@ -72,9 +72,9 @@ def _error_of(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) ->
 def _eager(spec: OptunaSpec) -> OptunaSpec:
     """The same sampler with few random trials at the start, so that a few trials reach its own proposals."""
     startup = spec.init_args.get("n_startup_trials", 0)
-    if type(startup) is not int or startup <= draws.FINISHED:
+    if type(startup) is not int or startup <= draws.N_FINISHED:
         return spec
-    return spec.model_copy(update={"init_args": {**spec.init_args, "n_startup_trials": draws.FINISHED}})
+    return spec.model_copy(update={"init_args": {**spec.init_args, "n_startup_trials": draws.N_FINISHED}})
 
 
 def _mistake(field: str, module: ModuleType, spec: OptunaSpec, declared: dict[str, Any], error: Exception) -> Mistake:
@@ -87,7 +87,7 @@ def _mistake(field: str, module: ModuleType, spec: OptunaSpec, declared: dict[st
     if "multi-objective" in str(error):
         hint = "cannot do several objectives; use TPESampler, NSGAIISampler or RandomSampler"
         return Mistake(f"{field}.name", spec.name, hint)
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    reason = first_line(error)
     for name, value in spec.init_args.items():
         others = {key: other for key, other in spec.init_args.items() if key != name}
         without = _error_of(module, spec.model_copy(update={"init_args": others}), declared)

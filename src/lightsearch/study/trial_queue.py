@@ -19,7 +19,7 @@ from lightsearch.compat.optuna_trials import (
     trial_id_of,
 )
 from lightsearch.declare.study_file import StudyFile
-from lightsearch.errors import ResourceUnavailable, as_unavailable
+from lightsearch.errors import ResourceUnavailable, as_unavailable, first_line
 from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.storage.locks import LockLost, storage_lock
 from lightsearch.storage.retrying import RetryingStorage
@@ -184,7 +184,7 @@ class TrialQueue:
                 self._give_back(claimed)
             if not isinstance(error, Exception) or as_unavailable(error) is not None:
                 raise
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise ResourceUnavailable(f"sampler {self.study_file.sampler.name} proposes no trial: {reason}") from error
 
     def _suggest(self, claimed: _Claimed) -> TrialAssignment:

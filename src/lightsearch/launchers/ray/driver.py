@@ -17,7 +17,7 @@ import ray
 from ray.autoscaler.sdk import request_resources
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from lightsearch.errors import Mistake
+from lightsearch.errors import Mistake, first_line
 from lightsearch.launchers import Ended, Job
 from lightsearch.launchers.fork_server import end_with_parent
 from lightsearch.launchers.ray import RayCluster
@@ -29,7 +29,7 @@ from lightsearch.launchers.ray.messages import (
     StopJob,
     WorkerCounts,
 )
-from lightsearch.launchers.ray.nodes import Nodes, first_line, is_ready, only_on
+from lightsearch.launchers.ray.nodes import Nodes, is_ready, only_on
 from lightsearch.launchers.ray.worker import Worker
 
 TICK_SECONDS = 0.1
@@ -89,7 +89,7 @@ def drive(connection: Connection, cluster: RayCluster, required: NodeRequirement
             driver.run(connection.recv())
         except (RayError, ConnectionError) as error:  # ray:// raises the latter
             with contextlib.suppress(BrokenPipeError):
-                connection.send(f"Ray: {type(error).__name__}: {first_line(error)}")
+                connection.send(f"Ray: {type(error).__name__}: {first_line(error)[:300]}")
 
 
 def connect(address: str, working_dir: str | None) -> None:
@@ -105,8 +105,7 @@ def not_connected(address: str, error: Exception) -> Mistake:
     if "find any running Ray" in str(error):
         hint = "there is no cluster on this machine; start one with ray start --head, or name one"
         return Mistake("--ray-address", address, hint)
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(lines) if "ersion mismatch" in str(error) else (lines or [type(error).__name__])[0]
+    text = " ".join(str(error).split()) if "ersion mismatch" in str(error) else first_line(error)
     return Mistake("--ray-address", address, f"cannot be connected to: {text}"[:400])
 
 
@@ -215,7 +214,7 @@ class _Driver:
             try:
                 ended = ray.get(reference)
             except RayTaskError as error:  # the worker is alive, but could not run the job
-                ended = Ended(job.number, 1, reason=first_line(error.cause))
+                ended = Ended(job.number, 1, reason=first_line(error.cause)[:300])
             except RayError as error:
                 self._remove(worker, error)
                 continue
@@ -262,7 +261,7 @@ class _Driver:
         """Removes a worker that is gone, and reports the end of its jobs."""
         self._workers.remove(worker)
         if not isinstance(error, RayActorError):
-            self._connection.send(f"a worker on node {worker.node}: {first_line(error)}")
+            self._connection.send(f"a worker on node {worker.node}: {first_line(error)[:300]}")
         for reference, (one, job) in list(self._running.items()):
             if one is worker:
                 del self._running[reference]

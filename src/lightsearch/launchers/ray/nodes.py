@@ -16,7 +16,7 @@ from ray.cloudpickle import register_pickle_by_value
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from lightsearch.errors import Mistake
+from lightsearch.errors import Mistake, first_line
 from lightsearch.launchers.ray import node_report
 from lightsearch.launchers.ray.messages import NodeRequirements
 from lightsearch.launchers.ray.worker import store_data
@@ -88,7 +88,7 @@ class Nodes:
             try:
                 found = self._check(node, ray.get(node.report, timeout=max(0.0, end - time.monotonic())))
             except RayError as error:
-                found = [f"node {node.name}: does not answer: {first_line(error)}"]
+                found = [f"node {node.name}: does not answer: {first_line(error)[:300]}"]
             node.fitting = 0 if found else node.fitting
             wrong += found
         return wrong
@@ -104,7 +104,7 @@ class Nodes:
                 elif node.fitting and not node.usable:
                     self._send_data(node_id, node)
             except (RayError, OSError) as error:
-                self.exclude(node, f"node {node.name}: {first_line(error)}")
+                self.exclude(node, f"node {node.name}: {first_line(error)[:300]}")
 
     def exclude(self, node: Node, reason: object) -> None:
         """Starts no further workers on a node."""
@@ -189,9 +189,3 @@ def only_on(node_id: str) -> NodeAffinitySchedulingStrategy:
 def is_ready(reference: Any) -> bool:
     """Whether Ray has the result of a call, or the call has failed."""
     return bool(ray.wait([reference], timeout=0)[0])
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error of Ray's, at most 300 characters; the whole text is long."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:300]

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.trial import TrialState
 
 from lightsearch.report.diagnostics.as_toml import as_toml
 from lightsearch.report.diagnostics.finding import Finding
 from lightsearch.report.diagnostics.study_view import StudyView
+from lightsearch.study.origin import FINISHED
 
 MIN_TRIALS = 30
 """Finished trials that the check needs: with fewer, an effect may not show yet."""
@@ -31,7 +31,7 @@ class Explained(NamedTuple):
 
 def find_no_effect(view: StudyView) -> Iterator[Finding]:
     """Parameters that explain no more of the differences between trials than chance does."""
-    finished = [trial for trial in view.trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    finished = [trial for trial in view.trials if trial.state in FINISHED]
     scored = [trial for trial in finished if math.isfinite(view.score(trial))]
     if len(scored) < MIN_TRIALS or len(view.distributions) < 2 or not view.complete:
         return

@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterator
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState
 
 from lightsearch.report.diagnostics.finding import Finding
 from lightsearch.report.diagnostics.study_view import StudyView
+from lightsearch.study.origin import FINISHED
 
 
 def find_repetitions(view: StudyView) -> Iterator[Finding]:
     """A space of which every point was tried, or points that were tried again."""
-    finished = [t for t in view.trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED) and t.params]
+    finished = [t for t in view.trials if t.state in FINISHED and t.params]
     if not finished:
         return
     points = {tuple(sorted((name, str(value)) for name, value in trial.params.items())) for trial in finished}
