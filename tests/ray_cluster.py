@@ -42,7 +42,8 @@ class Cluster:
         from ray.cluster_utils import Cluster as Raylets
 
         self._before = {**os.environ}
-        os.environ.update(environment(), RAY_USAGE_STATS_ENABLED="0")
+        # Ray's workers have niceness 15 otherwise, and hardly a turn while other tests run beside them.
+        os.environ.update(environment(), RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0")
         self._client_port = free_port()
         ports = {"gcs_server_port": port, "ray_client_server_port": self._client_port}
         self._raylets = Raylets(initialize_head=True, head_node_args={"num_cpus": 0, **ports, **SMALL})

@@ -121,7 +121,7 @@ def test_a_new_study_file_runs_as_it_is(examples: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     again = command("new", "--model", "mine.Regressor", "--name", "fresh", cwd=examples)
     assert again.returncode == 2
-    assert "is there already" in again.stderr
+    assert "exists; choose another name" in again.stderr
 
 
 def test_mistakes_cost_no_trial(examples: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_runs(open_pl
         folder.chmod(0o555)
     refused = as_somebody(open_place, "--n-trials", 1)
     assert refused.returncode == 2
-    assert "cannot be written to" in refused.stderr
+    assert "is not writable" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert sorted(file.name for file in (open_place / "studies").iterdir()) == sorted(
         file.name for file in (Path(__file__).parents[2] / "studies").glob("*.toml")

@@ -66,7 +66,7 @@ def test_a_node_is_killed_and_the_database_restarted_and_nothing_is_lost(
         output = finish(search)
     finally:
         search.kill()
-        search.communicate()
+        print(search.communicate()[0])  # shown where the test fails
     assert "2 workers on 2 nodes" in output
     assert "1 workers on 1 nodes" in output
     assert "is gone; going on from its last checkpoint" in output
@@ -86,7 +86,7 @@ def test_the_head_is_restarted(place: Path, url: str) -> None:
         output = finish(search)
     finally:
         search.kill()
-        search.communicate()
+        print(search.communicate()[0])  # shown where the test fails
         cluster.close()
     assert "is gone" in output
     assert "the Ray cluster is there again" in output
@@ -102,7 +102,7 @@ def test_packs_through_rays_client_and_a_request_to_stop(cluster: Cluster, place
         output, _ = search.communicate(timeout=60)
     finally:
         search.kill()
-        search.communicate()
+        print(search.communicate()[0])  # shown where the test fails
     assert search.returncode == 143, output
     states = [trial.state.name for trial in load(place, url).trials]
     assert "RUNNING" not in states
@@ -160,7 +160,7 @@ def test_a_node_that_shares_nothing(cluster: Cluster, place: Path, url: str, tmp
         output = finish(search)
     finally:
         search.kill()
-        search.communicate()
+        print(search.communicate()[0])  # shown where the test fails
     assert "MB of data to the nodes that do not see" in output
     check_whole(place, 4, url)
     assert not list(place.glob("studies/digits/*/*.ckpt"))
