@@ -27,6 +27,7 @@ from tests.warm import WarmCommands, WarmProcess
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROOT = Path(__file__).parents[1]
+CHROMIUM = Path("/usr/bin/chromium")
 Process = subprocess.Popen[str] | WarmProcess
 
 

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from lightsearch.report.dashboard import is_loopback
-from tests.conftest import command, enter, start
+from tests.conftest import CHROMIUM, command, enter, start
 
-CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),

@@ -24,8 +24,8 @@ from lightsearch.errors import UserError
 from lightsearch.report import FILES, write_report
 from lightsearch.report.plots.panels import PANELS, Panel
 from lightsearch.report.plots.plot import Plot
+from tests.conftest import CHROMIUM
 
-CHROMIUM = Path("/usr/bin/chromium")
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>`|[a](javascript:alert(3)) %{y} {{ 7*7 }}"
 SPACE: dict[str, BaseDistribution] = {
     "hidden_size": IntDistribution(16, 512, log=True),
@@ -49,8 +49,7 @@ def fill(
     for key, value in attrs.items():
         study.set_user_attr(key, value)
     for number in range(n):
-        kind = kinds[number % len(kinds)]
-        rate = 10 ** rng.uniform(-4, -1)
+        kind, rate = kinds[number % len(kinds)], 10 ** rng.uniform(-4, -1)
         params = {"hidden_size": rng.randint(16, 512), "learning_rate": rate, "dropout": rng.uniform(0, 0.5)}
         params["activation"] = ("relu", EVIL)[number % 2]
         top = 0.97 - 0.03 * (math.log10(rate) + 2.5) ** 2

@@ -235,6 +235,10 @@ def test_accuracy_against_parameters_from_the_search_to_the_report(place: Path) 
 
     reported = command("report", "--study", "digits", cwd=place)
     assert reported.returncode == 0, reported.stderr
+    check_report(place, study, expected)
+
+
+def check_report(place: Path, study: optuna.Study, expected: set[int]) -> None:
     summary = json.loads((place / "reports" / "digits" / "summary.json").read_text())
     assert {entry["number"] for entry in summary["front"]} == expected
     assert summary["headline"].startswith(f"The Pareto front has {len(expected)} of 8 complete trials: val_acc ")
