@@ -34,7 +34,7 @@ def uses(file: Path, package: str, *, late: bool = True) -> bool:
 
 
 FLOORS = (
-    ("api", "cli"),
+    ("api", "cli", "tables"),
     ("confirm",),
     ("coordinator",),
     ("preflight",),

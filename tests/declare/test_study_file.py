@@ -33,7 +33,7 @@ def test_shipped_studies_are_valid_and_open_with_their_command(file: Path) -> No
     assert first == f"# python -m search.run --study studies/{file.name} --n-trials 50"
 
 
-def test_every_mistake_is_reported_at_once_with_its_mend() -> None:
+def test_every_mistake_is_reported_at_once_with_its_hint() -> None:
     assert mistakes(
         "trianer.x=1",
         "space.model.hidden_size={int=[5, 1]}",

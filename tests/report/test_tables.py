@@ -183,3 +183,10 @@ def test_times_are_utc_wherever_they_were_written() -> None:
     far = create_trial(value=1.0, user_attrs={"lease": noon.timestamp() + 120})
     far.datetime_start, far.datetime_complete = datetime(2026, 1, 15, 17, 30), datetime(2026, 1, 15, 17, 30, 50)
     assert utc_times(far) == (noon, noon.replace(second=50))
+
+
+def test_scripts_and_notebooks_have_them_as_one_module(study: optuna.Study, tmp_path: Path) -> None:
+    from lightsearch import tables
+
+    pd.testing.assert_frame_equal(tables.trials(study), trial_table(study))
+    pd.testing.assert_frame_equal(tables.epochs(study, tmp_path), epoch_table(study, tmp_path))

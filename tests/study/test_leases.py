@@ -12,7 +12,7 @@ def _tell(sender: "multiprocessing.connection.Connection") -> None:
     time.sleep(600)
 
 
-def test_a_killed_process_is_provably_dead_and_a_living_one_is_not() -> None:
+def test_a_killed_process_is_dead_and_a_living_one_is_not() -> None:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_tell, args=(sender,))
