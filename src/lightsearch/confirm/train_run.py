@@ -15,7 +15,7 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Diverged, Interrupted, Kind, ending_of
 from lightsearch.training import components, multi_device
-from lightsearch.training.boundary import Ending
+from lightsearch.training.boundary import EndingFields
 from lightsearch.training.checkpoint_io import BEST, LAST
 from lightsearch.training.epoch_log import EPOCHS, EpochLog
 from lightsearch.training.fit import fit
@@ -74,7 +74,7 @@ class _RunningRun:
     began: float
     """When the worker began, by ``time.perf_counter()``."""
 
-    def train(self, rank: Rank) -> Ending:
+    def train(self, rank: Rank) -> EndingFields:
         """Builds data and model, and fits. Each of the run's processes does this."""
         study_file, run = self.study_file, self.run
         log = self.log if rank.is_first else EpochLog(None)
@@ -98,7 +98,7 @@ class _RunningRun:
                 raise Diverged(f"{study_file.metric} is {row[study_file.metric]} in epoch {int(row['epoch'])}")
         return {"kind": Kind.COMPLETE, "stop_reason": fitted.stop_reason, "device": fitted.device}
 
-    def record(self, ending: Ending) -> RunOutcome:
+    def record(self, ending: EndingFields) -> RunOutcome:
         """Completes the outcome with the ending and the best or last epoch, and writes ``result.json``."""
         run, metric = self.run, self.study_file.metric
         best = self.log.best(metric, self.study_file.mode)
