@@ -11,6 +11,7 @@ from pathlib import Path
 
 import optuna
 import psutil
+from sqlalchemy.exc import SQLAlchemyError
 
 from tests.conftest import Process
 
@@ -33,7 +34,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
         try:
             if condition():
                 return
-        except (KeyError, IndexError, optuna.exceptions.StorageInternalError, psutil.Error):
+        except (KeyError, IndexError, optuna.exceptions.StorageInternalError, SQLAlchemyError, psutil.Error):
             pass  # not there yet
         time.sleep(0.1)
     raise AssertionError("it did not come to that")
