@@ -20,6 +20,7 @@ from tests.conftest import command, start
 from tests.faults.helpers import SLOW, Started, check_whole, epochs_reported, load, search_processes, wait_for
 
 
+@pytest.mark.slow
 def test_another_program_locks_the_database_for_seconds(place: Path, started: Started) -> None:
     process = started("--n-trials", 3)
     wait_for(lambda: epochs_reported(place, 5))

@@ -161,6 +161,7 @@ class Watchful(Classifier):
 """
 
 
+@pytest.mark.slow
 def test_no_trial_trains_while_another_measures(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "watchful.py").write_text(WATCHFUL)
     monkeypatch.syspath_prepend(place)

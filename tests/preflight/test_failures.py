@@ -75,6 +75,7 @@ class Pickles(Net):
         checkpoint["points"] = Points()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_loaded_safely() -> None:
     line = refused(Pickles)
     assert line.startswith("model.class_path = 'tests.preflight.test_failures.Pickles': a checkpoint ")
