@@ -48,6 +48,7 @@ print(again.best.params)
     [True, pytest.param(False, marks=pytest.mark.slow)],
     ids=["as in a notebook", "a script without a guard"],
 )
+@pytest.mark.slow
 def test_a_class_of_the_script_itself_is_searched_over(place: Path, from_stdin: bool) -> None:
     (place / "script.py").write_text(SCRIPT)
     done = subprocess.run(

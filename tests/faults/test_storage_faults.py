@@ -64,6 +64,7 @@ def url(server: postgresql.Server, place: Path, monkeypatch: pytest.MonkeyPatch)
     return url
 
 
+@pytest.mark.slow
 def test_postgresql_is_killed_and_restarted_in_mid_search(
     place: Path, started: Started, server: postgresql.Server, url: str
 ) -> None:
