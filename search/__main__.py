@@ -1,8 +1,8 @@
-"""``python -m search``: the commands together."""
+"""``python -m search``: the commands together, as ``lightsearch``."""
 
-from lightsearch.cli import COMMANDS
+import sys
+
+from lightsearch.cli.app import run
 
 if __name__ == "__main__":
-    print("usage: python -m search.COMMAND [--help]\n")
-    for name, purpose in COMMANDS.items():
-        print(f"  python -m search.{name:<10} {purpose}")
+    run(*sys.argv[1:])

@@ -1,7 +1,8 @@
 """``python -m search.dashboard``: all studies of the storage in a browser."""
 
-from lightsearch.cli.command import run
-from lightsearch.cli.dashboard import main
+import sys
+
+from lightsearch.cli.app import run
 
 if __name__ == "__main__":
-    run(main, "dashboard")
+    run("dashboard", *sys.argv[1:])

@@ -1,7 +1,8 @@
 """``python -m search.evaluate``: the best trial's checkpoint on the test set."""
 
-from lightsearch.cli.command import run
-from lightsearch.cli.evaluate import main
+import sys
+
+from lightsearch.cli.app import run
 
 if __name__ == "__main__":
-    run(main, "evaluate")
+    run("evaluate", *sys.argv[1:])

@@ -1,7 +1,8 @@
 """``python -m search.new``: a study file for a class of your own."""
 
-from lightsearch.cli.command import run
-from lightsearch.cli.new import main
+import sys
+
+from lightsearch.cli.app import run
 
 if __name__ == "__main__":
-    run(main, "new")
+    run("new", *sys.argv[1:])

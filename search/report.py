@@ -1,7 +1,8 @@
 """``python -m search.report``: tables, summaries and a page about a study."""
 
-from lightsearch.cli.command import run
-from lightsearch.cli.report import main
+import sys
+
+from lightsearch.cli.app import run
 
 if __name__ == "__main__":
-    run(main, "report")
+    run("report", *sys.argv[1:])

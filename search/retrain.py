@@ -1,7 +1,8 @@
 """``python -m search.retrain``: the leaders on fresh seeds; the winner trained, tested once and exported."""
 
-from lightsearch.cli.command import run
-from lightsearch.cli.retrain import main
+import sys
+
+from lightsearch.cli.app import run
 
 if __name__ == "__main__":
-    run(main, "retrain")
+    run("retrain", *sys.argv[1:])

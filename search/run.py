@@ -1,7 +1,8 @@
 """``python -m search.run``: searches, or continues a search."""
 
-from lightsearch.cli.command import run
-from lightsearch.cli.run import main
+import sys
+
+from lightsearch.cli.app import run
 
 if __name__ == "__main__":
-    run(main, "run")
+    run("run", *sys.argv[1:])

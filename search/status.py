@@ -1,7 +1,8 @@
 """``python -m search.status``: the state of a study."""
 
-from lightsearch.cli.command import run
-from lightsearch.cli.status import main
+import sys
+
+from lightsearch.cli.app import run
 
 if __name__ == "__main__":
-    run(main, "status")
+    run("status", *sys.argv[1:])

@@ -37,7 +37,7 @@ def test_plain_lines_one_a_trial_and_the_next_commands(searched: Path) -> None:
     assert [line[1] for line in trials] == list("123456")
     assert all("hidden_size=" in line and "| best 0." in line and "to go" in line for line in trials)
     assert any(line.startswith("digits: done. 6 complete") for line in lines)
-    assert any("python -m search.evaluate --study digits" in line for line in lines)
+    assert any("lightsearch evaluate --study digits" in line for line in lines)
     assert any("optuna-dashboard sqlite:///studies/studies.db" in line for line in lines)
     assert not any(re.search("GPU available|Trainer|warn", line) for line in lines)
 
@@ -179,7 +179,7 @@ def test_a_timeout_leaves_trials_to_go_on_with(place: Path) -> None:
     stopped = command("run", "--n-trials", 2, "--timeout", 4, *endless, cwd=place)
     assert stopped.returncode == 0, stopped.stderr
     assert "stopped at --timeout" in stopped.stdout
-    assert "continue   python -m search.run --n-trials 2 --timeout 4" in stopped.stdout
+    assert "continue   lightsearch run --n-trials 2 --timeout 4" in stopped.stdout
     trials = load(place).trials
     assert {trial.state.name for trial in trials} == {"WAITING"}
     epochs = [trial.last_step for trial in trials]

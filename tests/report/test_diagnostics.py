@@ -139,7 +139,7 @@ def test_leaders_within_noise() -> None:
     study = make(30, middle, {"learning_rate": RATE, "hidden_size": SIZE}, n_val=100)
     (finding,) = found(study, "noise")
     assert "100 validation samples" in finding.text
-    assert "`python -m search.retrain --study digits --top 5`" in finding.hint
+    assert "`lightsearch retrain --study digits --top 5`" in finding.hint
 
 
 def test_standard_error() -> None:

@@ -178,7 +178,7 @@ def test_a_killed_function_is_called_again_with_the_same_parameters(place: Path)
     assert "search.evaluate" not in done.stdout
     assert "trained" not in done.stdout
     assert "\n\n\n" not in done.stdout
-    assert "python -m search.report --study dies" in done.stdout
+    assert "lightsearch report --study dies" in done.stdout
 
 
 def test_a_sampler_that_enumerates_ends_the_search(place: Path) -> None:

@@ -1,18 +1,15 @@
-"""What all commands share: start and exit status, common options, the study's name, common output."""
+"""What the commands share: common options, the study's name, common output."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from lightsearch.errors import Mistake, UserError, as_unavailable
-from lightsearch.machine.slurm import hide_task
+from lightsearch.errors import Mistake, UserError
 
 HINT = "fix that, and give the same command again"
 """What to do if a resource was unavailable."""
@@ -26,36 +23,6 @@ DataDir = Annotated[
     str | None,
     typer.Option("--data-dir", help="Folder of the data files (else LIGHTSEARCH_DATA, else ./data).", metavar="DIR"),
 ]
-
-
-def run(command: Callable[..., Any], name: str) -> None:
-    """Runs a command, and exits.
-
-    The exit status is 2 for a user's mistakes, which are printed one per line, 1 for an unavailable resource, and 141
-    for a reader that closed the pipe.
-
-    Args:
-        command: A function whose parameters are the options.
-        name: The command's name, for its usage line.
-    """
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(command)
-    try:
-        with hide_task():
-            app(prog_name=f"python -m search.{name}")
-    except UserError as error:
-        for mistake in error.mistakes:
-            print(mistake, file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:  # `... | head` reads a few lines only
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except Exception as error:
-        reason = as_unavailable(error)
-        if reason is None:
-            raise
-        print(f"{reason}; {HINT}", file=sys.stderr)
-        sys.exit(1)
 
 
 def console() -> Console:

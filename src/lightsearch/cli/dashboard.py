@@ -1,4 +1,4 @@
-"""``python -m search.dashboard``: all studies of the storage in a browser."""
+"""``lightsearch dashboard``: all studies of the storage in a browser."""
 
 from __future__ import annotations
 

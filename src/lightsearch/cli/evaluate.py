@@ -1,4 +1,4 @@
-"""``python -m search.evaluate``: the best trial's checkpoint on the test set."""
+"""``lightsearch evaluate``: the best trial's checkpoint on the test set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m search.new``: a study file for a class of your own."""
+"""``lightsearch new``: a study file for a class of your own."""
 
 from __future__ import annotations
 
@@ -53,4 +53,4 @@ def main(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     screen.print(f"\n{text}\nwritten to {path}; check it, then", markup=False, soft_wrap=True)
-    screen.print(f"  python -m search.run --study {path} --n-trials 20", markup=False, soft_wrap=True)
+    screen.print(f"  lightsearch run --study {path} --n-trials 20", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``python -m search.report``: tables, summaries and a page about a study."""
+"""``lightsearch report``: tables, summaries and a page about a study."""
 
 from __future__ import annotations
 

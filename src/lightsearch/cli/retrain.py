@@ -1,4 +1,4 @@
-"""``python -m search.retrain``: the leaders on fresh seeds; the winner trained, tested once and exported."""
+"""``lightsearch retrain``: the leaders on fresh seeds; the winner trained, tested once and exported."""
 
 from __future__ import annotations
 

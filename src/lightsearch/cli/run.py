@@ -1,15 +1,20 @@
-"""``python -m search.run``: searches, or continues a search."""
+"""``lightsearch run``: searches, or continues a search."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from importlib import resources
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from lightsearch.cli.command import HINT, DataDir, Storage, console, data_dir, print_findings, study_path
+
+EXAMPLE = "studies/digits.toml"
+"""The study file if none is named. Where it does not exist, the digits example of the package is searched."""
 
 StudyOption = Annotated[str, typer.Option(help="The study file, or its name in studies/.")]
 Total = Annotated[int, typer.Option(min=1, help="Total of finished trials for the study (complete or pruned).")]
@@ -50,7 +55,7 @@ Artifacts = Annotated[
 
 
 def main(
-    study: StudyOption = "studies/digits.toml",
+    study: StudyOption = EXAMPLE,
     n_trials: Total = 50,
     workers: Workers = "auto",
     threads: Threads = None,
@@ -78,9 +83,9 @@ def main(
 
     if on not in (None, "ray"):
         raise typer.BadParameter("write ray, or leave it out", param_hint="--on")
-    declared = read_declaration(study_path(study), set_ or [])
-    declared |= {key: value for key, value in (("name", name), ("seed", seed)) if value is not None}
     screen, url = console(), storage_url(storage)
+    declared = read_declaration(_study_file(study, screen), set_ or [])
+    declared |= {key: value for key, value in (("name", name), ("seed", seed)) if value is not None}
     request = SearchRequest(
         declared=declared,
         n_trials=n_trials,
@@ -98,6 +103,14 @@ def main(
         result = search(request, display)
     _print_result(screen, result, url, storage)
     sys.exit(_exit_status(result))
+
+
+def _study_file(study: str, screen: Console) -> Path:
+    path = study_path(study)
+    if study != EXAMPLE or path.exists():
+        return path
+    screen.print(f"no {EXAMPLE} here: this is the digits example. For your own model: lightsearch new --help")
+    return Path(str(resources.files("lightsearch.declare") / "digits.toml"))
 
 
 def _number(text: str, option: str, words: str) -> int:
@@ -170,12 +183,13 @@ def _print_next(screen: Console, result: Any, url: str, storage: str | None) -> 
     screen.print(f"\nresults    {result.folder / 'results.json'}", soft_wrap=True)
     if results["best"] and _has_model(result):
         screen.print(f"checkpoint {result.folder / results['best']['checkpoint']}", soft_wrap=True)
-        screen.print(f"evaluate   python -m search.evaluate {study}", soft_wrap=True)
-    screen.print(f"report     python -m search.report {study}", soft_wrap=True)
+        screen.print(f"evaluate   lightsearch evaluate {study}", soft_wrap=True)
+    screen.print(f"report     lightsearch report {study}", soft_wrap=True)
     screen.print(f"dashboard  optuna-dashboard {redact(url)}", soft_wrap=True)
     if result.ending in (Ending.TIMEOUT, Ending.STOPPED):
-        same = [redact(url) if word == storage else word for word in sys.argv[1:]]
-        screen.print(f"continue   python -m search.run {shlex.join(same)}", soft_wrap=True, markup=False)
+        words = sys.argv[2:] if sys.argv[1:2] == ["run"] else sys.argv[1:]  # `lightsearch run`, `python -m search.run`
+        same = [redact(url) if word == storage else word for word in words]
+        screen.print(f"continue   lightsearch run {shlex.join(same)}", soft_wrap=True, markup=False)
 
 
 def _has_model(result: Any) -> bool:

@@ -1,4 +1,4 @@
-"""``python -m search.status``: the state of a study."""
+"""``lightsearch status``: the state of a study."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def propose(model: type, data: type, *, name: str, file: str, known: set[str]) -
     metric, why = _metric(model)
     direction = "minimize" if LOWER_IS_BETTER.search(metric) else "maximize"
     lines = [
-        f"# python -m search.run --study {file} --n-trials 20",
+        f"# lightsearch run --study {file} --n-trials 20",
         f"name = {toml_value(name)}",
         "seed = 42",
         f"metric = {toml_value(metric)}  # {why}",

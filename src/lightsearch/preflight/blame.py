@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import re
 import sys
-import sysconfig
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from lightsearch.compat.lightning_package import package_of
+from lightsearch.declare.libraries import is_library
 from lightsearch.errors import Mistake
 
 LENGTH = 300
@@ -21,8 +21,6 @@ LENGTH = 300
 IN_WORKER = re.compile(r"Caught \w+ in DataLoader worker process")
 
 TRACEBACK_LINE = re.compile(r'File "(.+?)", line (\d+), in (\S+)')
-
-_LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 _OURS = str(Path(__file__).parents[1])
 
@@ -115,4 +113,4 @@ def _is_lightnings(cls: type) -> bool:
 def _is_own(file: str, files: set[str]) -> bool:
     if file in files:
         return True
-    return not file.startswith(("<frozen", _OURS, *_LIBRARIES))
+    return not file.startswith(("<frozen", _OURS)) and not is_library(file)

@@ -9,17 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from lightsearch.atomic_files import file_digest
+from lightsearch.declare.libraries import is_library
 from lightsearch.declare.sections import ClassSpec
-
-LIBRARIES = [Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
-"""Modules in these folders are identified by their versions, not by their source code."""
 
 
 def noticed(declared: dict[str, Any], accelerators: int) -> dict[str, Any]:
@@ -62,8 +59,8 @@ def sources(declared: dict[str, Any]) -> dict[str, str]:
     """Digests of the source code of the study's classes, or of its function.
 
     Keys are names of modules: those of the classes, of their base classes, and of the user's own modules that these
-    import. A class that is in no file, such as a notebook's, has its own name as key and the digest of its compiled
-    code.
+    import. Libraries are not among them. A class that is in no file, such as a notebook's, has its own name as key and
+    the digest of its compiled code.
 
     Args:
         declared: The study file's content.
@@ -107,8 +104,10 @@ def _add(part: Any, found: dict[str, str]) -> None:
 
 
 def _is_library(module: ModuleType) -> bool:
-    path = Path(str(module.__file__)).absolute()
-    return module.__name__.partition(".")[0] == "lightsearch" or any(path.is_relative_to(one) for one in LIBRARIES)
+    file = str(module.__file__)
+    if not Path(file).is_file():  # some modules that libraries make at run time have a name that is no path
+        return True
+    return module.__name__.partition(".")[0] == "lightsearch" or is_library(file)
 
 
 def _add_compiled(part: type | FunctionType, found: dict[str, str]) -> None:

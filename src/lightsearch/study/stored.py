@@ -35,7 +35,7 @@ def check_has_model(study: optuna.Study) -> None:
         UserError: if the study is of a function.
     """
     if "objective" in study.user_attrs["fingerprint"]:
-        hint = "is of a function, and has no model to test; its results: python -m search.report --study"
+        hint = "is of a function, and has no model to test; its results: lightsearch report --study"
         raise UserError(Mistake("--study", study.study_name, f"{hint} {study.study_name}"))
 
 

@@ -27,5 +27,5 @@ def find_noise(view: StudyView) -> Iterator[Finding]:
             "noise",
             f"The first {near:,} of {len(view.complete):,} complete trials lie within one standard error of the best "
             f"({100 * error:.2f} points on {n_val:,} validation samples): their order is partly luck.",
-            f"Confirm them on fresh seeds: `python -m search.retrain --study {view.name} --top {min(near, MAX_TOP)}`.",
+            f"Confirm them on fresh seeds: `lightsearch retrain --study {view.name} --top {min(near, MAX_TOP)}`.",
         )

@@ -107,4 +107,4 @@ class StudyView:
     @property
     def or_confirm(self) -> str:
         """The words that offer to train the leaders again; empty for a function, which trains no model."""
-        return "" if self.of_function else f", or confirm the leaders: `python -m search.retrain --study {self.name}`"
+        return "" if self.of_function else f", or confirm the leaders: `lightsearch retrain --study {self.name}`"
