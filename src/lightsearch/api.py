@@ -37,6 +37,7 @@ def search(
     data_dir: str | Path | None = None,
     on: RayCluster | None = None,
     artifacts: str | None = None,
+    widen: bool = False,
     display: Display | None = None,
     **keys: Any,
 ) -> SearchResult:
@@ -57,6 +58,8 @@ def search(
         on: The Ray cluster that trials run on; ``workers`` are then the cluster's. None: this machine.
         artifacts: Where trials' files are sent (an fsspec URL: ``s3://bucket/prefix``), for machines that share no
             folder; None: they stay in ``studies/``.
+        widen: Whether the study continues in the space of ``study`` if that is wider than its own: every earlier trial
+            has to be in it.
         display: Where progress is shown; None: in place on a terminal or in a notebook, in lines elsewhere.
         keys: Keys of the study file that are added or replaced: ``name="mine", direction="minimize"``. A function
             needs a name, and is maximised by default.
@@ -82,6 +85,7 @@ def search(
         data_dir=_absolute(data_dir or os.environ.get("LIGHTSEARCH_DATA")),
         cluster=on,
         artifacts=artifacts,
+        widen=widen,
     )
     return _search_on_screen(request) if display is None else run_search(request, display)
 

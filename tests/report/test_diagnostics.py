@@ -111,7 +111,7 @@ def test_best_at_a_bound() -> None:
     (finding,) = found(study, "bound")
     assert "upper bound of the space, 256" in finding.text
     assert "`hidden_size = { int = [16, 1024], log = true }` in [space.model]" in finding.hint
-    assert "--name digits-2" in finding.hint
+    assert "continue this study with `--widen`" in finding.hint
 
 
 def test_of_a_function_the_function_is_to_be_changed() -> None:

@@ -53,6 +53,10 @@ Artifacts = Annotated[
     ),
 ]
 
+Widen = Annotated[
+    bool, typer.Option("--widen", help="Continue an existing study in the wider [space] that the file has now.")
+]
+
 
 def main(
     study: StudyOption = EXAMPLE,
@@ -72,6 +76,7 @@ def main(
     cpus_per_trial: CpusPerTrial = 1.0,
     gpus_per_trial: GpusPerTrial = 0.0,
     artifacts: Artifacts = None,
+    widen: Widen = False,
 ) -> None:
     """Search until the study has N finished trials (--n-trials). The same command continues a stopped search."""
     from lightsearch.coordinator.pipeline import search
@@ -98,6 +103,7 @@ def main(
         data_dir=data_dir(data),
         cluster=RayCluster(ray_address, cpus_per_trial, gpus_per_trial) if on is not None else None,
         artifacts=artifacts,
+        widen=widen,
     )
     with display_on(screen, declared, n_trials) as display:
         result = search(request, display)

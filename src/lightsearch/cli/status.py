@@ -64,6 +64,8 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     from lightsearch.study.leases import is_stale
     from lightsearch.study.origin import outcome_of
     from lightsearch.study.stored import declaration_of, find_study
+    from lightsearch.study.widenings import describe as describe_widening
+    from lightsearch.study.widenings import widenings
 
     found = find_study(storage, name)
     declared, trials = declaration_of(found), found.get_trials(deepcopy=False)
@@ -73,6 +75,8 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     screen.print(f"{name}: {aims}, {len(trials)} trials", markup=False)
     screen.print("by state  " + (", ".join(f"{n} {state}" for state, n in states.items()) or "none"))
     screen.print("by kind   " + (", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "none"))
+    for widened in widenings(found.user_attrs):
+        screen.print(f"widened   {describe_widening(widened)}", markup=False, soft_wrap=True)
     best = (
         pareto_front(trials, declared.directions)
         if declared.multi_objective

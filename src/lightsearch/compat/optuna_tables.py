@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import (
     StudyModel,
+    StudyUserAttributeModel,
     TrialIntermediateValueModel,
     TrialModel,
     TrialParamModel,
@@ -24,6 +25,7 @@ __all__ = [
     "STARTED_UTC",
     "DatabaseStorage",
     "StudyModel",
+    "StudyUserAttributeModel",
     "TrialIntermediateValueModel",
     "TrialModel",
     "TrialParamModel",

@@ -50,6 +50,10 @@ def enqueued_params_of(trial: FrozenTrial) -> dict[str, Any]:
     return params
 
 
+CMA_STATE = ("cma:", "sepcma:", "cmawm:")
+"""Beginnings of the system attributes of trials in which ``CmaEsSampler`` keeps its state, of one space."""
+
+
 def is_stop_request(error: RuntimeError) -> bool:
     """Whether an error is that of ``study.stop()`` outside of ``study.optimize``.
 

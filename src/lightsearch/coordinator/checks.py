@@ -44,6 +44,9 @@ def check(request: SearchRequest) -> CheckedSearch:
     facts: Preflight = _call(server, preflight, request.declared, request.data_dir)
     if request.workers == 0:
         mistakes += check_inline(request, facts.devices)
+    if request.widen and study_file is not None and study_file.objective is not None:
+        hint = "a function declares its own ranges, and there is no [space] to widen; leave it out"
+        mistakes.append(Mistake("--widen", study_file.objective, hint))
     if study_file is None or mistakes or facts.mistakes:
         raise UserError(*mistakes, *facts.mistakes)
     return CheckedSearch(request, study_file, facts, server)

@@ -71,7 +71,8 @@ def _open_queue(search: CheckedSearch, display: Display) -> TrialQueue:
     """Opens or creates the study, and shows what has changed since the last search."""
     study_file, facts, url = search.study_file, search.facts, search.request.url
     queue = TrialQueue(study_file, open_storage(url), url, study_folder(study_file.name))
-    for change in queue.open(facts.model_dump(include=FACTS), facts.baseline):
+    stored = facts.model_dump(include=FACTS)
+    for change in queue.open(stored, facts.baseline, defaults=facts.defaults, widen=search.request.widen):
         display.message(f"changed since the last run: {change}")
     if (line := origin.note(queue.study)) is not None:
         display.message(line)

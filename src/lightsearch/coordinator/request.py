@@ -40,6 +40,8 @@ class SearchRequest:
     """The Ray cluster that trials run on; None: they run on this machine."""
     artifacts: str | None = None
     """Where trials' files are sent, as an fsspec URL or a path; None: they stay in ``studies/``."""
+    widen: bool = False
+    """Whether an existing study may get the wider space of the study file."""
 
     def resolved(self) -> SearchRequest:
         """Returns the request with absolute paths wherever another process may have another working folder."""

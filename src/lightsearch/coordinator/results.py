@@ -13,6 +13,7 @@ from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.origin import others, outcome_of
 from lightsearch.study.pareto import as_list
 from lightsearch.study.trial_queue import TrialQueue
+from lightsearch.study.widenings import widenings
 
 LEADERS = 10
 """The number of leading trials in ``results.json``."""
@@ -77,6 +78,7 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
         "runs": runs,
         "wall_seconds": round(sum(run["seconds"] for run in runs), 1),
         "test_evaluations": len(attrs.get("test_evaluations", [])),
+        "widened": widenings(attrs),
         "declaration": declared,
     }
 

@@ -54,6 +54,21 @@ def default_params(study_file: StudyFile) -> dict[str, Any]:
 
 def default_arguments(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
     """The arguments of each class of the study if nothing is sampled: its defaults, and those of the study file."""
+    given = declared_arguments(study_file)
+    return {section: with_sampled(defaults, given[section]) for section, defaults in class_defaults(study_file).items()}
+
+
+def declared_arguments(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
+    """The arguments that the study file has for every trial, by section."""
+    return {
+        "model": study_file.model.init_args,
+        "data": study_file.data.init_args,
+        "trainer": study_file.trainer.keywords,
+    }
+
+
+def class_defaults(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
+    """The defaults in the signatures of the model's, the data's and the Trainer's class."""
     import pytorch_lightning as pl
 
     classes: dict[Section, Any] = {
@@ -61,16 +76,9 @@ def default_arguments(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
         "data": find_class(study_file.data, "data"),
         "trainer": pl.Trainer,
     }
-    given: dict[Section, dict[str, Any]] = {
-        "model": study_file.model.init_args,
-        "data": study_file.data.init_args,
-        "trainer": study_file.trainer.keywords,
-    }
-    arguments = {}
-    for section, cls in classes.items():
-        parameters = inspect.signature(cls).parameters.values()
-        defaults = {
-            parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty
-        }
-        arguments[section] = with_sampled(defaults, given[section])
-    return arguments
+    return {section: _defaults(cls) for section, cls in classes.items()}
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    parameters = inspect.signature(cls).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty}

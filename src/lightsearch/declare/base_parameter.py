@@ -64,6 +64,10 @@ class BaseParameter(BaseModel):
         """The outermost arguments that it makes, to check whether a constructor takes them."""
         raise NotImplementedError
 
+    def extremes(self) -> list[Any]:
+        """The outermost arguments that it makes, each one that it can sample."""
+        return self.examples()
+
     def grid(self) -> list[Value] | None:
         """All values. None if they cannot be counted."""
         return None

@@ -51,6 +51,10 @@ class FixedParameter(BaseParameter):
     def examples(self) -> list[Any]:
         return [self.argument({}, "")]
 
+    @property
+    def takes(self) -> str:
+        return repr(self.argument({}, ""))
+
     def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:  # noqa: ARG002
         return {}
 
@@ -88,6 +92,14 @@ class ListParameter(BaseParameter):
 
     def examples(self) -> list[Any]:
         return [[example] for example in self.item.examples()]
+
+    def extremes(self) -> list[Any]:
+        return [[example] * length for example in self.item.examples() for length in self.lengths]
+
+    @property
+    def takes(self) -> str:
+        low, high = self.lengths
+        return f"lists of {low if low == high else f'{low} to {high}'} items, each of {self.item.takes}"
 
     def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:
         sampled: dict[str, Value] = {}

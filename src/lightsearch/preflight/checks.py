@@ -43,6 +43,8 @@ class Preflight(BaseModel):
     """What may change within a study, and is reported when it does: see ``provenance``."""
     baseline: dict[str, Any] | None = None
     """The parameters of the classes' own defaults, if the study begins with them."""
+    defaults: dict[str, dict[str, Any]] = {}
+    """Defaults of the classes for sampled arguments, by section; only plain values."""
     versions: dict[str, str] = {}
     """Versions of Python and of the packages that results depend on."""
     commit: str | None = None
@@ -74,6 +76,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
         mistakes=[str(mistake) for mistake in mistakes],
         data=facts,
         baseline=baseline,
+        defaults={} if mistakes else _defaults(declared),
         device=environment.device_name(),
         accelerators=accelerators,
         devices=max(devices, default=1),
@@ -153,6 +156,29 @@ def _baseline(declared: dict[str, Any], mistakes: Mistakes) -> dict[str, Any] | 
         hint = f"the default values are outside the search space: {error}; extend the space, or use enqueue"
         mistakes.append(Mistake("baseline", True, hint))
         return None
+
+
+def _defaults(declared: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The classes' defaults for sampled arguments, as far as they are plain values."""
+    from lightsearch.declare.arguments import class_defaults
+
+    study_file, wrong = validate(declared)
+    if study_file is None or wrong or study_file.objective is not None:
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for section, defaults in class_defaults(study_file).items():
+        sampled = {entry.argument for entry in study_file.space.entries if entry.section == section}
+        plain = {name: _as_plain(value) for name, value in defaults.items() if name in sampled}
+        found[section] = {name: value for name, value in plain.items() if value is not None}
+    return found
+
+
+def _as_plain(value: object) -> Any:
+    """A value as a study file could have it; None if it could not."""
+    if isinstance(value, list | tuple):
+        items = [_as_plain(item) for item in value]
+        return None if None in items else items
+    return value if isinstance(value, bool | int | float | str) else None
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from lightsearch.report.facts.facts import MAX_LEADERS, Facts
 from lightsearch.report.facts.headline import headline
 from lightsearch.report.facts.provenance import provenance
 from lightsearch.report.facts.row import Row
+from lightsearch.study.widenings import widenings
 
 SCHEMA = 1
 """Raised when a key of ``summary.json`` changes its meaning."""
@@ -41,6 +42,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
         "importances": [one._asdict() for one in facts.importances],
         "findings": [dataclasses.asdict(finding) for finding in facts.findings],
         "test_evaluations": facts.n_test_evaluations,
+        "widened": widenings(facts.attrs),
         "provenance": {key: facts.attrs[key] for key in ("data", "versions", "device", "commit", "uid", "fingerprint")
                        if key in facts.attrs},
     }  # fmt: skip

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, update
+from optuna.distributions import BaseDistribution, distribution_to_json
+from sqlalchemy import delete, insert, or_, select, update
 
 from lightsearch.compat import optuna_tables as tables
 from lightsearch.storage.row_reads import RowReadingStorage
@@ -36,6 +37,47 @@ class CorrectingStorage(RowReadingStorage):
         param = tables.TrialParamModel
         with tables.session_of(self) as session:
             session.execute(delete(param).where(param.trial_id == trial_id))
+
+    def redeclare_params(
+        self,
+        study_id: int,
+        params: Mapping[int, Mapping[str, tuple[Any, BaseDistribution]]],
+        *,
+        attrs: Mapping[str, Any],
+        forget: Sequence[str],
+    ) -> None:
+        """Replaces the parameters of trials, also of finished ones, and attributes of their study, in one transaction.
+
+        Args:
+            study_id: The study's id.
+            params: Values and distributions by their names, by the trials' ids. A trial loses all others.
+            attrs: User attributes of the study.
+            forget: Beginnings of the system attributes that these trials lose.
+        """
+        param, system, attr = tables.TrialParamModel, tables.TrialSystemAttributeModel, tables.StudyUserAttributeModel
+        rows = [
+            {
+                "trial_id": trial_id,
+                "param_name": name,
+                "param_value": distribution.to_internal_repr(value),
+                "distribution_json": distribution_to_json(distribution),
+            }
+            for trial_id, named in params.items()
+            for name, (value, distribution) in named.items()
+        ]
+        of_study = select(tables.TrialModel.trial_id).where(tables.TrialModel.study_id == study_id)
+        with tables.session_of(self) as session:
+            for trial_id in params:
+                session.execute(delete(param).where(param.trial_id == trial_id))
+            if rows:
+                session.execute(insert(param), rows)
+            if forget:
+                begins = or_(*(system.key.startswith(beginning, autoescape=True) for beginning in forget))
+                chosen = delete(system).where(system.trial_id.in_(of_study), begins)
+                session.execute(chosen, execution_options={"synchronize_session": False})
+            for key, value in attrs.items():
+                session.execute(delete(attr).where(attr.study_id == study_id, attr.key == key))
+                session.execute(insert(attr), [{"study_id": study_id, "key": key, "value_json": json.dumps(value)}])
 
     def replace_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Replaces an attribute of a trial, also of a finished one, whose attributes Optuna does not change."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
@@ -16,7 +16,9 @@ from lightsearch.study import creation, provenance, samplers
 from lightsearch.study.creation import NewStudy
 from lightsearch.study.leases import Leases
 from lightsearch.study.origin import FINISHED
-from lightsearch.study.stored import differences
+from lightsearch.study.stored import declaration_of, differences
+from lightsearch.study.widening import Widening
+from lightsearch.study.widenings import earlier_space
 
 
 def open_study(
@@ -25,6 +27,9 @@ def open_study(
     folder: Path,
     facts: dict[str, Any],
     baseline: dict[str, Any] | None = None,
+    *,
+    defaults: dict[str, dict[str, Any]] | None = None,
+    widen: bool = False,
 ) -> tuple[optuna.Study, list[str]]:
     """Opens a study, or creates it. The caller holds the study's lock.
 
@@ -35,6 +40,8 @@ def open_study(
         facts: What is stored with a new study, and compared with what an existing study has: ``data`` (with the digest
             of its split), ``versions``, ``device``, ``noticed`` (what may change within a study, and is then reported).
         baseline: A configuration that a new study runs first.
+        defaults: Defaults of the classes for sampled arguments, by section.
+        widen: Whether the study may get a wider space.
 
     Returns:
         The study, and what has changed since it was last run, one line each: what may change, or, if no trial had
@@ -48,12 +55,19 @@ def open_study(
     new = NewStudy(study_file, _attrs(study_file, facts), [*first, *study_file.enqueue])
     creation.discard_unfinished(storage, study_file.name)
     if study_file.name in creation.study_names(storage):
-        return _continue(storage, _load(storage, study_file), new, folder)
+        return _continue(storage, _load(storage, study_file), new, folder, _Widen(widen, defaults or {}))
     if any(folder.glob("trial-*")):
         hint = f"{folder} holds trials of a study in another storage; use --name"
         raise UserError(Mistake("name", study_file.name, hint))
     creation.create(storage, new)
     return _load(storage, study_file), []
+
+
+class _Widen(NamedTuple):
+    """Whether and how a study may get a wider space."""
+
+    asked: bool
+    defaults: dict[str, dict[str, Any]]
 
 
 def _load(storage: RetryingStorage, study_file: StudyFile) -> optuna.Study:
@@ -74,16 +88,21 @@ def _attrs(study_file: StudyFile, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _continue(
-    storage: RetryingStorage, study: optuna.Study, new: NewStudy, folder: Path
+    storage: RetryingStorage, study: optuna.Study, new: NewStudy, folder: Path, widen: _Widen
 ) -> tuple[optuna.Study, list[str]]:
-    """Continues an existing study; replaces or refuses it if its declaration has changed."""
+    """Continues an existing study; widens, replaces or refuses it if its declaration has changed."""
     if "fingerprint" not in study.user_attrs:
         hint = "is a study that lightsearch did not make; use --name"
         raise UserError(Mistake("name", study.study_name, hint))
     changes = _declared_changes(study.user_attrs, new.attrs)
     if not changes:
         return study, _log_allowed_changes(study, new.attrs)
-    _check_replaceable(storage, study, new.study_file, folder, changes)
+    trials = Leases(study, storage, new.study_file, folder).recover(study.get_trials(deepcopy=False))
+    _check_not_running(study.study_name, trials, folder, changes)
+    if any(trial.state in FINISHED for trial in trials):
+        _widen_or_refuse(storage, study, trials, new, changes, widen)
+        study = _load(storage, new.study_file)  # without the cache of trials as they were
+        return study, [*changes, *_log_allowed_changes(study, new.attrs)]
     kept = creation.replace_study(storage, study, new, folder)
     what = f"; its unfinished trials are kept in the study {kept}" if kept is not None else ""
     return _load(storage, new.study_file), [*changes, f"no trial had finished, so the study restarts{what}"]
@@ -111,22 +130,48 @@ def _log_allowed_changes(study: optuna.Study, attrs: dict[str, Any]) -> list[str
     return changes
 
 
-def _check_replaceable(
-    storage: RetryingStorage, study: optuna.Study, study_file: StudyFile, folder: Path, changes: list[str]
-) -> None:
-    """Refuses another declaration if the study has results, or if a trial of it runs."""
-    trials = Leases(study, storage, study_file, folder).recover(study.get_trials(deepcopy=False))
-    name, lines = study_file.name, [f"  {change}" for change in changes]
-    if any(trial.state in FINISHED for trial in trials):
-        raise UserError(
-            f"The study {name} holds trials of another declaration:",
-            *lines,
-            f"Give this one a name of its own (--name {name}-2), or undo the change (also with --set).",
-        )
+def _check_not_running(name: str, trials: list[FrozenTrial], folder: Path, changes: list[str]) -> None:
+    """Refuses another declaration while a trial of the study runs."""
     owned = any(trial.state is TrialState.RUNNING and "owner" in trial.user_attrs for trial in trials)
     if owned or creation.is_worked_in(folder):
         raise UserError(
             f"The study {name} is running with another declaration:",
-            *lines,
+            *_indented(changes),
             f"Stop that search first, or give this one a name of its own (--name {name}-2).",
         )
+
+
+def _widen_or_refuse(
+    storage: RetryingStorage,
+    study: optuna.Study,
+    trials: list[FrozenTrial],
+    new: NewStudy,
+    changes: list[str],
+    widen: _Widen,
+) -> None:
+    """Widens a study that has results, if that is asked for and its trials lie in the new space; else refuses."""
+    name = study.study_name
+    widening = Widening(declaration_of(study), new.study_file, widen.defaults)
+    others = widening.other_changes() if new.study_file.objective is None else changes
+    if any(change.startswith("the data:") for change in changes):
+        others = [*others, *changes[-1:]]
+    mistakes = widening.mistakes(trials) if not others else []
+    if widen.asked and not others and not mistakes:
+        return widening.apply(study, storage, trials)
+    if widen.asked and not others:
+        raise UserError(*mistakes)
+    wider = " All its trials lie in the new space as well: --widen continues this study in it."
+    ways = f"Give this one a name of its own (--name {name}-2), or undo the change (also with --set)."
+    if widen.asked:
+        ways = f"--widen changes [space] only. {ways}"
+    before = earlier_space(study.user_attrs, new.attrs["fingerprint"].get("space"))
+    raise UserError(
+        f"The study {name} holds trials of another declaration:",
+        *_indented(changes),
+        *([before] if before else []),
+        ways + (wider if not others and not mistakes else ""),
+    )
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]

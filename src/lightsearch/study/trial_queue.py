@@ -31,6 +31,7 @@ from lightsearch.study.leases import Leases
 from lightsearch.study.opening import open_study
 from lightsearch.study.origin import FINISHED
 from lightsearch.study.recording import record
+from lightsearch.study.widenings import widenings
 
 
 class _Claimed(NamedTuple):
@@ -60,17 +61,19 @@ class TrialQueue:
         self.study: optuna.Study
         self._leases: Leases
         self._histories: HistoryMaker
+        self._n_widenings = 0
         self._trials: list[FrozenTrial] = []
         """All trials at the time of the last ``ask``: reading many running trials takes long."""
 
-    def open(self, facts: dict[str, Any], baseline: dict[str, Any] | None = None) -> list[str]:
+    def open(self, facts: dict[str, Any], baseline: dict[str, Any] | None = None, **widening: Any) -> list[str]:
         """Opens the study, or creates it; the first call. See ``opening.open_study`` for arguments and errors.
 
         Returns:
             What has changed since the study was last run, one line each.
         """
         with self._lock():
-            self.study, changes = open_study(self.storage, self.study_file, self.folder, facts, baseline)
+            self.study, changes = open_study(self.storage, self.study_file, self.folder, facts, baseline, **widening)
+            self._n_widenings = len(widenings(self.study.user_attrs))
         self._leases = Leases(self.study, self.storage, self.study_file, self.folder)
         self._histories = HistoryMaker(self.study, workers_sample=self.study_file.objective is not None)
         return changes
@@ -159,10 +162,10 @@ class TrialQueue:
         return _Claimed(trial_id, attempt)
 
     def _check_not_replaced(self) -> None:
-        """Ends a search that opened the study before another search replaced it.
+        """Ends a search that opened the study before another search replaced it or widened its space.
 
         Raises:
-            ResourceUnavailable: if the study of this name is another one.
+            ResourceUnavailable: if the study of this name is another one, or has another space.
         """
         try:
             name = self.storage.get_study_name_from_id(study_id_of(self.study))
@@ -170,6 +173,10 @@ class TrialQueue:
             name = ""
         if name != self.study_file.name:
             raise ResourceUnavailable(f"the study {self.study_file.name} was replaced by another search")
+        if len(widenings(self.study.user_attrs)) > self._n_widenings:
+            raise ResourceUnavailable(
+                f"the study {name} was widened by another search; continue with the widened study file"
+            )
 
     def _sample(self, claimed: _Claimed) -> TrialAssignment:
         """Samples a trial's parameters. After any error the trial is given back, so that it does not stay RUNNING.

@@ -29,15 +29,15 @@ def find_bounds(view: StudyView) -> Iterator[Finding]:
         leaders = [_position(trial.params[name], distribution) for trial in view.leaders if name in trial.params]
         n_there = sum(one is not None and (one >= 1 - EDGE if upper else one <= EDGE) for one in leaders)
         # Among a few values the best is often an end by chance: half of the leaders must be there.
-        wider, required = _wider(distribution, upper=upper), 0.5 if _has_few_values(distribution) else 2 * EDGE
-        if wider is None or n_there <= required * len(leaders):
+        declaration, required = _wider(distribution, upper=upper), 0.5 if _has_few_values(distribution) else 2 * EDGE
+        if declaration is None or n_there <= required * len(leaders):
             continue
         end, bound = "upper" if upper else "lower", _ends(distribution)[upper]
         yield Finding(
             "bound",
             f"The best trial's {name} = {best.params[name]:.4g} is at the {end} bound of the space, {bound:g}; "
             f"{n_there} of the {len(leaders)} leading trials {'is' if n_there == 1 else 'are'} there.",
-            f"To search beyond it, {view.how_to_declare(name, wider)}.",
+            f"To search beyond it, {view.how_to_declare(name, declaration, wider=True)}.",
         )
 
 

@@ -24,12 +24,12 @@ def find_repetitions(view: StudyView) -> Iterator[Finding]:
         yield Finding(
             "exhausted",
             f"All {size:.0f} points of the space have been tried, in {len(finished)} trials.",
-            f"Widen the space{view.in_new_study}{view.or_confirm}.",
+            f"Widen the space{view.in_wider_space}{view.or_confirm}.",
         )
     elif len(points) < len(finished):
         hint = 'To visit no point twice, write `name = "BruteForceSampler"` in [sampler], without init_args.'
         if size == math.inf:
-            hint = f"Widen the space{view.in_new_study}: the sampler has little left to propose."
+            hint = f"Widen the space{view.in_wider_space}: the sampler has little left to propose."
         yield Finding(
             "duplicates",
             f"{len(finished) - len(points):,} of {len(finished):,} finished trials repeat an earlier one's parameters.",

@@ -91,18 +91,23 @@ class StudyView:
                     return section, argument
         return "", name
 
-    def how_to_declare(self, name: str, declaration: str) -> str:
-        """The words that tell a user to declare a parameter differently, in a new study."""
+    def how_to_declare(self, name: str, declaration: str, *, wider: bool = False) -> str:
+        """The words that tell a user to declare a parameter differently: in a new study, or, if wider, in this one."""
         if self.of_function:
             return f"have the function suggest {name} from `{declaration}`{self.in_new_study}"
         section, argument = self.section(name)
         where = f" in [space.{section}]" if section else ""
-        return f"write `{argument} = {{ {declaration} }}`{where}{self.in_new_study}"
+        return f"write `{argument} = {{ {declaration} }}`{where}{self.in_wider_space if wider else self.in_new_study}"
 
     @property
     def in_new_study(self) -> str:
         """The words that tell a user to start a new study: what shapes results cannot change in an old one."""
         return f" and run it under a new name, `--name {self.name}-2`"
+
+    @property
+    def in_wider_space(self) -> str:
+        """The words that tell a user to continue in a wider space, which only the study file declares."""
+        return self.in_new_study if self.of_function else " and continue this study with `--widen`"
 
     @property
     def or_confirm(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from lightsearch.display.wording import duration
 from lightsearch.report.facts.facts import Facts
 from lightsearch.report.readers import as_dict
+from lightsearch.study.widenings import describe, widenings
 
 MAX_RUNS = 5
 """The number of runs that are listed."""
@@ -34,6 +35,7 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
         ("device", ", ".join(str(one) for one in dict.fromkeys([attrs.get("device"), *devices]) if one)),
         *as_dict(attrs.get("versions")).items(),
         ("commit", attrs.get("commit")),
+        *(("space widened", describe(widened)) for widened in widenings(attrs)),
         ("runs", _runs(facts.effort.runs)),
         ("evaluations on the test set", None if facts.of_function else facts.n_test_evaluations),
     ]
