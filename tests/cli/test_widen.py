@@ -1,4 +1,4 @@
-"""A study whose space is widened between two searches: refused, widened, searched on, and every trial is still itself."""
+"""A study whose space is widened between two searches: refused, widened, searched on; its trials stay themselves."""
 
 import json
 from pathlib import Path

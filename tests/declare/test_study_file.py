@@ -143,6 +143,7 @@ LEAVES = (
     *("space.model.widths.list", "space.model.widths.length", "space.model.widths.list.int"),
     *("trainer", *(f"trainer.{name}" for name in ("max_epochs", "patience", "min_delta", "save_top_k", "devices"))),
     *("trainer.unknown", "constraints", "constraints.parameters", "constraints.latency_ms"),
+    *("stop", *(f"stop.{name}" for name in ("patience", "min_delta", "value", "min_gain", "horizon", "unknown"))),
     *("sampler", "sampler.name", "sampler.init_args", "pruner", "pruner.name", "pruner.init_args"),
 )
 

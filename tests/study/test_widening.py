@@ -1,5 +1,6 @@
 """A study's space is widened: its trials become trials of the wider space, or the study stays as it is."""
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lightsearch.errors import ResourceUnavailable, UserError
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.study.assignment import NoTrialReason
 from lightsearch.study.trial_queue import TrialQueue
+from tests import postgresql
 from tests.conftest import FACTS, digits, open_queue
 from tests.study.test_trial_queue import ask, complete
 
@@ -105,6 +107,25 @@ def test_a_search_in_the_old_space_ends(tmp_path: Path) -> None:
     with pytest.raises(ResourceUnavailable, match="was widened by another search"):
         queue.ask(9)
     assert ask(again, 9).number == 3
+
+
+def test_a_fixed_value_becomes_a_range(tmp_path: Path) -> None:
+    queue = searched(tmp_path, 2, "model.init_args={dropout=0.2}")
+    wide = ("model.init_args={}", "space.model.dropout={float=[0.1, 0.5]}")
+    assert "space.model.dropout = 0.2" in refused(queue, wide[0], "space.model.dropout={float=[0.3, 0.5]}")
+    other_split = {**FACTS, "data": {"split_hash": "xyz"}}
+    again = TrialQueue(digits(*wide), queue.storage, queue.url, queue.folder)
+    with pytest.raises(UserError, match=r"--widen changes \[space\] only"):
+        again.open(other_split, widen=True)
+    assert {trial.params["dropout"] for trial in reopen(queue, digits(*wide)).study.trials} == {0.2}
+
+
+def test_on_a_server(tmp_path: Path, server: postgresql.Server) -> None:
+    queue = open_queue(digits(NARROW), tmp_path, server.database(f"test-{uuid.uuid4().hex}"))
+    complete(queue, ask(queue, 9), 0.5)
+    again = reopen(queue, digits(WIDE))
+    assert again.study.trials[0].params == queue.study.trials[0].params
+    assert ask(again, 9).params.keys() == queue.study.trials[0].params.keys()
 
 
 def test_lists_grow_and_conditions_fall(tmp_path: Path) -> None:

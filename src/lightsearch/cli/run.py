@@ -153,6 +153,7 @@ def _print_ending(screen: Console, result: Any) -> None:
     say = {
         Ending.DONE: "done",
         Ending.EXHAUSTED: "done: the sampler has visited every point of the space",
+        Ending.SATISFIED: f"stopped by itself: {result.stop_reason}; to go on, change [stop], or --set stop={{}}",
         Ending.TIMEOUT: "stopped at --timeout; run the same command again to continue",
         Ending.STOPPED: "stopped; run the same command again to continue",
         Ending.FAILING: f"stopped: {result.failure and result.failure.reason}",
@@ -160,7 +161,8 @@ def _print_ending(screen: Console, result: Any) -> None:
     }[result.ending]
     states = results["counts"]["states"]
     counts = ", ".join(f"{n} {state if state != 'fail' else 'failed'}" for state, n in states.items())
-    screen.print(f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all", soft_wrap=True)
+    line = f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all"
+    screen.print(line, markup=False, soft_wrap=True)
     if epochs["at_most"] and _has_model(result):
         screen.print(
             f"{epochs['trained']} epochs trained, {epochs['at_most'] - epochs['trained']} of {epochs['at_most']} saved "

@@ -21,6 +21,7 @@ from lightsearch.paths import trial_folder
 from lightsearch.storage.artifacts import Artifacts
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.recording import read_outcome
+from lightsearch.study.stop_rules import StopWatch
 from lightsearch.study.trial_queue import TrialQueue
 from lightsearch.training.any_trial import run_any_trial
 
@@ -71,6 +72,8 @@ class Coordinator:
         """The failure that stopped the search."""
         self.unavailable: ResourceUnavailable | None = None
         """Why the machine does not let the search continue."""
+        self.stop_watch = StopWatch(queue.study_file.stop, queue.study_file.direction)
+        """Whether a rule of the study file stops the study."""
         self._leases = LeaseKeeper(queue)
         self._checkpoints = KeptCheckpoints(queue, artifacts)
         self._failures = FailurePolicy()
@@ -105,6 +108,10 @@ class Coordinator:
         return self._ending is not None
 
     def next_job(self) -> Job | None:
+        if self.stop_watch.look(self.queue.study.get_trials(deepcopy=False)):
+            if not self.loop.running:  # those that run are finished, and may bring an improvement
+                self._ending = Ending.SATISFIED
+            return None
         try:
             assigned = self.queue.ask(self.n_trials)
         except ResourceUnavailable as reason:  # the sampler proposes nothing; running trials are stopped cleanly

@@ -12,6 +12,8 @@ class Ending(StrEnum):
     """The study has its total of finished trials."""
     EXHAUSTED = "exhausted"
     """The sampler has visited every point of the space."""
+    SATISFIED = "satisfied"
+    """A rule of the study file's ``[stop]`` holds."""
     TIMEOUT = "timeout"
     """``--timeout`` was reached; interrupted trials wait to be continued."""
     STOPPED = "stopped"

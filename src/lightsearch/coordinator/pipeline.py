@@ -59,6 +59,7 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
         results=summarise(trials, attrs, checked.study_file.name),
         study=queue.study,
         folder=queue.folder,
+        stop_reason=coordinator.stop_watch.reason,
         failure=coordinator.failure,
         unavailable=coordinator.unavailable,
         signal=coordinator.loop.stop.number,

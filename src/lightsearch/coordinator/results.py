@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial
 
 from lightsearch.atomic_files import write_json
 from lightsearch.outcome import Kind, Outcome
+from lightsearch.study import stop_rules
 from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.origin import others, outcome_of
 from lightsearch.study.pareto import as_list
@@ -78,6 +79,9 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
         "runs": runs,
         "wall_seconds": round(sum(run["seconds"] for run in runs), 1),
         "test_evaluations": len(attrs.get("test_evaluations", [])),
+        "remaining_gain": None
+        if multi_objective
+        else stop_rules.as_json(stop_rules.estimate(stop_rules.rules_of(attrs), trials, declared["direction"])),
         "widened": widenings(attrs),
         "declaration": declared,
     }

@@ -41,6 +41,8 @@ class SearchResult:
     """The number of the signal that stopped the search; None: none did."""
     study_file: StudyFile
     """The declared study."""
+    stop_reason: str | None = None
+    """The rule of ``[stop]`` that holds, in words; None: none does."""
     data_dir: str | None = None
     """Folder of the data files; None: each data class's default."""
 

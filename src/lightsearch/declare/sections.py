@@ -113,3 +113,26 @@ class Constraints(StrictModel):
 
 def _excess(above: float, spread: float) -> float:
     return above - spread if above > spread else min(above, 0.0)
+
+
+class StopRules(StrictModel):
+    """When a study stops by itself before it has its total of trials. No rule is on by default."""
+
+    patience: int | None = Field(default=None, ge=1, le=MOST_INT)
+    """Finished trials without an improvement of the best value by more than ``min_delta``."""
+    min_delta: float = Field(default=0.0, ge=0)
+    """The least improvement that counts, in the unit of the metric."""
+    value: float | None = None
+    """A value of the metric that is good enough: the study stops when its best value reaches it."""
+    min_gain: float | None = Field(default=None, gt=0)
+    """In the unit of the metric: the study stops when the next ``horizon`` trials most likely gain less."""
+    horizon: int = Field(default=20, ge=10, le=1000)
+    """The number of trials that ``min_gain`` looks back and ahead."""
+
+    @model_validator(mode="after")
+    def _rules_are_used(self) -> StopRules:
+        if "min_delta" in self.model_fields_set and self.patience is None:
+            raise ValueError("min_delta belongs to patience; write patience = 20 as well")
+        if "horizon" in self.model_fields_set and self.min_gain is None:
+            raise ValueError("horizon belongs to min_gain; write min_gain = 0.001 as well")
+        return self

@@ -19,6 +19,7 @@ from lightsearch.declare.sections import (
     ClassSpec,
     Constraints,
     OptunaSpec,
+    StopRules,
     StrictModel,
     TrainerSpec,
 )
@@ -92,6 +93,8 @@ class StudyFile(StrictModel):
     """The Optuna sampler, which proposes parameters."""
     pruner: OptunaSpec = OptunaSpec(name="MedianPruner", init_args={"n_startup_trials": 5, "n_warmup_steps": 1})
     """The Optuna pruner, which stops unpromising trials."""
+    stop: StopRules = StopRules()
+    """When the study stops by itself."""
 
     @model_validator(mode="before")
     @classmethod

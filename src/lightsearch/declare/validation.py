@@ -22,7 +22,7 @@ def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]
         study_file = StudyFile.model_validate(declared)
     except ValidationError as error:
         return None, mistakes + [_mistake(dict(details)) for details in error.errors()]
-    mistakes += _check_directions(study_file) + _check_enqueued(study_file)
+    mistakes += _check_directions(study_file) + _check_enqueued(study_file) + _check_stop(study_file)
     return (None if mistakes else study_file), mistakes
 
 
@@ -45,6 +45,13 @@ def _check_directions(study_file: StudyFile) -> list[Mistake]:
     if n_metrics > 1:
         hint = f"there are {n_metrics} metrics; write {n_metrics} directions"
     return [Mistake("direction", given, hint)]
+
+
+def _check_stop(study_file: StudyFile) -> list[Mistake]:
+    rules = study_file.stop.model_dump(exclude_defaults=True)
+    if not study_file.multi_objective or not rules:
+        return []
+    return [Mistake("stop", rules, "its rules compare by one objective, and this study has several; leave it out")]
 
 
 def _check_enqueued(study_file: StudyFile) -> list[Mistake]:

@@ -77,11 +77,15 @@ def _load(storage: RetryingStorage, study_file: StudyFile) -> optuna.Study:
 
 def _attrs(study_file: StudyFile, facts: dict[str, Any]) -> dict[str, Any]:
     """The user attributes of a study."""
+    stop = study_file.stop.model_dump(mode="json", exclude_defaults=True)
     return {
         "metric": study_file.metric,
         "fingerprint": study_file.fingerprint(),
         # What may change within a study, and is logged when it does.
-        "search": study_file.model_dump(mode="json", include={"sampler", "pruner"}),
+        "search": {
+            **study_file.model_dump(mode="json", include={"sampler", "pruner"}),
+            **({"stop": stop} if stop else {}),
+        },
         "noticed": {},
         **facts,
     }
@@ -98,11 +102,13 @@ def _continue(
     if not changes:
         return study, _log_allowed_changes(study, new.attrs)
     trials = Leases(study, storage, new.study_file, folder).recover(study.get_trials(deepcopy=False))
-    _check_not_running(study.study_name, trials, folder, changes)
     if any(trial.state in FINISHED for trial in trials):
-        _widen_or_refuse(storage, study, trials, new, changes, widen)
+        widening = _widening_or_refusal(study, trials, new, changes, widen)
+        _check_not_running(study.study_name, trials, folder, changes)
+        widening.apply(study, storage, trials)
         study = _load(storage, new.study_file)  # without the cache of trials as they were
         return study, [*changes, *_log_allowed_changes(study, new.attrs)]
+    _check_not_running(study.study_name, trials, folder, changes)
     kept = creation.replace_study(storage, study, new, folder)
     what = f"; its unfinished trials are kept in the study {kept}" if kept is not None else ""
     return _load(storage, new.study_file), [*changes, f"no trial had finished, so the study restarts{what}"]
@@ -141,23 +147,18 @@ def _check_not_running(name: str, trials: list[FrozenTrial], folder: Path, chang
         )
 
 
-def _widen_or_refuse(
-    storage: RetryingStorage,
-    study: optuna.Study,
-    trials: list[FrozenTrial],
-    new: NewStudy,
-    changes: list[str],
-    widen: _Widen,
-) -> None:
-    """Widens a study that has results, if that is asked for and its trials lie in the new space; else refuses."""
+def _widening_or_refusal(
+    study: optuna.Study, trials: list[FrozenTrial], new: NewStudy, changes: list[str], widen: _Widen
+) -> Widening:
+    """The widening of a study that has results, if it is asked for and possible; else refuses the declaration."""
     name = study.study_name
     widening = Widening(declaration_of(study), new.study_file, widen.defaults)
-    others = widening.other_changes() if new.study_file.objective is None else changes
-    if any(change.startswith("the data:") for change in changes):
-        others = [*others, *changes[-1:]]
+    others = widening.other_changes()
+    if study.user_attrs["data"].get("split_hash") != new.attrs["data"].get("split_hash"):
+        others = changes
     mistakes = widening.mistakes(trials) if not others else []
     if widen.asked and not others and not mistakes:
-        return widening.apply(study, storage, trials)
+        return widening
     if widen.asked and not others:
         raise UserError(*mistakes)
     wider = " All its trials lie in the new space as well: --widen continues this study in it."

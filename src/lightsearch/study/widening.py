@@ -47,6 +47,8 @@ class Widening:
 
     def other_changes(self) -> list[str]:
         """What differs besides the sampled arguments, one line each: with any of it, it is another study."""
+        if self.old.objective is not None or self.new.objective is not None:  # a function declares no space
+            return differences(self.old.fingerprint(), self.new.fingerprint())
         return differences(self._unsampled(self.old), self._unsampled(self.new))
 
     def mistakes(self, trials: Sequence[FrozenTrial]) -> list[Mistake]:

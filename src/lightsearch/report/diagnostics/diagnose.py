@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lightsearch.report.diagnostics.bounds import find_bounds
 from lightsearch.report.diagnostics.failures import find_failures
 from lightsearch.report.diagnostics.finding import Finding
+from lightsearch.report.diagnostics.further_gain import find_further_gain
 from lightsearch.report.diagnostics.max_epochs import find_max_epochs
 from lightsearch.report.diagnostics.no_effect import find_no_effect
 from lightsearch.report.diagnostics.noise import find_noise
@@ -41,6 +42,7 @@ CHECKS = (
     Check(find_pruner, multi_objective=False),
     Check(find_repetitions, multi_objective=True),
     Check(find_no_effect, multi_objective=False),
+    Check(find_further_gain, multi_objective=False),
 )
 
 

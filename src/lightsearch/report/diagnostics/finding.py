@@ -11,7 +11,7 @@ class Finding:
 
     code: str
     """``others``, ``failures``, ``bound``, ``noise``, ``max-epochs``, ``pruner``, ``exhausted``, ``duplicates``,
-    ``no-effect``."""
+    ``no-effect``, ``further-gain``."""
     text: str
     """The finding in a sentence, with its figures."""
     hint: str
