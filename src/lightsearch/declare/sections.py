@@ -131,8 +131,8 @@ class StopRules(StrictModel):
 
     @model_validator(mode="after")
     def _rules_are_used(self) -> StopRules:
-        if "min_delta" in self.model_fields_set and self.patience is None:
+        if self.min_delta > 0 and self.patience is None:
             raise ValueError("min_delta belongs to patience; write patience = 20 as well")
-        if "horizon" in self.model_fields_set and self.min_gain is None:
+        if self.min_gain is None and self.horizon != StopRules.model_fields["horizon"].default:
             raise ValueError("horizon belongs to min_gain; write min_gain = 0.001 as well")
         return self
