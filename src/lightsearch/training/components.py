@@ -35,6 +35,8 @@ class Components:
     """Keyword arguments of the Trainer: declared and sampled."""
     model_arguments: dict[str, Any] = field(default_factory=dict)
     """The model's constructor arguments."""
+    callbacks: list[Any] = field(default_factory=list)
+    """The user's Lightning callbacks, new ones for this fit; lightsearch's own are always beside them."""
 
 
 def build(

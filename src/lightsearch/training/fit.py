@@ -52,11 +52,11 @@ def fit(
     Leaves ``last.ckpt`` and, with validation, ``best.ckpt`` in the folder, and the metrics of every epoch in ``log``.
 
     Args:
-        components: The model and its data, the seed, and keyword arguments of the Trainer.
+        components: The model and its data, the seed, keyword arguments of the Trainer, and the user's callbacks.
         plan: With validation, or a number of epochs without.
         folder: The trial's folder.
         log: Receives the metrics of every epoch; a resume restores those of earlier epochs.
-        callbacks: Further callbacks; they run before early stopping and checkpoints.
+        callbacks: Further callbacks of lightsearch; they run before the user's, early stopping and checkpoints.
         epoch_seeds: Seeds of the first epochs, to repeat a trial of a pack.
         rank: Which of the trial's processes this is.
 
@@ -76,6 +76,7 @@ def fit(
         [
             *callbacks,
             seeds,
+            *components.callbacks,
             *plan.stopping_rules(lightning),
             log_callback(lightning, log),
             *plan.checkpoints(lightning, folder, keywords),
