@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from lightsearch.coordinator.pipeline import search as run_search
 from lightsearch.coordinator.request import SearchRequest
 from lightsearch.coordinator.search_result import SearchResult
+from lightsearch.declare.callbacks import as_specs
 from lightsearch.declare.from_python import Study, as_declaration
 from lightsearch.declare.reading import check_declaration
 from lightsearch.display.display import Display, display_on
@@ -39,6 +40,7 @@ def search(
     artifacts: str | None = None,
     widen: bool = False,
     display: Display | None = None,
+    callbacks: Sequence[Any] = (),
     **keys: Any,
 ) -> SearchResult:
     """Searches, or continues a search, until the study has ``n_trials`` finished trials.
@@ -61,6 +63,9 @@ def search(
         widen: Whether the study continues in the space of ``study`` if that is wider than its own: every earlier trial
             has to be in it.
         display: Where progress is shown; None: in place on a terminal or in a notebook, in lines elsewhere.
+        callbacks: Lightning callbacks, of ``pytorch_lightning`` or of ``lightning.pytorch``, in addition to those of
+            the study. Every trial gets a copy of its own, as it is now. They shape results: a study is continued with
+            the same ones.
         keys: Keys of the study file that are added or replaced: ``name="mine", direction="minimize"``. A function
             needs a name, and is maximised by default.
 
@@ -73,8 +78,11 @@ def search(
     """
     if mistakes := check_declaration({**(study if isinstance(study, Mapping) else {}), **keys}):
         raise UserError(*mistakes)
+    declared = {**as_declaration(study), **keys}
+    if callbacks or "callbacks" in declared:
+        declared["callbacks"] = as_specs([*declared.get("callbacks", ()), *callbacks])
     request = SearchRequest(
-        declared={**as_declaration(study), **keys},
+        declared=declared,
         n_trials=n_trials,
         url=storage_url(None) if storage is None else storage,
         workers=workers,

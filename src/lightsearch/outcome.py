@@ -104,9 +104,10 @@ class Outcome(BaseModel):
     epochs: int = 0
     """Epochs trained, over all attempts. For a function: the number of steps that it reported."""
     stop_reason: str = ""
-    """Why the trial ended: ``max_epochs``, ``early_stopping``, ``stopped`` (by a callback or another limit),
-    ``pruned``, ``infeasible``, ``returned`` (a function returned a value), the type of the exception that it raised,
-    or the kind of the failure if its process ended without an outcome."""
+    """Why the trial ended: ``max_epochs``, ``early_stopping``, the user's callback or module that ended it
+    (``EarlyStopping(val_loss)``, ``Timer``, ``MyNet``), ``stopped`` (by another limit of the Trainer), ``pruned``,
+    ``infeasible``, ``returned`` (a function returned a value), the type of the exception that it raised, or the kind of
+    the failure if its process ended without an outcome."""
     params: dict[str, Any] = {}
     """The sampled parameters."""
     metrics: dict[str, float] = {}

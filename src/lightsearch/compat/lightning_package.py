@@ -28,7 +28,7 @@ def is_lightning(cls: type, base: str) -> bool:
 
     Args:
         cls: The class.
-        base: ``LightningModule``, ``LightningDataModule`` or ``loggers.Logger``.
+        base: ``LightningModule``, ``LightningDataModule``, ``loggers.Logger`` or ``callbacks.Callback``.
     """
     lightning = package_of(cls)
     return lightning is not None and issubclass(cls, operator.attrgetter(base)(lightning))
@@ -62,6 +62,23 @@ def data_for(lightning: ModuleType, data: Any) -> Any:
         cls: Any = type(data)
         data.__class__ = based_on(lightning.LightningDataModule, cls)
     return data
+
+
+def callback_for(lightning: ModuleType, callback: Any) -> Any:
+    """A callback that a Trainer of ``lightning`` knows as what it is: a checkpoint, a progress bar, early stopping.
+
+    A callback of the other copy stays the same object. If its class is the other copy's own, it becomes the class of
+    the same name; a class of the user's gets that class as a second base.
+    """
+    cls = type(callback)
+    base = next(one for one in cls.__mro__ if one.__module__.startswith(tuple(f"{name}." for name in NAMES)))
+    (other,) = [name for name in NAMES if base.__module__.startswith(f"{name}.")]
+    if other == lightning.__name__:
+        return callback
+    module = importlib.import_module(lightning.__name__ + base.__module__.removeprefix(other))
+    twin = getattr(module, base.__name__)
+    callback.__class__ = twin if cls is base else based_on(twin, cls)
+    return callback
 
 
 def overrides(thing: Any, hook: str) -> bool:

@@ -62,21 +62,27 @@ def declared_arguments(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
     """The arguments that the study file has for every trial, by section."""
     return {
         "model": study_file.model.init_args,
-        "data": study_file.data.init_args,
+        "data": study_file.data.init_args if study_file.data is not None else {},
         "trainer": study_file.trainer.keywords,
+        "callbacks": {spec.label: spec.init_args for spec in study_file.callbacks if spec.given is None},
     }
 
 
 def class_defaults(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
-    """The defaults in the signatures of the model's, the data's and the Trainer's class."""
+    """The defaults in the signatures of the classes of the model, the data, the Trainer and the callbacks."""
     import pytorch_lightning as pl
 
-    classes: dict[Section, Any] = {
-        "model": find_class(study_file.model, "model"),
-        "data": find_class(study_file.data, "data"),
-        "trainer": pl.Trainer,
+    data = study_file.data
+    return {
+        "model": _defaults(find_class(study_file.model, "model")),
+        "data": _defaults(find_class(data, "data")) if data is not None else {},
+        "trainer": _defaults(pl.Trainer),
+        "callbacks": {
+            spec.label: _defaults(find_class(spec, f"callbacks[{position}]"))
+            for position, spec in enumerate(study_file.callbacks)
+            if spec.given is None
+        },
     }
-    return {section: _defaults(cls) for section, cls in classes.items()}
 
 
 def _defaults(cls: type) -> dict[str, Any]:

@@ -15,16 +15,21 @@ from lightsearch.errors import Mistake, UserError, did_you_mean
 
 NO_MODULE = "no such module; is it installed, next to the study file (--study PATH.toml), or where the command starts?"
 
-BASES = {"data": "LightningDataModule", "model": "LightningModule", "logger": "loggers.Logger"}
+BASES = {
+    "data": "LightningDataModule",
+    "model": "LightningModule",
+    "logger": "loggers.Logger",
+    "callbacks": "callbacks.Callback",
+}
 """The base of each section's class."""
 
 
 def find_class(spec: ClassSpec, field: str) -> type:
-    """The class of a section: a LightningModule, a LightningDataModule or a logger.
+    """The class of a section: a LightningModule, a LightningDataModule, a logger or a callback.
 
     Args:
         spec: Its import path, or the class itself, pickled.
-        field: The section: ``data``, ``model`` or ``logger``.
+        field: The section: ``data``, ``model``, ``logger`` or ``callbacks[0]``.
 
     Raises:
         UserError: if there is no such module, no such class in it, or the class has another base.
@@ -90,7 +95,7 @@ def _unpickled(given: bytes) -> Any:
 
 
 def _checked(cls: type, spec: ClassSpec, field: str) -> type:
-    base = BASES[field]
+    base = BASES[field.partition("[")[0]]
     if not is_lightning(cls, base):  # no other class is ever called
         raise UserError(Mistake(f"{field}.class_path", spec.class_path, f"is no {base}; name a class that is one"))
     return cls

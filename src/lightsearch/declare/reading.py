@@ -83,9 +83,11 @@ def check_declaration(declared: Mapping[str, Any]) -> list[Mistake]:
     mistakes = [Mistake("the study", name, TOO_DEEP)] if level else []
     mistakes += [Mistake("the study", key, "is a key that is not a string; write one") for key in keys]
     sections: dict[str, Any] = {"": declared, **{key: declared.get(key) for key in ("data", "model", "logger")}}
+    sections |= {f"callbacks[{position}]": one for position, one in enumerate(_callbacks(declared))}
     for name_of, section in sections.items():
-        if isinstance(section, Mapping) and "given" in section:  # only lightsearch itself makes pickles, from classes
-            mistakes.append(Mistake(f"{name_of}.given".lstrip("."), section["given"], "unknown key; take it out"))
+        for key in ("given", "attributes"):  # only lightsearch itself makes pickles, and describes what they hold
+            if isinstance(section, Mapping) and key in section:
+                mistakes.append(Mistake(f"{name_of}.{key}".lstrip("."), section[key], "unknown key; take it out"))
     return mistakes
 
 
@@ -98,13 +100,18 @@ def add_study_folder_to_path(path: Path) -> None:
 
 def modules_of(declared: dict[str, Any]) -> list[str]:
     """The modules of the classes or the function that a declaration names. Invalid parts are skipped."""
-    sections = [declared.get(section) for section in ("data", "model", "logger")]
+    sections = [*(declared.get(section) for section in ("data", "model", "logger")), *_callbacks(declared)]
     paths = [
         section.get("class_path") for section in sections if isinstance(section, dict) and not section.get("given")
     ]
     if not declared.get("given"):
         paths.append(declared.get("objective"))
     return [path.rpartition(".")[0] for path in paths if isinstance(path, str) and "." in path]
+
+
+def _callbacks(declared: Mapping[str, Any]) -> list[Any]:
+    given = declared.get("callbacks")
+    return list(given) if isinstance(given, list | tuple) else []
 
 
 def _override(declared: dict[str, Any], key: str, text: str) -> None:

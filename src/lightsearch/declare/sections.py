@@ -54,6 +54,23 @@ class ClassSpec(StrictModel):
     """The class itself, pickled by a search from Python, if it cannot be imported. No file can contain it."""
 
 
+class CallbackSpec(ClassSpec):
+    """A Lightning callback. Its arguments are sampled under its label: ``[space.callbacks]``, ``"LABEL.argument"``.
+
+    A search from Python may give the callback itself: then ``given`` is the pickled object, not a class.
+    """
+
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w*$")
+    """Its label if several callbacks are of one class; None: the name of the class."""
+    attributes: dict[str, Any] | None = None
+    """The plain attributes of an object from Python, so that a changed one is noticed. No file can contain it."""
+
+    @property
+    def label(self) -> str:
+        """The name under which its arguments are in the space: ``EarlyStopping`` in ``"EarlyStopping.patience"``."""
+        return self.name or self.class_path.rpartition(".")[2]
+
+
 class OptunaSpec(StrictModel):
     """An Optuna sampler or pruner by its own class name."""
 

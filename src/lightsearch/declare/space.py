@@ -16,7 +16,7 @@ from lightsearch.declare.values import Value
 LONGEST_NAME = 256
 """Characters of an argument's name. PostgreSQL keeps 512 of a parameter's, and lists add to them."""
 
-Section = Literal["model", "data", "trainer"]
+Section = Literal["model", "data", "trainer", "callbacks"]
 """What takes a sampled argument."""
 
 
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 
 class Space(BaseModel):
-    """The sampled arguments of the model, the data and the Trainer."""
+    """The sampled arguments of the model, the data, the Trainer and the callbacks."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -44,10 +44,12 @@ class Space(BaseModel):
     """Constructor arguments of the data."""
     trainer: dict[str, Parameter] = {}
     """Keyword arguments of the Lightning Trainer."""
+    callbacks: dict[str, Parameter] = {}
+    """Constructor arguments of the callbacks: ``"EarlyStopping.patience"``; see ``CallbackSpec.label``."""
 
     @model_validator(mode="after")
     def _check(self) -> Space:
-        for section, parameters in (("model", self.model), ("data", self.data), ("trainer", self.trainer)):
+        for section, parameters in self.sections.items():
             for argument in parameters:
                 _check_argument(argument, parameters, section)
         before: dict[str, BaseParameter] = {}
@@ -63,17 +65,21 @@ class Space(BaseModel):
         return self
 
     @property
+    def sections(self) -> dict[Section, dict[str, Any]]:
+        """The parameters of each section, in the order in which they are sampled."""
+        return {"model": self.model, "data": self.data, "trainer": self.trainer, "callbacks": self.callbacks}
+
+    @property
     def entries(self) -> list[Entry]:
         """All arguments of the space, in the order of the file.
 
         The name in the study is that of the argument. If two sections have an argument of the same name, the section
         precedes both (``model.dropout``, ``data.dropout``).
         """
-        sections: dict[Section, dict[str, Any]] = {"model": self.model, "data": self.data, "trainer": self.trainer}
-        arguments = [argument for parameters in sections.values() for argument in parameters]
+        arguments = [argument for parameters in self.sections.values() for argument in parameters]
         return [
             Entry(argument if arguments.count(argument) == 1 else f"{section}.{argument}", section, argument, parameter)
-            for section, parameters in sections.items()
+            for section, parameters in self.sections.items()
             for argument, parameter in parameters.items()
         ]
 
@@ -108,8 +114,8 @@ class Space(BaseModel):
         return True
 
     def split(self, params: dict[str, Any]) -> dict[Section, dict[str, Any]]:
-        """The arguments that sampled values make, by section: ``{"model": {...}, "data": {...}, "trainer": {...}}``."""
-        arguments: dict[Section, dict[str, Any]] = {"model": {}, "data": {}, "trainer": {}}
+        """The arguments that sampled values make, by section: ``{"model": {...}, "data": {...}, ...}``."""
+        arguments: dict[Section, dict[str, Any]] = {section: {} for section in self.sections}
         for entry in self.entries:
             if entry.parameter.applies(params):
                 table: dict[str, Any] = arguments[entry.section]

@@ -16,6 +16,7 @@ from pydantic import (
 from lightsearch.declare.measures import MEASURES
 from lightsearch.declare.sections import (
     IMPORT_PATH,
+    CallbackSpec,
     ClassSpec,
     Constraints,
     OptunaSpec,
@@ -85,6 +86,8 @@ class StudyFile(StrictModel):
     """Configurations to run first: names of parameters with their values."""
     trainer: TrainerSpec = TrainerSpec()
     """How a trial trains."""
+    callbacks: Annotated[tuple[CallbackSpec, ...], list_as_tuple] = ()
+    """Lightning callbacks of every trial, beside lightsearch's own."""
     constraints: Constraints = Constraints()
     """Limits of a trial's measures."""
     logger: ClassSpec | None = None
@@ -184,6 +187,10 @@ class StudyFile(StrictModel):
             shape["trainer"].pop(key, None)
         if self.trainer.devices == 1:
             del shape["trainer"]["devices"]  # fingerprints of older studies do not have it
+        if not self.space.callbacks:
+            shape["space"].pop("callbacks", None)
+        if self.callbacks:
+            shape["callbacks"] = self.model_dump(mode="json", exclude_none=True, include={"callbacks"})["callbacks"]
         if limits := self.constraints.model_dump(mode="json", exclude_none=True):
             shape["constraints"] = limits
         return shape

@@ -11,7 +11,7 @@ from lightsearch.declare.parameters import KINDS
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, did_you_mean
 
-MODEL_KEYS = ("data", "model", "space", "baseline", "trainer", "constraints", "logger", "keep_top_k")
+MODEL_KEYS = ("data", "model", "space", "baseline", "trainer", "callbacks", "constraints", "logger", "keep_top_k")
 """Keys of a study of a model. A study of a function has none of them."""
 
 
@@ -22,7 +22,8 @@ def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]
         study_file = StudyFile.model_validate(declared)
     except ValidationError as error:
         return None, mistakes + [_mistake(dict(details)) for details in error.errors()]
-    mistakes += _check_directions(study_file) + _check_enqueued(study_file) + _check_stop(study_file)
+    mistakes += _check_directions(study_file) + _check_enqueued(study_file)
+    mistakes += _check_stop(study_file) + _check_sampled_callbacks(study_file)
     return (None if mistakes else study_file), mistakes
 
 
@@ -62,6 +63,24 @@ def _check_enqueued(study_file: StudyFile) -> list[Mistake]:
         for position, params in enumerate(study_file.enqueue)
         for name, hint in enqueued.refused(study_file.space, params).items()
     ]
+
+
+def _check_sampled_callbacks(study_file: StudyFile) -> list[Mistake]:
+    """Checks that each sampled argument of a callback belongs to exactly one callback."""
+    labels = [spec.label for spec in study_file.callbacks]
+    mistakes = []
+    for argument in study_file.space.callbacks:
+        label, dot, _ = argument.partition(".")
+        if not dot or label not in labels:
+            hint = f"{label} is no callback of the study; write CALLBACK.argument, {did_you_mean(label, labels)}"
+        elif labels.count(label) > 1:
+            hint = f"there are {labels.count(label)} callbacks {label}; give each a name"
+        elif next(spec for spec in study_file.callbacks if spec.label == label).given is not None:
+            hint = f"{label} is an object from Python; declare it with class_path and init_args to sample its arguments"
+        else:
+            continue
+        mistakes.append(Mistake(f"space.callbacks.{argument}", None, hint))
+    return mistakes
 
 
 def _mistake(details: dict[str, Any]) -> Mistake:

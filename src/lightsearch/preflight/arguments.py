@@ -21,16 +21,18 @@ def check_arguments(
     context: dict[str, Any],
     *,
     complete: bool = True,
+    space: str | None = None,
 ) -> None:
     """Compares the arguments of a class with its signature.
 
     Args:
         cls: The class.
         spec: Its section of the study file.
-        field: The name of the section: ``data``, ``model`` or ``logger``.
+        field: The name of the section: ``data``, ``model``, ``logger`` or ``callbacks[0]``.
         sampled: Its section of the space.
         context: Arguments that lightsearch provides.
         complete: Whether the context is complete, so that missing arguments are reported.
+        space: Where its sampled arguments are; None: in ``space`` under the name of the section.
 
     Raises:
         UserError: with all mistakes.
@@ -38,7 +40,7 @@ def check_arguments(
     parameters = inspect.signature(cls).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     mistakes = []
-    for section, given in ((f"{field}.init_args", spec.init_args), (f"space.{field}", sampled)):
+    for section, given in ((f"{field}.init_args", spec.init_args), (space or f"space.{field}", sampled)):
         for name, value in given.items():
             argument = name.partition(".")[0]
             if argument not in parameters and not takes_any:

@@ -6,6 +6,7 @@ They run in a child of the fork server, so that the coordinator does not import 
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import re
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from lightsearch.errors import Mistake, UserError
 from lightsearch.preflight import environment
 from lightsearch.preflight.arguments import check_arguments
 from lightsearch.preflight.blame import as_mistake
+from lightsearch.preflight.callbacks import check_callbacks
 from lightsearch.preflight.trainer import accelerators_here, check_trainer, devices_of_trial
 from lightsearch.study.provenance import noticed
 
@@ -67,6 +69,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     data, facts = _check_data(declared, data_dir, mistakes)
     _check_model(declared, data, mistakes)
     _check_logger(declared, mistakes)
+    check_callbacks(declared, _sampled(declared, "callbacks"), functools.partial(_collecting, mistakes))
     sampled = _sampled(declared, "trainer")
     accelerators, devices = accelerators_here(declared), devices_of_trial(declared, sampled)
     mistakes.extend(check_trainer(declared, sampled, devices, accelerators))

@@ -13,6 +13,7 @@ from lightsearch.errors import Mistake, UserError, as_unavailable
 from lightsearch.launchers.fork_server import ForkServer
 from lightsearch.outcome import PLAIN, Interrupted, Kind, kind_of
 from lightsearch.preflight.blame import as_mistake, find_blame, message
+from lightsearch.preflight.callbacks import callback_of
 from lightsearch.preflight.configurations import two_configurations
 from lightsearch.preflight.isolation import ChildDied, process_restored, run_in_child
 
@@ -109,7 +110,7 @@ def _alike(one: BaseException, other: BaseException) -> bool:
 
 
 def _mistake(error: BaseException, study_file: StudyFile) -> Mistake:
-    """A failure as a mistake: of the data, of the Trainer's keyword argument that it names, or of the model."""
+    """A failure as a mistake: of a callback, the data, the Trainer's keyword argument that it names, or the model."""
     from lightsearch.declare.classes import find_class
 
     model, data = find_class(study_file.model, "model"), find_class(study_file.data, "data")
@@ -117,7 +118,9 @@ def _mistake(error: BaseException, study_file: StudyFile) -> Mistake:
     field, value = "model.class_path", study_file.model.class_path
     if type(error).__name__ in PLAIN:
         return Mistake(field, value, message(error))
-    if blame.is_data:
+    if (found := callback_of(error, study_file)) is not None:
+        field, value = found
+    elif blame.is_data:
         field, value = "data.class_path", study_file.data.class_path
     elif blame.line is None:
         words = message(error).replace("`", " ").replace("(", " ").split()

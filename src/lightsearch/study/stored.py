@@ -56,7 +56,14 @@ def differences(before: Any, after: Any, field: str = "") -> list[str]:
         keys = [*before, *(key for key in after if key not in before)]
         prefix = f"{field}." if field else ""
         return [line for key in keys for line in differences(before.get(key), after.get(key), f"{prefix}{key}")]
+    if _tables(before) and _tables(after) and len(before) == len(after):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [line for index, (one, other) in pairs for line in differences(one, other, f"{field}[{index}]")]
     if before == after or (before != before and after != after):  # two NaN are equal here
         return []
     words = ["nothing" if value is None else repr(value) for value in (before, after)]
     return [f"{field}: {words[0]} in the study, {words[1]} in the file"]
+
+
+def _tables(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)

@@ -10,12 +10,14 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning import seed_everything
 
+from lightsearch.compat.lightning_package import package_of_model
 from lightsearch.data.one_split import drawn_from, split_from
 from lightsearch.data.prepare import one_at_a_time
 from lightsearch.declare.arguments import data_context, model_context, with_context, with_sampled
 from lightsearch.declare.classes import find_class
 from lightsearch.declare.nested import sampled_objects, with_objects
 from lightsearch.declare.study_file import StudyFile
+from lightsearch.training.callbacks import build_callbacks
 
 BuildData = Callable[[StudyFile, dict[str, Any], str | None], Any]
 """Builds data from the study file, the sampled arguments and the folder of the data files; see ``build_data``."""
@@ -47,6 +49,7 @@ def build(
     seed: int,
     join_val: bool = False,
     make_data: BuildData | None = None,
+    to_train: bool = True,
 ) -> Components:
     """Seeds everything, builds the data, then the model: so begins every trial, retraining, dry run and calibration.
 
@@ -57,6 +60,7 @@ def build(
         seed: The model's first weights follow from it.
         join_val: Whether to train on the validation samples as well; the data has a method ``join_val`` then.
         make_data: Builds the data in place of ``build_data``.
+        to_train: Whether it will be trained: otherwise it needs no callbacks.
     """
     sampled = study_file.space.split(params)
     seed_everything(seed, workers=True, verbose=False)
@@ -65,7 +69,9 @@ def build(
     model = find_class(study_file.model, "model")(**given)
     if join_val:
         data.join_val()
-    return Components(model, data, seed, {**study_file.trainer.keywords, **sampled["trainer"]}, given)
+    callbacks = build_callbacks(study_file, sampled["callbacks"], package_of_model(model)) if to_train else []
+    keywords = {**study_file.trainer.keywords, **sampled["trainer"]}
+    return Components(model, data, seed, keywords, given, callbacks)
 
 
 def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> pl.LightningDataModule:

@@ -18,6 +18,7 @@ from lightsearch.training.plan import Plan
 from lightsearch.training.rank import SINGLE_RANK, Rank
 from lightsearch.training.resume import match_precision, resume_point
 from lightsearch.training.seeding import SeedEpochs
+from lightsearch.training.stopped_by import RememberStop
 from lightsearch.training.trainer import make_trainer, quiet
 
 
@@ -25,8 +26,8 @@ class Fit(NamedTuple):
     """How a fit ended, and where it ran."""
 
     stop_reason: str
-    """``max_epochs``, ``early_stopping``, ``epochs`` (of a fit without validation), or ``stopped`` (by a callback or
-    another limit of the Trainer)."""
+    """``max_epochs``, ``early_stopping``, ``epochs`` (of a fit without validation), the user's callback or module that
+    ended it (``EarlyStopping(val_loss)``, ``Timer``, ``MyNet``), or ``stopped`` (another limit of the Trainer)."""
     device: str
     """``cpu``, ``cuda:0``, ``2 x cuda``, ..."""
     threads: int
@@ -76,6 +77,7 @@ def fit(
         [
             *callbacks,
             seeds,
+            RememberStop(),
             *components.callbacks,
             *plan.stopping_rules(lightning),
             log_callback(lightning, log),

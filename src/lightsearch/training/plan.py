@@ -70,8 +70,8 @@ class WithoutValidation:
         """The callback that writes ``last.ckpt``."""
         yield last_checkpoint(lightning, folder)
 
-    def stop_reason(self, trainer: Any) -> str:  # noqa: ARG002
-        return "epochs"
+    def stop_reason(self, trainer: Any) -> str:
+        return trainer.stopped_by or "epochs"
 
 
 Plan = WithValidation | WithoutValidation

@@ -55,7 +55,7 @@ class StopAfter(Callback):
         self.epochs = epochs
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
-        # The module's own early stopping may watch a validation that this fit does not have.
+        # The user's early stopping may watch a validation that this fit does not have.
         trainer.callbacks = [one for one in trainer.callbacks if one not in trainer.early_stopping_callbacks]
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
@@ -68,8 +68,10 @@ class StopAfter(Callback):
 
 
 def stop_reason(trainer: Any) -> str:
-    """Why a fit ended: ``early_stopping``, ``max_epochs``, or ``stopped`` (a callback or another limit ended it)."""
+    """Why a fit ended: see ``Fit.stop_reason``."""
     for callback in trainer.callbacks:
         if isinstance(callback, ResumableEarlyStopping) and callback.stopping_reason.name != "NOT_STOPPED":
             return "early_stopping"
+    if trainer.should_stop and trainer.stopped_by is not None:
+        return str(trainer.stopped_by)
     return "max_epochs" if trainer.current_epoch == trainer.max_epochs else "stopped"

@@ -15,6 +15,7 @@ from lightsearch.compat.lightning_package import based_on
 from lightsearch.training.checkpoint_io import SafeCheckpoints
 from lightsearch.training.loggers import hyperparameters_once, no_logger
 from lightsearch.training.rank import SINGLE_RANK, Rank
+from lightsearch.training.stopped_by import NamesStop
 
 
 @contextlib.contextmanager
@@ -72,6 +73,7 @@ def make_trainer(
     given = {**defaults, **keywords, "callbacks": [*callbacks, hyperparameters_once(lightning)]}
     given["logger"] = given["logger"] or no_logger(lightning, folder)
     trainer = rank.trainer(lightning, given)
+    trainer.__class__ = based_on(lightning.Trainer, NamesStop)
     if trainer.strategy.root_device.type == "cpu":
         # Otherwise Lightning makes torch.cuda.is_available() load the driver's library, in every step of an optimizer.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
