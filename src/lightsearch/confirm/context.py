@@ -14,6 +14,7 @@ from lightsearch.confirm.pool import Pool
 from lightsearch.confirm.ranking import Candidate
 from lightsearch.confirm.record import is_foreign
 from lightsearch.confirm.runs import Purpose, Run, retraining_seed
+from lightsearch.declare.init_from import check_init_from
 from lightsearch.declare.reading import modules_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
@@ -24,7 +25,7 @@ from lightsearch.paths import check_writable, study_folder
 from lightsearch.preflight.checks import Preflight, preflight
 from lightsearch.storage.opening import open_storage
 from lightsearch.study import provenance
-from lightsearch.study.stored import check_has_model, declaration_of, find_study
+from lightsearch.study.stored import check_has_model, declaration_of, find_study, stored_declaration
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,11 @@ def load(study: optuna.Study, url: str, data_dir: str | None, display: RetrainDi
     name, declared = study.study_name, declaration_of(study)
     display.metric, display.direction = declared.metric, declared.direction
     display.message("loading PyTorch, checking classes and data ...")
-    server = ForkServer(modules_of(study.user_attrs["fingerprint"]))
-    facts: Preflight = server.call(preflight, {"name": name, **study.user_attrs["fingerprint"]}, data_dir)
-    if facts.mistakes:
-        raise UserError(*facts.mistakes)
+    stored = stored_declaration(study)
+    server = ForkServer(modules_of(stored))
+    facts: Preflight = server.call(preflight, stored, data_dir)
+    if facts.mistakes or (mistakes := check_init_from(stored)):
+        raise UserError(*(facts.mistakes or mistakes))
     before, now = study.user_attrs["data"].get("split_hash"), facts.data.get("split_hash")
     if before != now:
         hint = f"is not the study's data: split {str(before)[:12]} in the study, {str(now)[:12]} in the files"

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightsearch.coordinator import on_ray
 from lightsearch.coordinator.request import CheckedSearch, SearchRequest
+from lightsearch.declare.init_from import check_init_from
 from lightsearch.declare.reading import modules_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.declare.validation import validate
@@ -35,7 +36,7 @@ def check(request: SearchRequest) -> CheckedSearch:
     server = ForkServer(modules_of(request.declared)) if request.workers != 0 else None
     study_file, mistakes = validate(request.declared)  # here and below, while the server imports torch
     mistakes += check_numbers(request) + check_threads(request.threads)
-    mistakes += sampler_checks.check(request.declared)
+    mistakes += sampler_checks.check(request.declared) + check_init_from(request.declared)
     mistakes += check_storage(request.url, study_file)
     if request.artifacts is not None:
         mistakes += check_artifacts(request.artifacts)

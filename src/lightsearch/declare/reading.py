@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lightsearch.declare.init_from import located
 from lightsearch.errors import Mistake, UserError
 
 MOST_BYTES = 1_000_000
@@ -43,7 +44,7 @@ def read_declaration(path: Path, overrides: list[str]) -> dict[str, Any]:
     mistakes += check_declaration(declared)
     if mistakes:
         raise UserError(*mistakes)
-    return declared
+    return located(declared, path.parent)
 
 
 def _text(path: Path) -> str:

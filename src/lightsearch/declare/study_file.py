@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from lightsearch.declare.init_from import InitFromSpec
 from lightsearch.declare.measures import MEASURES
 from lightsearch.declare.sections import (
     IMPORT_PATH,
@@ -74,6 +75,8 @@ class StudyFile(StrictModel):
     """The LightningDataModule."""
     model: ClassSpec = ABSENT
     """The LightningModule."""
+    init_from: InitFromSpec = None
+    """A checkpoint whose weights every trial starts from."""
     objective: str | None = Field(default=None, pattern=IMPORT_PATH)
     """Instead of data and model: a function of a trial, ``module.function``, that samples and returns the value."""
     given: bytes | None = Field(default=None, exclude=True, repr=False)
@@ -191,6 +194,8 @@ class StudyFile(StrictModel):
             shape["space"].pop("callbacks", None)
         if self.callbacks:
             shape["callbacks"] = self.model_dump(mode="json", exclude_none=True, include={"callbacks"})["callbacks"]
+        if self.init_from is not None:  # wherever the file is
+            shape["init_from"] = self.init_from.model_dump(mode="json", include={"strict", "sha256"})
         if limits := self.constraints.model_dump(mode="json", exclude_none=True):
             shape["constraints"] = limits
         return shape

@@ -21,6 +21,7 @@ from lightsearch.training import components, measures
 from lightsearch.training.epoch_log import EpochLog
 from lightsearch.training.fit import fit
 from lightsearch.training.plan import WithValidation
+from lightsearch.training.warm_start import WarmStart
 
 
 def probe(
@@ -60,7 +61,7 @@ def probe(
         raise UserError(Mistake("data.class_path", study_file.data.class_path, hint))
     if watch.mistakes:
         raise UserError(*watch.mistakes)
-    return watch.notes
+    return watch.notes + _left_out(built.callbacks)
 
 
 class Probe(Callback):
@@ -138,6 +139,15 @@ class Probe(Callback):
                     "give one of them another name"
                 )
                 self.mistakes.append(Mistake("metric", name, hint))
+
+
+def _left_out(callbacks: list[Any]) -> list[str]:
+    """A note if weights of ``init_from`` were left out."""
+    return [
+        f"note: init_from leaves weights out: {one.left_out}"
+        for one in callbacks
+        if isinstance(one, WarmStart) and one.left_out is not None
+    ]
 
 
 def _shortened(keywords: dict[str, Any], study_file: StudyFile, lightning: Any, *, whole: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from lightsearch.study import creation, provenance, samplers
 from lightsearch.study.creation import NewStudy
 from lightsearch.study.leases import Leases
 from lightsearch.study.origin import FINISHED
-from lightsearch.study.stored import declaration_of, differences
+from lightsearch.study.stored import INIT_FROM, declaration_of, differences
 from lightsearch.study.widening import Widening
 from lightsearch.study.widenings import earlier_space
 
@@ -85,6 +85,7 @@ def _attrs(study_file: StudyFile, facts: dict[str, Any]) -> dict[str, Any]:
         "search": {
             **study_file.model_dump(mode="json", include={"sampler", "pruner"}),
             **({"stop": stop} if stop else {}),
+            **({} if study_file.init_from is None else {INIT_FROM: study_file.init_from.path}),
         },
         "noticed": {},
         **facts,

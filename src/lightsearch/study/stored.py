@@ -11,6 +11,9 @@ from lightsearch.errors import Mistake, UserError
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.study.creation import study_names
 
+INIT_FROM = "init_from"
+"""The key of the checkpoint that trials start from. Its path may change within a study, its content may not."""
+
 
 def find_study(storage: RetryingStorage, name: str) -> optuna.Study:
     """Loads an existing study.
@@ -41,7 +44,15 @@ def check_has_model(study: optuna.Study) -> None:
 
 def declaration_of(study: optuna.Study) -> StudyFile:
     """The part of a study's file that shapes results, as it is stored with the study."""
-    return StudyFile.model_validate({"name": study.study_name, **study.user_attrs["fingerprint"]})
+    return StudyFile.model_validate(stored_declaration(study))
+
+
+def stored_declaration(study: optuna.Study) -> dict[str, Any]:
+    """The content of a study file with what is stored of it with the study."""
+    declared = {"name": study.study_name, **study.user_attrs["fingerprint"]}
+    if INIT_FROM in declared:
+        declared[INIT_FROM] = {**declared[INIT_FROM], "path": study.user_attrs["search"][INIT_FROM]}
+    return declared
 
 
 def differences(before: Any, after: Any, field: str = "") -> list[str]:

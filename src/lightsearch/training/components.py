@@ -18,6 +18,7 @@ from lightsearch.declare.classes import find_class
 from lightsearch.declare.nested import sampled_objects, with_objects
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.training.callbacks import build_callbacks
+from lightsearch.training.warm_start import WarmStart
 
 BuildData = Callable[[StudyFile, dict[str, Any], str | None], Any]
 """Builds data from the study file, the sampled arguments and the folder of the data files; see ``build_data``."""
@@ -38,7 +39,8 @@ class Components:
     model_arguments: dict[str, Any] = field(default_factory=dict)
     """The model's constructor arguments."""
     callbacks: list[Any] = field(default_factory=list)
-    """The user's Lightning callbacks, new ones for this fit; lightsearch's own are always beside them."""
+    """The user's Lightning callbacks, new ones for this fit, after a ``WarmStart`` if the study has an ``init_from``.
+    The other callbacks of lightsearch are always beside them."""
 
 
 def build(
@@ -49,7 +51,7 @@ def build(
     seed: int,
     join_val: bool = False,
     make_data: BuildData | None = None,
-    to_train: bool = True,
+    with_callbacks: bool = True,
 ) -> Components:
     """Seeds everything, builds the data, then the model: so begins every trial, retraining, dry run and calibration.
 
@@ -60,7 +62,7 @@ def build(
         seed: The model's first weights follow from it.
         join_val: Whether to train on the validation samples as well; the data has a method ``join_val`` then.
         make_data: Builds the data in place of ``build_data``.
-        to_train: Whether it will be trained: otherwise it needs no callbacks.
+        with_callbacks: Whether it will be trained: otherwise it needs no callbacks.
     """
     sampled = study_file.space.split(params)
     seed_everything(seed, workers=True, verbose=False)
@@ -69,7 +71,10 @@ def build(
     model = find_class(study_file.model, "model")(**given)
     if join_val:
         data.join_val()
-    callbacks = build_callbacks(study_file, sampled["callbacks"], package_of_model(model)) if to_train else []
+    callbacks: list[Any] = []
+    if with_callbacks:
+        callbacks += [WarmStart(study_file.init_from)] if study_file.init_from is not None else []
+        callbacks += build_callbacks(study_file, sampled["callbacks"], package_of_model(model))
     keywords = {**study_file.trainer.keywords, **sampled["trainer"]}
     return Components(model, data, seed, keywords, given, callbacks)
 

@@ -53,7 +53,9 @@ def rebuild(
     checkpoint = whole_checkpoint(folder, outcome)
     with keep_random_state():
         seed = outcome.seed or 0  # what a constructor draws and does not save is what it drew in the trial
-        built = components.build(study_file, outcome.params, data_dir, seed=seed, join_val=join_val, to_train=False)
+        built = components.build(
+            study_file, outcome.params, data_dir, seed=seed, join_val=join_val, with_callbacks=False
+        )
         seed_generators(seed)
         try:
             _load(built.model, built.data, checkpoint, built.trainer_keywords)
