@@ -16,6 +16,7 @@ from rich.console import Console
 from lightsearch.coordinator.pipeline import search as run_search
 from lightsearch.coordinator.request import SearchRequest
 from lightsearch.coordinator.search_result import SearchResult
+from lightsearch.coordinator.trial_end import OnTrialEnd
 from lightsearch.declare.callbacks import as_specs
 from lightsearch.declare.from_python import Study, as_declaration
 from lightsearch.declare.reading import check_declaration
@@ -41,6 +42,7 @@ def search(
     widen: bool = False,
     display: Display | None = None,
     callbacks: Sequence[Any] = (),
+    on_trial_end: OnTrialEnd | None = None,
     **keys: Any,
 ) -> SearchResult:
     """Searches, or continues a search, until the study has ``n_trials`` finished trials.
@@ -66,6 +68,10 @@ def search(
         callbacks: Lightning callbacks, of ``pytorch_lightning`` or of ``lightning.pytorch``, in addition to those of
             the study. Every trial gets a copy of its own, as it is now. They shape results: a study is continued with
             the same ones.
+        on_trial_end: A function of the study and a finished trial, as in ``callbacks`` of ``optuna.Study.optimize``. It
+            is called in this process after each trial that is complete, pruned or failed. ``study.stop()`` in it stops
+            the search; so does an exception, which is then raised here. Trials that run are interrupted, and continue
+            with the next search.
         keys: Keys of the study file that are added or replaced: ``name="mine", direction="minimize"``. A function
             needs a name, and is maximised by default.
 
@@ -94,6 +100,7 @@ def search(
         cluster=on,
         artifacts=artifacts,
         widen=widen,
+        on_trial_end=on_trial_end,
     )
     return _search_on_screen(request) if display is None else run_search(request, display)
 

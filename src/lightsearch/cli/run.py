@@ -156,6 +156,7 @@ def _print_ending(screen: Console, result: Any) -> None:
         Ending.SATISFIED: f"stopped by itself: {result.stop_reason}; to go on, change [stop], or --set stop={{}}",
         Ending.TIMEOUT: "stopped at --timeout; run the same command again to continue",
         Ending.STOPPED: "stopped; run the same command again to continue",
+        Ending.CALLBACK: "stopped by on_trial_end",
         Ending.FAILING: f"stopped: {result.failure and result.failure.reason}",
         Ending.UNAVAILABLE: f"stopped: {result.unavailable}; {HINT}",
     }[result.ending]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import optuna
@@ -18,6 +19,17 @@ def trial_id_of(trial: optuna.Trial | FrozenTrial) -> int:
 def study_id_of(study: optuna.Study | StudySummary) -> int:
     """A study's id in its storage."""
     return study._study_id
+
+
+def call_back(study: optuna.Study, function: Callable[[optuna.Study, FrozenTrial], object], trial: FrozenTrial) -> bool:
+    """Calls a function as ``study.optimize`` calls its callbacks; returns whether it has called ``study.stop()``."""
+    study._stop_flag = False
+    study._thread_local.in_optimize_loop = True  # otherwise stop() is an error
+    try:
+        function(study, trial)
+    finally:
+        study._thread_local.in_optimize_loop = False
+    return study._stop_flag
 
 
 def add_trial(study: optuna.Study, trial: FrozenTrial) -> int:

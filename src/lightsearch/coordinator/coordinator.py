@@ -12,6 +12,7 @@ from lightsearch.coordinator.kept_checkpoints import KeptCheckpoints
 from lightsearch.coordinator.lease_keeper import LeaseKeeper
 from lightsearch.coordinator.restarts import Failure, describe_end
 from lightsearch.coordinator.results import record_run, write_results
+from lightsearch.coordinator.trial_end import OnTrialEnd, TrialEnd
 from lightsearch.display.display import Display
 from lightsearch.errors import ResourceUnavailable, as_unavailable
 from lightsearch.launchers import Ended, Job, Launcher
@@ -47,6 +48,7 @@ class Coordinator:
         trial_timeout: Seconds after which a trial is killed.
         data_dir: Folder of the data files.
         artifacts: Where the trials' files are besides or instead of the study's folder; None: nowhere else.
+        on_trial_end: Called after each trial; see ``trial_end``.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Coordinator:
         trial_timeout: float | None = None,
         data_dir: str | None = None,
         artifacts: Artifacts | None = None,
+        on_trial_end: OnTrialEnd | None = None,
     ) -> None:
         self.queue = queue
         self.launcher = launcher
@@ -74,6 +77,8 @@ class Coordinator:
         """Why the machine does not let the search continue."""
         self.stop_watch = StopWatch(queue.study_file.stop, queue.study_file.direction)
         """Whether a rule of the study file stops the study."""
+        self.trial_end = TrialEnd(on_trial_end)
+        """The user's function, and what it raised."""
         self._leases = LeaseKeeper(queue)
         self._checkpoints = KeptCheckpoints(queue, artifacts)
         self._failures = FailurePolicy()
@@ -171,6 +176,8 @@ class Coordinator:
             return Ending.FAILING
         if self.unavailable is not None:
             return Ending.UNAVAILABLE
+        if self.trial_end.stops:
+            return Ending.CALLBACK
         if self.timeout is not None and time.monotonic() - self._began > self.timeout:
             return Ending.TIMEOUT
         # A study that is done needs no slot, and so does not wait for one.
@@ -233,6 +240,7 @@ class Coordinator:
             self._checkpoints.add(number)
             self._checkpoints.delete_others(trials)
             self.display.finished(outcome.model_copy(update={"params": trials[number].params}), trials)
+            self.trial_end(self.queue.study, trials[number])
         self.failure = self._failures.judge(outcome, self.launcher.slots) or self.failure
 
     def _clean_up_earlier(self) -> None:

@@ -18,6 +18,8 @@ class Ending(StrEnum):
     """``--timeout`` was reached; interrupted trials wait to be continued."""
     STOPPED = "stopped"
     """A signal stopped it; interrupted trials wait to be continued."""
+    CALLBACK = "callback"
+    """``on_trial_end`` stopped it; interrupted trials wait to be continued."""
     FAILING = "failing"
     """Too many trials failed in a row, or one failed with an error that every other trial would have too."""
     UNAVAILABLE = "blocked"

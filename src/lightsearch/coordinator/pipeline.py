@@ -32,6 +32,7 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
         UserError: with all mistakes in the declaration, the options, the data and the storage, before anything is
             stored.
         ResourceUnavailable: if the machine does not let the search continue, as when the storage is gone.
+        Exception: what ``request.on_trial_end`` raised, once the search has stopped and everything is saved.
     """
     display.message("loading PyTorch, checking classes and data ...")
     checked = check(request.resolved())
@@ -51,8 +52,11 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
             trial_timeout=request.trial_timeout,
             data_dir=request.data_dir,
             artifacts=artifacts,
+            on_trial_end=request.on_trial_end,
         )
         ending = coordinator.run()
+    if coordinator.trial_end.error is not None:
+        raise coordinator.trial_end.error
     trials, attrs = queue.study.get_trials(deepcopy=False), queue.study.user_attrs
     return SearchResult(
         ending=ending,

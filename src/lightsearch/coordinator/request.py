@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightsearch.coordinator.trial_end import OnTrialEnd
 from lightsearch.declare.init_from import located
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.launchers.fork_server import ForkServer
@@ -43,6 +44,9 @@ class SearchRequest:
     """Where trials' files are sent, as an fsspec URL or a path; None: they stay in ``studies/``."""
     widen: bool = False
     """Whether an existing study may get the wider space of the study file."""
+
+    on_trial_end: OnTrialEnd | None = None
+    """Called in this process after each trial with the study and the trial; None: nothing is called."""
 
     def resolved(self) -> SearchRequest:
         """Returns the request with absolute paths wherever another process may have another working folder."""
