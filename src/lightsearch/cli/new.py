@@ -15,8 +15,9 @@ def main(
         str, typer.Option(help="The LightningModule: package.module.Class, installed or in a file in studies/.")
     ],
     data: Annotated[
-        str, typer.Option(help="The LightningDataModule, in the same form.")
-    ] = "lightsearch.data.ImageData",
+        str | None,
+        typer.Option(help="The LightningDataModule, in the same form (else the model's loaders, or ImageData)."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The study's name (else the model's).")] = None,
 ) -> None:
     """Write a study file for a class of your own. Arguments with well-known names get ranges."""
@@ -35,21 +36,25 @@ def main(
 
     from pydantic import ValidationError
 
+    from lightsearch.compat.lightning_package import overrides
     from lightsearch.data import ImageData
     from lightsearch.declare.arguments import data_context
     from lightsearch.declare.classes import find_class
     from lightsearch.declare.starter_file import propose
 
-    classes = {}
-    for field, given in (("model", model), ("data", data)):
+    def found(field: str, given: str) -> type:
         try:
-            classes[field] = find_class(ClassSpec(class_path=given), field)
+            return find_class(ClassSpec(class_path=given), field)
         except ValidationError:
             raise UserError(Mistake(f"--{field}", given, "write package.module.Class")) from None
+
+    model_class, data_class = found("model", model), None
     known = set(data_context(0, "."))
-    if issubclass(classes["data"], ImageData):
-        known |= {"in_features", "num_classes"}
-    text = propose(classes["model"], classes["data"], name=study, file=str(path), known=known)
+    if data is not None or not overrides(model_class, "train_dataloader"):
+        data_class = found("data", data or "lightsearch.data.ImageData")
+        if issubclass(data_class, ImageData):
+            known |= {"in_features", "num_classes"}
+    text = propose(model_class, data_class, name=study, file=str(path), known=known)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     screen.print(f"\n{text}\nwritten to {path}; check it, then", markup=False, soft_wrap=True)

@@ -56,8 +56,11 @@ def data_for(lightning: ModuleType, data: Any) -> Any:
     """A data module that a Trainer of ``lightning`` accepts.
 
     A data module of the other copy gets a second base class, the one that the Trainer checks for. It stays the same
-    object: its hooks, its loaders and what a module reads of ``self.trainer.datamodule`` stay its own.
+    object: its hooks, its loaders and what a module reads of ``self.trainer.datamodule`` stay its own. A module that
+    has loaders of its own needs no data module: the answer is None.
     """
+    if is_lightning(type(data), "LightningModule"):
+        return None
     if not isinstance(data, lightning.LightningDataModule):
         cls: Any = type(data)
         data.__class__ = based_on(lightning.LightningDataModule, cls)

@@ -28,7 +28,7 @@ def ask_classes(study_file: StudyFile) -> ClassInfo:
     from lightsearch.declare.arguments import default_params
     from lightsearch.declare.classes import find_class
 
-    joins_val = hasattr(find_class(study_file.data, "data"), "join_val")
+    joins_val = study_file.data is not None and hasattr(find_class(study_file.data, "data"), "join_val")
     try:
         return ClassInfo(default_params(study_file), joins_val)
     except ValueError:

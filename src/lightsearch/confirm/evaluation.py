@@ -105,11 +105,11 @@ def why_untested(declared: StudyFile, params: dict[str, Any], data_dir: str | No
         data_dir: Folder of the data files.
     """
     from lightsearch.data.test_set import open_test_set
-    from lightsearch.training.components import build_data
+    from lightsearch.training.components import build
 
     try:
         check_test_step(declared)
-        data = open_test_set(build_data(declared, declared.space.split(params)["data"], data_dir))
+        data = open_test_set(build(declared, params, data_dir, seed=declared.seed, with_callbacks=False).data)
         data.prepare_data()
         data.setup("test")
         data.test_dataloader()

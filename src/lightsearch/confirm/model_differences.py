@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from lightsearch.compat import hyperparameters
 from lightsearch.compat.lightning_package import overrides
@@ -39,11 +40,16 @@ def as_python_number(value: Any) -> Any:
 
 
 def _attributes(layer: nn.Module | None) -> dict[str, Any]:
-    """A layer's own attributes, without those that torch and Lightning keep there."""
+    """A layer's own attributes, without those that torch and Lightning keep there, hooks, and the data of loaders."""
     if layer is None:
         return {}
     kept = vars(LightningModule()).keys() | hyperparameters.ATTRIBUTES
-    return {"the class": type(layer), **{name: value for name, value in vars(layer).items() if name not in kept}}
+    own = {
+        name: value
+        for name, value in vars(layer).items()
+        if name not in kept and not hasattr(LightningModule, name) and not isinstance(value, Dataset | DataLoader)
+    }
+    return {"the class": type(layer), **own}
 
 
 def _same(one: Any, other: Any) -> bool:

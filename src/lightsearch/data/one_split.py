@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from pytorch_lightning.utilities.seed import isolate_rng
 
+from lightsearch.compat.lightning_package import overrides
+
 
 def split_from(seed: int, data: Any) -> Any:
     """Makes a data module draw the same numbers in every ``setup``: in trials, in validations, in tests.
@@ -21,11 +23,13 @@ def split_from(seed: int, data: Any) -> Any:
 
     Args:
         seed: The study's seed.
-        data: A LightningDataModule whose ``setup`` has not run yet.
+        data: A LightningDataModule, or a LightningModule with loaders of its own, whose ``setup`` has not run yet.
 
     Returns:
-        The same data module.
+        The same object.
     """
+    if not overrides(data, "setup"):
+        return data
     own = data.setup
 
     @functools.wraps(own)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightsearch.compat.lightning_package import overrides
+from lightsearch.compat.lightning_package import is_lightning, overrides
 from lightsearch.data.image_data import VAL_BATCH_SIZE, ImageData
 from lightsearch.data.loader import TensorLoader
 from lightsearch.data.sources import read_images
@@ -20,10 +20,10 @@ def open_test_set(data: Any) -> Any:
     The Trainer gets the same data module, so that all of its hooks run in a test.
 
     Args:
-        data: A LightningDataModule. Nothing is loaded here.
+        data: A LightningDataModule, or a LightningModule with loaders of its own. Nothing is loaded here.
 
     Returns:
-        The same data module. Its ``test_dataloader`` raises ``Untestable`` if there are no loaders.
+        The same object. Its ``test_dataloader`` raises ``Untestable`` if there are no loaders.
 
     Raises:
         Untestable: if it has no ``test_dataloader``.
@@ -49,7 +49,9 @@ def open_test_set(data: Any) -> Any:
 
 
 def _no_test_set(data: Any) -> Untestable:
-    return Untestable(Mistake("data.class_path", type(data).__name__, "has no test set; give it a test_dataloader"))
+    section = "model" if is_lightning(type(data), "LightningModule") else "data"
+    hint = "has no test set; give it a test_dataloader"
+    return Untestable(Mistake(f"{section}.class_path", type(data).__name__, hint))
 
 
 def _images(data: ImageData) -> TensorLoader:

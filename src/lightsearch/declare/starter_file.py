@@ -15,12 +15,12 @@ LOWER_IS_BETTER = re.compile(r"loss|err|mse|mae|rmse|mape|perplexity|nll|diverge
 LOGGED = re.compile(r"""["'](val(?:id|idation)?[_/][\w/]+)["']""")
 
 
-def propose(model: type, data: type, *, name: str, file: str, known: set[str]) -> str:
+def propose(model: type, data: type | None, *, name: str, file: str, known: set[str]) -> str:
     """The text of a study file, with comments on what the user may want to change.
 
     Args:
         model: The LightningModule's class.
-        data: The LightningDataModule's class.
+        data: The LightningDataModule's class; None: the model has loaders of its own.
         name: The study's name.
         file: Path of the study file, for its first line.
         known: Names of arguments that lightsearch or the data fills in.
@@ -37,6 +37,8 @@ def propose(model: type, data: type, *, name: str, file: str, known: set[str]) -
     ]
     spaces = []
     for section, cls in (("data", data), ("model", model)):
+        if cls is None:
+            continue
         given, sampled = _arguments(cls, known)
         lines += [f"[{section}]", f"class_path = {toml_value(f'{cls.__module__}.{cls.__qualname__}')}", *given, ""]
         if sampled:

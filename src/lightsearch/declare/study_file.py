@@ -38,7 +38,8 @@ FUNCTION_METRIC = "value"
 """Name of a function's value if the study file names no metric."""
 
 ABSENT: Any = None
-"""The classes of a study of a function. Code that needs classes does not run for it."""
+"""The classes of a study of a function, which code that needs classes does not run for; the data of a model that has
+loaders of its own."""
 
 
 def _one_or_more(given: object) -> object:
@@ -72,7 +73,7 @@ class StudyFile(StrictModel):
     keep_top_k: int = Field(default=5, ge=1, le=MOST_INT)
     """Number of best trials whose checkpoints are kept. Those of all other trials are deleted."""
     data: ClassSpec = ABSENT
-    """The LightningDataModule."""
+    """The LightningDataModule; absent if the model has a ``train_dataloader`` and a ``val_dataloader`` of its own."""
     model: ClassSpec = ABSENT
     """The LightningModule."""
     init_from: InitFromSpec = None

@@ -32,7 +32,12 @@ def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]
 def _check_subject(declared: dict[str, Any]) -> list[Mistake]:
     """Checks that the study is of a model and data, or of a function."""
     if declared.get("objective") is None:
-        return [Mistake(key, None, "is missing; add it") for key in ("data", "model") if declared.get(key) is None]
+        if declared.get("model") is None:
+            return [Mistake(key, None, "is missing; add it") for key in ("data", "model") if declared.get(key) is None]
+        space = declared.get("space")
+        if declared.get("data") is None and isinstance(space, dict) and space.get("data"):
+            return [Mistake("space.data", space["data"], "there is no [data] that takes it; add it")]
+        return []  # the preflight knows whether the model has loaders of its own
     hint = "has no effect in a study of a function (objective); remove one of the two"
     return [Mistake(key, declared[key], hint) for key in MODEL_KEYS if key in declared]
 

@@ -113,6 +113,7 @@ def _check_data(declared: dict[str, Any], data_dir: str | None, mistakes: Mistak
 
 
 def _check_model(declared: dict[str, Any], data: Any, mistakes: Mistakes) -> None:
+    from lightsearch.compat.lightning_package import overrides
     from lightsearch.declare.arguments import model_context
     from lightsearch.declare.classes import find_class
 
@@ -120,7 +121,10 @@ def _check_model(declared: dict[str, Any], data: Any, mistakes: Mistakes) -> Non
     if spec is not None:
         with _collecting(mistakes, "model.class_path", spec.class_path):
             cls = find_class(spec, "model")
-            check_arguments(cls, spec, "model", sampled, model_context(data), complete=data is not None)
+            has_own = declared.get("data") is None
+            if has_own and not overrides(cls, "train_dataloader"):
+                mistakes.append(Mistake("data", None, "is missing; add it, or give the model a train_dataloader"))
+            check_arguments(cls, spec, "model", sampled, model_context(data), complete=has_own or data is not None)
 
 
 def _check_logger(declared: dict[str, Any], mistakes: Mistakes) -> None:

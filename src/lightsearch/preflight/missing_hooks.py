@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightsearch.compat.lightning_package import package_of
+from lightsearch.compat.lightning_package import overrides
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake
 
@@ -25,16 +25,17 @@ HOOKS = {
 def missing_hooks(study_file: StudyFile, model: Any, data: Any) -> list[Mistake]:
     """The hooks that neither the study's classes nor these objects of them define."""
     return [
-        *_missing(study_file.model.class_path, model, "model"),
-        *_missing(study_file.data.class_path, data, "data"),
+        *_missing(("model.class_path", study_file.model.class_path), model, HOOKS["model"]),
+        *_missing(field_of_loaders(study_file), data, HOOKS["data"]),
     ]
 
 
-def _missing(class_path: str, given: Any, section: str) -> list[Mistake]:
-    lightning = package_of(type(given))
-    base = lightning and (lightning.LightningModule if section == "model" else lightning.LightningDataModule)
-    return [
-        Mistake(f"{section}.class_path", class_path, f"has no {name}; {hint}")
-        for name, hint in HOOKS[section].items()
-        if name not in vars(given) and getattr(type(given), name, None) is getattr(base, name)
-    ]
+def field_of_loaders(study_file: StudyFile) -> tuple[str, str]:
+    """The key of the study file, and its value, that names the class with the training and validation loaders."""
+    if study_file.data is None:
+        return "model.class_path", study_file.model.class_path
+    return "data.class_path", study_file.data.class_path
+
+
+def _missing(at: tuple[str, str], given: Any, hooks: dict[str, str]) -> list[Mistake]:
+    return [Mistake(*at, f"has no {name}; {hint}") for name, hint in hooks.items() if not overrides(given, name)]

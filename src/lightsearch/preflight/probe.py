@@ -15,7 +15,7 @@ from lightsearch.compat.lightning_package import package_of_model
 from lightsearch.compat.trainer import validation_loaders
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
-from lightsearch.preflight.missing_hooks import missing_hooks
+from lightsearch.preflight.missing_hooks import field_of_loaders, missing_hooks
 from lightsearch.preflight.missing_metric import why_missing
 from lightsearch.training import components, measures
 from lightsearch.training.epoch_log import EpochLog
@@ -58,7 +58,7 @@ def probe(
     )
     if not watch.trained:
         hint = "its train_dataloader yields no batch; is there data, and does drop_last leave any?"
-        raise UserError(Mistake("data.class_path", study_file.data.class_path, hint))
+        raise UserError(Mistake(*field_of_loaders(study_file), hint))
     if watch.mistakes:
         raise UserError(*watch.mistakes)
     return watch.notes + _left_out(built.callbacks)
@@ -125,7 +125,7 @@ class Probe(Callback):
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if not self._validated:
             hint = "its val_dataloader yields no batch; is there data, and does drop_last leave any?"
-            raise UserError(Mistake("data.class_path", self._study_file.data.class_path, hint))
+            raise UserError(Mistake(*field_of_loaders(self._study_file), hint))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         twice = logged.ever_in_training(trainer, whole_epochs=True)

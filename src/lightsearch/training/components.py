@@ -31,7 +31,7 @@ class Components:
     model: Any
     """The LightningModule."""
     data: Any
-    """The LightningDataModule, not set up yet."""
+    """The LightningDataModule, not set up yet; the model itself if it has loaders of its own."""
     seed: int
     """The random numbers of every epoch follow from it and the epoch's number."""
     trainer_keywords: dict[str, Any]
@@ -69,6 +69,8 @@ def build(
     data: Any = (make_data or build_data)(study_file, sampled["data"], data_dir)
     given = model_arguments(study_file, sampled["model"], data)
     model = find_class(study_file.model, "model")(**given)
+    if data is None:
+        data = one_at_a_time(split_from(study_file.seed, model))
     if join_val:
         data.join_val()
     callbacks: list[Any] = []
@@ -79,8 +81,13 @@ def build(
     return Components(model, data, seed, keywords, given, callbacks)
 
 
-def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> pl.LightningDataModule:
-    """The study's data with a trial's sampled arguments; its split follows from the study's seed."""
+def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> pl.LightningDataModule | None:
+    """The study's data with a trial's sampled arguments; its split follows from the study's seed.
+
+    None if the model has loaders of its own.
+    """
+    if study_file.data is None:
+        return None
     cls = find_class(study_file.data, "data")
     with drawn_from(study_file.seed):
         given = with_sampled(study_file.data.init_args, sampled)
@@ -107,7 +114,7 @@ def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:
 
     If the class needs an argument that is sampled, the first trial does it.
     """
-    if study_file.objective is not None:
+    if study_file.data is None:
         return
     cls = find_class(study_file.data, "data")
     given = with_context(cls, study_file.data.init_args, data_context(study_file.seed, data_dir))
