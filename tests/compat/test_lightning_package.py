@@ -10,7 +10,7 @@ import pytorch_lightning
 import torch
 from torch import Tensor
 
-from lightsearch.compat.lightning_package import data_for, overrides
+from lightsearch.compat.lightning_package import callback_for, data_for, overrides
 from tests.points import CLASSES, Net, Points
 
 
@@ -78,3 +78,18 @@ def test_what_a_class_overrides() -> None:
     data = lightning.pytorch.LightningDataModule.from_datasets(test_dataset=torch.arange(CLASSES))  # type: ignore
     assert overrides(data, "test_dataloader")
     assert not overrides(data, "val_dataloader")
+
+
+class Quiet(lightning.pytorch.callbacks.EarlyStopping):
+    """Of the user's, of the other copy."""
+
+
+@pytest.mark.parametrize("cls", [lightning.pytorch.callbacks.EarlyStopping, Quiet])
+def test_a_callback_of_the_other_copy_is_what_it_is_in_this_one(cls: Any) -> None:
+    callback = callback_for(pytorch_lightning, cls("val_loss", patience=7))
+    trainer = pytorch_lightning.Trainer(
+        callbacks=[callback], logger=False, enable_progress_bar=False, enable_checkpointing=False, accelerator="cpu"
+    )
+    assert trainer.early_stopping_callbacks == [callback]
+    assert (callback.monitor, callback.patience) == ("val_loss", 7)
+    assert callback_for(pytorch_lightning, callback) is callback

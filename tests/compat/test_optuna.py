@@ -17,6 +17,7 @@ from lightsearch.compat import optuna_tables as tables
 from lightsearch.compat import optuna_trials
 from lightsearch.compat.optuna_trials import (
     add_trial,
+    call_back,
     database_of,
     enqueued_params_of,
     intermediate_values_of,
@@ -183,3 +184,12 @@ def test_a_session_is_committed_or_rolled_back(study: optuna.Study, storage: tab
     with tables.session_of(storage) as session:
         session.execute(rename.where(tables.StudyModel.study_name == "other").values(study_name="another"))
     assert optuna.get_all_study_names(storage) == ["s", "another"]
+
+
+def test_a_function_of_a_trial_may_stop(study: optuna.Study) -> None:
+    trial = optuna.trial.create_trial(value=1.0)
+    with relies_on("optuna", optuna_trials):
+        assert call_back(study, lambda study, _: study.stop(), trial)
+        assert not call_back(study, lambda *_: None, trial)
+    with pytest.raises(RuntimeError):
+        study.stop()

@@ -73,7 +73,7 @@ def callback_for(lightning: ModuleType, callback: Any) -> Any:
     A callback of the other copy stays the same object. If its class is the other copy's own, it becomes the class of
     the same name; a class of the user's gets that class as a second base.
     """
-    cls = type(callback)
+    cls: Any = type(callback)
     base = next(one for one in cls.__mro__ if one.__module__.startswith(tuple(f"{name}." for name in NAMES)))
     (other,) = [name for name in NAMES if base.__module__.startswith(f"{name}.")]
     if other == lightning.__name__:
