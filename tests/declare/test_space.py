@@ -25,6 +25,7 @@ def test_values_reach_the_section_that_takes_them() -> None:
         "model": {"hidden_size": 20, "dropout": 0.25},
         "data": {"batch_size": 64, "dropout": 0.1},
         "trainer": {"max_epochs": 2},
+        "callbacks": {},
     }
 
 

@@ -136,7 +136,8 @@ WRONG += ([], [1], ["a"], [[1]], [None], {}, {"a": 1}, {"a": {"b": [1]}}, {1: 2}
 LEAVES = (
     *("name", "seed", "metric", "direction", "keep_top_k", "baseline", "enqueue", "objective", "given", "unknown"),
     *("data", "data.class_path", "data.init_args", "data.given", "data.init_args.dataset"),
-    *("model", "model.class_path", "model.init_args", "logger", "logger.class_path"),
+    *("model", "model.class_path", "model.init_args", "logger", "logger.class_path", "callbacks", "space.callbacks"),
+    *("init_from", "init_from.path", "init_from.strict", "init_from.sha256"),
     *("space", "space.model", "space.trainer", "space.model.hidden_size", "space.model.hidden_size.when"),
     *("space.model.hidden_size.int", "space.model.hidden_size.log", "space.model.hidden_size.step"),
     *("space.model.learning_rate.float", "space.model.learning_rate.step", "space.data.batch_size.choice"),

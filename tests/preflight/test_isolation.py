@@ -69,7 +69,7 @@ class InTheWay(Net):
 def test_the_modules_own_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (note,) = tried(Elsewhere).notes
-    assert note == f"note: the model's ModelCheckpoint writes to {tmp_path.resolve()}/mine, which all trials share"
+    assert note == f"note: a ModelCheckpoint writes to {tmp_path.resolve()}/mine, which all trials share"
     assert list(tmp_path.iterdir()) == []
     assert "writes into the trial's own folder; leave dirpath out" in refused(InTheWay)
 

@@ -13,6 +13,9 @@ from torch.utils.data import DataLoader, Dataset
 from lightsearch.compat import hyperparameters
 from lightsearch.compat.lightning_package import overrides
 
+HOOKS = {"prepare_data", "setup", "test_dataloader"}
+"""Hooks that ``one_split``, ``prepare`` and ``test_set`` replace in a module that has loaders of its own."""
+
 
 def model_differences(model: nn.Module, other: nn.Module, example: Any) -> list[str]:
     """The names of what differs between two models: weights, plain attributes of their layers, output.
@@ -43,11 +46,11 @@ def _attributes(layer: nn.Module | None) -> dict[str, Any]:
     """A layer's own attributes, without those that torch and Lightning keep there, hooks, and the data of loaders."""
     if layer is None:
         return {}
-    kept = vars(LightningModule()).keys() | hyperparameters.ATTRIBUTES
+    kept = vars(LightningModule()).keys() | hyperparameters.ATTRIBUTES | HOOKS
     own = {
         name: value
         for name, value in vars(layer).items()
-        if name not in kept and not hasattr(LightningModule, name) and not isinstance(value, Dataset | DataLoader)
+        if name not in kept and not isinstance(value, Dataset | DataLoader)
     }
     return {"the class": type(layer), **own}
 

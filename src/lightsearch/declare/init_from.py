@@ -41,10 +41,10 @@ def located(declared: dict[str, Any], folder: Path) -> dict[str, Any]:
     given = _as_table(declared.get("init_from"))
     if not isinstance(given, dict) or not isinstance(given.get("path"), str):
         return declared
-    relative = Path(given["path"]).expanduser()
-    path = next((one for one in (folder / relative, relative) if one.is_file()), relative).absolute()
-    digest = {"sha256": file_digest(path)} if path.is_file() else {}
-    return {**declared, "init_from": {**digest, **given, "path": str(path)}}
+    for path in (folder / given["path"], Path(given["path"])):
+        if (digest := _digest(path)) is not None:
+            return {**declared, "init_from": {"sha256": digest, **given, "path": str(path.absolute())}}
+    return {**declared, "init_from": given}
 
 
 def check_init_from(declared: dict[str, Any]) -> list[Mistake]:
@@ -56,10 +56,18 @@ def check_init_from(declared: dict[str, Any]) -> list[Mistake]:
     given = declared.get("init_from")
     if not isinstance(given, dict) or not isinstance(given.get("path"), str):
         return []
-    path = Path(given["path"])
-    if not path.is_file():
-        hint = "no such file; write its path relative to the study file or to the working directory"
+    digest = _digest(Path(given["path"]))
+    if digest is None:
+        hint = "no such file that can be read; write its path relative to the study file or to the working directory"
         return [Mistake("init_from", given["path"], hint)]
-    if given.get("sha256") not in (None, file_digest(path)):
+    if given.get("sha256") not in (None, digest):
         return [Mistake("init_from", given["path"], f"its content has changed: its sha256 is not {given['sha256']}")]
     return []
+
+
+def _digest(path: Path) -> str | None:
+    """The digest of a file; None if it cannot be read."""
+    try:
+        return file_digest(path) if path.is_file() else None
+    except OSError:
+        return None

@@ -67,11 +67,18 @@ def callback_of(error: BaseException, study_file: StudyFile) -> tuple[str, str] 
         study_file: The declared study.
     """
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
-        cls = type(frame.f_locals.get("self"))
-        if is_lightning(cls, "callbacks.Callback") and not cls.__module__.startswith("lightsearch."):
-            for position, spec in enumerate(study_file.callbacks):
-                if spec.class_path.rpartition(".")[2] == cls.__name__:
-                    return f"callbacks[{position}].class_path", spec.class_path
+        if (found := field_of(frame.f_locals.get("self"), study_file)) is not None:
+            return found
+    return None
+
+
+def field_of(callback: Any, study_file: StudyFile) -> tuple[str, str] | None:
+    """The key of the study file, and its value, that names the class of a callback; None: no key does."""
+    cls = type(callback)
+    if is_lightning(cls, "callbacks.Callback") and not cls.__module__.startswith("lightsearch."):
+        for position, spec in enumerate(study_file.callbacks):
+            if spec.class_path.rpartition(".")[2] == cls.__name__:
+                return f"callbacks[{position}].class_path", spec.class_path
     return None
 
 

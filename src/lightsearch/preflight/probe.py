@@ -15,6 +15,7 @@ from lightsearch.compat.lightning_package import package_of_model
 from lightsearch.compat.trainer import validation_loaders
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
+from lightsearch.preflight.callbacks import field_of
 from lightsearch.preflight.missing_hooks import field_of_loaders, missing_hooks
 from lightsearch.preflight.missing_metric import why_missing
 from lightsearch.training import components, measures
@@ -92,10 +93,11 @@ class Probe(Callback):
             folder, theirs = self._folder.resolve(), Path(given).resolve()
             if theirs == folder:
                 hint = "its ModelCheckpoint writes into the trial's own folder; leave dirpath out, or name one in it"
-                raise UserError(Mistake("model.class_path", self._study_file.model.class_path, hint))
+                own = ("model.class_path", self._study_file.model.class_path)
+                raise UserError(Mistake(*(field_of(one, self._study_file) or own), hint))
             if folder in theirs.parents:
                 continue
-            self.notes.append(f"note: the model's ModelCheckpoint writes to {given}, which all trials share")
+            self.notes.append(f"note: a ModelCheckpoint writes to {given}, which all trials share")
             one.dirpath = str(self._folder / "checkpoints")  # the files of a dry run are deleted
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
