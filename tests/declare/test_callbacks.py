@@ -104,3 +104,19 @@ def test_the_file_of_init_from_is_found_and_its_content_is_what_counts(tmp_path:
     (tmp_path / "moved.ckpt").write_bytes(b"others")
     assert "has changed" in str(check_init_from(moved)[0])
     assert "no such file that can be read" in str(check_init_from(found)[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (
+            {"class_path": STOPPING, "init_arg": {}},
+            'callbacks[0].init_arg = {}: unknown key; did you mean "init_args"?',
+        ),
+        ({"class_path": "EarlyStopping"}, "callbacks[0].class_path = 'EarlyStopping': write package.module.Class"),
+        ({"class_path": STOPPING, "name": "a.b"}, "callbacks[0].name = 'a.b': write letters, digits and _"),
+    ],
+)
+def test_a_wrong_key_is_named(given: dict[str, Any], line: str) -> None:
+    _, (mistake,) = validate(declared(given))
+    assert str(mistake) == line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -94,6 +95,7 @@ def _mistake(details: dict[str, Any]) -> Mistake:
     """One of pydantic's errors as a mistake: field, value, hint."""
     keys = [part for part in details["loc"] if not (isinstance(part, str) and part.startswith("<"))]
     field = ".".join(str(part) for part in keys) or "the study file"
+    field = re.sub(r"^callbacks\.(\d+)", r"callbacks[\1]", field)
     kind, message = details["type"], str(details["msg"])
     if kind == "missing":
         return Mistake(field, None, "is missing; add it")
@@ -105,6 +107,7 @@ def _mistake(details: dict[str, Any]) -> Mistake:
         message = "should be a list; write [...]"
     if kind == "string_pattern_mismatch":
         message = "write module.function" if field == "objective" else "write package.module.Class"
+        message = "write letters, digits and _" if field.endswith("].name") else message
     return Mistake(field, details["input"], message.removeprefix("Value error, ").removeprefix("Input "))
 
 
@@ -113,7 +116,7 @@ def _known_keys(keys: list[Any]) -> list[str]:
     if keys[:1] == ["space"] and len(keys) == 3:
         return [*KINDS, "log", "step", "when", "length"]
     section: Any = StudyFile
-    for part in keys:
+    for part in (key for key in keys if isinstance(key, str)):
         section = section.model_fields[part].annotation
         section = next((kind for kind in get_args(section) if isinstance(kind, type)), section)
     return [field.alias or name for name, field in section.model_fields.items() if not field.exclude]

@@ -62,7 +62,7 @@ def probe(
         raise UserError(Mistake(*field_of_loaders(study_file), hint))
     if watch.mistakes:
         raise UserError(*watch.mistakes)
-    return watch.notes + _left_out(built.callbacks)
+    return watch.notes + _left_out(study_file, built.callbacks)
 
 
 class Probe(Callback):
@@ -143,12 +143,14 @@ class Probe(Callback):
                 self.mistakes.append(Mistake("metric", name, hint))
 
 
-def _left_out(callbacks: list[Any]) -> list[str]:
-    """A note if weights of ``init_from`` were left out."""
+def _left_out(study_file: StudyFile, callbacks: list[Any]) -> list[str]:
+    """Notes on weights of ``init_from`` and on callbacks that a trial does not have."""
+    names = {type(one).__name__ for one in callbacks}
+    bars = [one.class_path for one in study_file.callbacks if one.class_path.rpartition(".")[2] not in names]
+    weights = [one.left_out for one in callbacks if isinstance(one, WarmStart) and one.left_out is not None]
     return [
-        f"note: init_from leaves weights out: {one.left_out}"
-        for one in callbacks
-        if isinstance(one, WarmStart) and one.left_out is not None
+        *(f"note: init_from leaves weights out: {one}" for one in weights),
+        *(f"note: trials train without {one}: a search has a display of its own" for one in bars),
     ]
 
 
