@@ -12,12 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "src")]
+FOLDERS = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "src")]
 
 MADE = re.compile(r"^<!-- made: ([\w ]+) -->$", re.MULTILINE)
 
 PARTS = {"study file": "study_file_keys", "commands": "command_options", "python": "python_names"}
 """Each part, and the module beside this one whose function ``markdown`` makes it."""
+
+
+def on_config(config: Any) -> Any:
+    """Lets the makers be imported. MkDocs calls it, and restores ``sys.path`` before, after loading this file."""
+    sys.path[:0] = [folder for folder in FOLDERS if folder not in sys.path]
+    return config
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
