@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.conftest import ROOT
+from tests.docs.blocks import blocks
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
@@ -16,7 +17,7 @@ def test_files_that_documents_name_exist(name: str) -> None:
     links = {link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link}
     assert named | links
     here = [ROOT, ROOT / "src" / "lightsearch", (ROOT / name).parent]
-    user = {"studies/", "reports/mnist/", "reports/mnist/final/"}
+    user = {"studies/", *(block.title for block in blocks(ROOT / name))}
     missing = {one for one in (named | links) - user if not any((folder / one).exists() for folder in here)}
     assert not missing
 

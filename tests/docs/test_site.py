@@ -31,7 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_references_are_complete(site: Path) -> None:
     keys = (site / "study-file" / "index.html").read_text()
     for name, field in StudyFile.model_fields.items():
-        assert (f"<code>{field.alias or name}</code>" in keys) != bool(field.exclude)
+        assert (f"<td><code>{field.alias or name}</code></td>" in keys) != bool(field.exclude)
     commands = (site / "commands" / "index.html").read_text()
     assert all(f'id="lightsearch-{name}"' in commands for name in COMMANDS)
     python = (site / "api" / "index.html").read_text()

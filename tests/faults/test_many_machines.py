@@ -1,4 +1,4 @@
-"""The README's array job loses machines: one is preempted, one dies, the last one finishes the study."""
+"""The array job of docs/machines.md loses machines: one is preempted, one dies, the last one finishes the study."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ LOGGER = ("--set", "logger={class_path='pytorch_lightning.loggers.CSVLogger'}")
 
 
 def script(place: Path) -> str:
-    """The README's job script, with the digits study and this folder."""
-    (found,) = re.findall(r"```bash\n(#!/bin/bash\n#SBATCH.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """The job script of docs/machines.md, with the digits study and this folder."""
+    page = (ROOT / "docs" / "machines.md").read_text()
+    (found,) = re.findall(r"```bash[^\n]*\n(#!/bin/bash\n#SBATCH.*?)```", page, re.DOTALL)
     options = ("--n-trials", str(TRIALS), "--workers", "1", *SLOW, *LOGGER)
     for pattern, here in (
         (r"export LIGHTSEARCH_STORAGE=\S+", ""),
         (r"cd /shared/\S+", f"cd {shlex.quote(str(place))}"),
         (
-            r"srun python (-m search.run) --study mnist.*",
-            rf"srun {shlex.quote(sys.executable)} \1 {shlex.join(options)}",
+            r"srun lightsearch run --study mnist.*",
+            f"srun {shlex.quote(sys.executable)} -m search.run {shlex.join(options)}",
         ),
     ):
         found, count = re.subn(pattern, here, found)
