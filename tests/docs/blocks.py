@@ -8,6 +8,8 @@ a block of a page               what a test does with it
 ``toml title="studies/a.toml"`` written to that file, and validated
 ``toml``                        a part of a study file: validated within a whole one
 ``console``, ``bash``           its commands are run (in ``console``, the lines that begin with ``$``); all succeed
+``console`` with                its commands end with that status, and print the other lines
+``title="exit status 2"``
 any of them with                not run: Python is compiled, TOML parsed, options of commands are checked. The title is
 ``title="not run here: ..."``   what a reader of the page sees
 ``text``, ``yaml title="..."``  written if it has a title
@@ -32,6 +34,7 @@ from tests.conftest import ROOT, command, environment, script
 
 FENCE = re.compile(r"^( *)```(\w*)([^\n`]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = "not run here: "
+STATUS = "exit status "
 
 SMALLER = (
     (r"(--n-trials |n_trials=)\d+", r"\g<1>2"),
@@ -76,6 +79,9 @@ def run(block: Block, folder: Path) -> None:
         AssertionError: if it fails.
     """
     small = _smaller(block.text)
+    if block.title.startswith(STATUS):
+        _run_failing(block, folder)
+        return
     if block.title and block.runs:
         (folder / block.title).parent.mkdir(parents=True, exist_ok=True)
         (folder / block.title).write_text(small, encoding="utf-8")
@@ -120,23 +126,37 @@ def _run_script(text: str, folder: Path, name: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def _run_failing(block: Block, folder: Path) -> None:
+    """Runs commands that end with the status of the block's title, and print its lines."""
+    status, printed = int(block.title.removeprefix(STATUS)), ""
+    for words in commands(block):
+        done = _done(words, folder)
+        assert done.returncode == status, f"$ {words}\n{done.stdout}{done.stderr}"
+        printed += done.stdout + done.stderr
+    for line in block.text.splitlines():
+        assert line.startswith("$ ") or line in printed, f"{line}\nis not in\n{printed}"
+
+
 def _run_command(words: str, folder: Path) -> None:
+    done = _done(words, folder)
+    assert done.returncode == 0, f"$ {words}\n{done.stdout}{done.stderr}"
+
+
+def _done(words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     first, *rest = shlex.split(words, comments=True)
     if first == "lightsearch":
-        done = command(rest[0], *rest[1:], cwd=folder)
-    elif first == "python" and rest[0].endswith(".py") and len(rest) == 1:
-        done = script(rest[0].removesuffix(".py"), cwd=folder)
-    else:
-        done = subprocess.run(
-            ["bash", "-c", words],
-            cwd=folder,
-            env=environment(),
-            text=True,
-            capture_output=True,
-            timeout=300,
-            check=False,
-        )
-    assert done.returncode == 0, f"$ {words}\n{done.stdout}{done.stderr}"
+        return command(rest[0], *rest[1:], cwd=folder)
+    if first == "python" and rest[0].endswith(".py") and len(rest) == 1:
+        return script(rest[0].removesuffix(".py"), cwd=folder)
+    return subprocess.run(
+        ["bash", "-c", words],
+        cwd=folder,
+        env=environment(),
+        text=True,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def _check_study(block: Block, folder: Path) -> None:
