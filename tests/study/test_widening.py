@@ -148,3 +148,12 @@ def test_brute_force_visits_what_was_added(tmp_path: Path) -> None:
     again = reopen(queue, digits(wide, "sampler={name='BruteForceSampler'}"))
     assert {ask(again, 9).params["batch_size"] for _ in range(2)} == {32, 64}
     assert again.ask(9) is NoTrialReason.EXHAUSTED
+
+
+def test_an_argument_of_a_callback_gets_a_wider_range(tmp_path: Path) -> None:
+    callback = 'callbacks=[{class_path="pytorch_lightning.callbacks.EarlyStopping", init_args={monitor="val_loss"}}]'
+    narrow, wide = (f'space.callbacks={{"EarlyStopping.patience"={{int=[2, {most}]}}}}' for most in (4, 8))
+    queue = searched(tmp_path, 4, callback, narrow)
+    assert "(--name digits-2)" in refused(queue, callback.replace("val_loss", "val_acc"), wide)
+    trials = reopen(queue, digits(callback, wide)).study.trials
+    assert {trial.distributions["EarlyStopping.patience"].high for trial in trials} == {8}

@@ -113,7 +113,7 @@ class Coordinator:
         return self._ending is not None
 
     def next_job(self) -> Job | None:
-        if self.stop_watch.look(self.queue.study.get_trials(deepcopy=False)):
+        if self.stop_watch.has_rules and self.stop_watch.look(self.queue.study.get_trials(deepcopy=False)):
             if not self.loop.running:  # those that run are finished, and may bring an improvement
                 self._ending = Ending.SATISFIED
             return None

@@ -44,7 +44,6 @@ class SearchRequest:
     """Where trials' files are sent, as an fsspec URL or a path; None: they stay in ``studies/``."""
     widen: bool = False
     """Whether an existing study may get the wider space of the study file."""
-
     on_trial_end: OnTrialEnd | None = None
     """Called in this process after each trial with the study and the trial; None: nothing is called."""
 

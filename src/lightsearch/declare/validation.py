@@ -12,9 +12,10 @@ from lightsearch.declare.parameters import KINDS
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, did_you_mean
 
-MODEL_KEYS = (
-    *("data", "model", "init_from", "space", "baseline", "trainer", "callbacks", "constraints", "logger", "keep_top_k"),
-)
+MODEL_KEYS = [
+    *("data", "model", "init_from", "space", "baseline"),
+    *("trainer", "callbacks", "constraints", "logger", "keep_top_k"),
+]
 """Keys of a study of a model. A study of a function has none of them."""
 
 

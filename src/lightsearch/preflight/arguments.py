@@ -65,6 +65,15 @@ def check_arguments(
         raise UserError(*mistakes)
 
 
+def suffices(cls: type, given: dict[str, Any]) -> bool:
+    """Whether a class can be built with these arguments."""
+    try:
+        inspect.signature(cls).bind(**given)
+    except TypeError:
+        return False
+    return True
+
+
 def examples_of(declared: Any) -> list[Any]:
     """Some values of a parameter of the space; none if its form is invalid, which the validation reports."""
     try:

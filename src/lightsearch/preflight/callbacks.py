@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +15,7 @@ from lightsearch.declare.nested import sampled_objects
 from lightsearch.declare.sections import CallbackSpec
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
-from lightsearch.preflight.arguments import check_arguments
+from lightsearch.preflight.arguments import check_arguments, suffices
 
 Collecting = Callable[[str, str], contextlib.AbstractContextManager[None]]
 """Collects the mistakes within a context, for a field and its value."""
@@ -55,7 +54,7 @@ def _check(spec: CallbackSpec, field: str, sampled: dict[str, Any]) -> None:
     prefix = f"{spec.label}."
     own = {name.removeprefix(prefix): value for name, value in sampled.items() if name.startswith(prefix)}
     check_arguments(cls, spec, field, own, {}, space=f"space.callbacks.{spec.label}")
-    if not sampled_objects(spec.init_args, own) and _suffices(cls, spec.init_args):
+    if not sampled_objects(spec.init_args, own) and suffices(cls, spec.init_args):
         build_callback(spec, {}, field)
 
 
@@ -80,12 +79,3 @@ def field_of(callback: Any, study_file: StudyFile) -> tuple[str, str] | None:
             if spec.class_path.rpartition(".")[2] == cls.__name__:
                 return f"callbacks[{position}].class_path", spec.class_path
     return None
-
-
-def _suffices(cls: type, given: dict[str, Any]) -> bool:
-    """Whether the class can be built with these arguments."""
-    try:
-        inspect.signature(cls).bind(**given)
-    except TypeError:
-        return False
-    return True

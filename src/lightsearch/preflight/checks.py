@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +18,7 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.declare.validation import validate
 from lightsearch.errors import Mistake, UserError
 from lightsearch.preflight import environment
-from lightsearch.preflight.arguments import check_arguments
+from lightsearch.preflight.arguments import check_arguments, suffices
 from lightsearch.preflight.blame import as_mistake
 from lightsearch.preflight.callbacks import check_callbacks
 from lightsearch.preflight.trainer import accelerators_here, check_trainer, devices_of_trial
@@ -106,7 +105,7 @@ def _check_data(declared: dict[str, Any], data_dir: str | None, mistakes: Mistak
             # Sampled arguments keep their defaults here: the split does not depend on them.
             given = with_context(cls, spec.init_args, context)
             # Otherwise a sampled argument has no default: the dry run builds the data first.
-            if _suffices(cls, given) and not sampled_objects(spec.init_args, sampled):
+            if suffices(cls, given) and not sampled_objects(spec.init_args, sampled):
                 data = cls(**with_objects(cls, given, "data"))
                 facts = data.describe() if hasattr(data, "describe") else {}
     return data, facts
@@ -197,15 +196,6 @@ def _collecting(mistakes: Mistakes, field: str, given: str) -> Iterator[None]:
         mistakes.extend(error.mistakes)
     except (Exception, SystemExit) as error:
         mistakes.append(as_mistake(error, field, given))
-
-
-def _suffices(cls: type, given: dict[str, Any]) -> bool:
-    """Whether the class can be built with these arguments."""
-    try:
-        inspect.signature(cls).bind(**given)
-    except TypeError:
-        return False
-    return True
 
 
 def _seed(declared: dict[str, Any]) -> int:

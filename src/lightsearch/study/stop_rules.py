@@ -11,16 +11,6 @@ from lightsearch.declare.sections import StopRules
 from lightsearch.study.origin import FINISHED, is_foreign, outcome_of
 from lightsearch.study.remaining_gain import CONFIDENCE, RemainingGain, remaining_gain
 
-
-def rules_of(attrs: Mapping[str, Any]) -> StopRules:
-    """The rules that a study was last run with.
-
-    Args:
-        attrs: The study's user attributes.
-    """
-    return StopRules.model_validate(attrs.get("search", {}).get("stop", {}))
-
-
 IN_A_ROW = 5
 """``min_gain`` stops a study if the bound is below it after each of this many trials.
 
@@ -29,6 +19,15 @@ with TPE, 3 seeds each and a horizon of 20: the bound, which claims 90 percent, 
 at a fixed number of trials; at the first trial at which it is below ``min_gain`` in 76 to 88 percent; after five in a
 row in 93 to 100 percent.
 """
+
+
+def rules_of(attrs: Mapping[str, Any]) -> StopRules:
+    """The rules that a study was last run with.
+
+    Args:
+        attrs: The study's user attributes.
+    """
+    return StopRules.model_validate(attrs.get("search", {}).get("stop", {}))
 
 
 class StopWatch:
@@ -40,6 +39,8 @@ class StopWatch:
     """
 
     def __init__(self, rules: StopRules, direction: str) -> None:
+        self.has_rules = bool(rules.model_dump(exclude_defaults=True))
+        """Whether there is anything to look at: reading all trials of a long study takes a while."""
         self._rules = rules
         self._direction = direction
         self._n_finished = 0
@@ -48,7 +49,7 @@ class StopWatch:
 
     def look(self, trials: Sequence[FrozenTrial]) -> str | None:
         """Looks at all trials of the study, and returns the reason."""
-        if not self._rules.model_dump(exclude_defaults=True):
+        if not self.has_rules:
             return None
         n_finished = sum(trial.state in FINISHED for trial in trials)
         if n_finished != self._n_finished:

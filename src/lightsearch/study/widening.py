@@ -19,6 +19,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from lightsearch.compat.optuna_trials import CMA_STATE, study_id_of, trial_id_of
 from lightsearch.declare.arguments import declared_arguments, with_sampled
+from lightsearch.declare.sections import CallbackSpec
 from lightsearch.declare.space import Entry, Section, Space
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake
@@ -163,13 +164,22 @@ class Widening:
         shape = declared.fingerprint()
         del shape["space"]
         for entry in [*self.old.space.entries, *self.new.space.entries]:
-            table = shape["trainer"] if entry.section == "trainer" else shape[entry.section]["init_args"]
+            table: Any = _arguments_in(shape, entry.section)
             *outer, name = entry.argument.split(".")
             for part in outer:
                 table = table.get(part, {}) if isinstance(table, dict) else {}
             if isinstance(table, dict):
                 table.pop(name, None)
         return shape
+
+
+def _arguments_in(shape: dict[str, Any], section: Section) -> dict[str, Any]:
+    """The arguments of a section of a fingerprint; those of the callbacks are below their labels."""
+    if section == "callbacks":
+        tables = shape.get("callbacks", [])
+        return {CallbackSpec.model_validate(table).label: table["init_args"] for table in tables}
+    table: dict[str, Any] = shape[section]
+    return table if section == "trainer" else table["init_args"]
 
 
 def _find(arguments: Any, path: str) -> Any:
