@@ -91,6 +91,8 @@ class Dies(Net):
 def test_a_child_leaves_nothing_whatever_becomes_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     server = ForkServer(["tests.preflight.test_isolation"])
+    # Workers of a DataLoader of an earlier test live until their iterator is collected.
+    earlier = set(multiprocessing.active_children())
     assert dry_run(server, study(Net, InWorkers), None, None) == DryRun()
     (line,) = dry_run(server, study(Broken), None, None).mistakes
     assert line.endswith("; --workers 0 shows the traceback")
@@ -98,6 +100,6 @@ def test_a_child_leaves_nothing_whatever_becomes_of_it(tmp_path: Path, monkeypat
     assert late == "note: a dry run was not done within 0.5 s (--trial-timeout)"
     (dead,) = dry_run(server, study(Dies), None, None).notes
     assert dead == "note: the process of a dry run died: exit code -11"
-    assert multiprocessing.active_children() == []
+    assert set(multiprocessing.active_children()) <= earlier
     assert not [one for one in psutil.process_iter(["cmdline"]) if "of-a-dry-run" in (one.info["cmdline"] or [])]
     assert list(tmp_path.glob("lightsearch-*")) == []
