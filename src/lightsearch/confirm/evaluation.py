@@ -84,6 +84,7 @@ def test_once(
     from lightsearch.data.test_set import open_test_set
 
     declared = declaration_of(study)
+    _check_test_step(declared, rebuilt.model)
     use = TestUse(study, url, tested)
     scores = test_pass.test(
         rebuilt.model,
@@ -108,8 +109,9 @@ def why_untested(declared: StudyFile, params: dict[str, Any], data_dir: str | No
     from lightsearch.training.components import build
 
     try:
-        check_test_step(declared)
-        data = open_test_set(build(declared, params, data_dir, seed=declared.seed, with_callbacks=False).data)
+        built = build(declared, params, data_dir, seed=declared.seed, with_callbacks=False)
+        _check_test_step(declared, built.model)
+        data = open_test_set(built.data)
         data.prepare_data()
         data.setup("test")
         data.test_dataloader()
@@ -121,17 +123,23 @@ def why_untested(declared: StudyFile, params: dict[str, Any], data_dir: str | No
 
 
 def check_test_step(declared: StudyFile) -> None:
-    """Checks that the study's model can be tested.
+    """Checks that the study's model can be tested. (Of a LightningCLI configuration, only the model itself tells.)
 
     Raises:
         Untestable: if it has no ``test_step``.
     """
     # Imported here: it takes seconds, and other mistakes are to be reported at once.
-    from lightsearch.compat.lightning_package import overrides
     from lightsearch.declare.classes import find_class
 
-    if not overrides(find_class(declared.model, "model"), "test_step"):
-        raise Untestable(Mistake("model.class_path", declared.model.class_path, "has no test_step; give it one"))
+    if declared.config is None:
+        _check_test_step(declared, find_class(declared.model, "model"))
+
+
+def _check_test_step(declared: StudyFile, model: Any) -> None:
+    from lightsearch.compat.lightning_package import overrides
+
+    if not overrides(model, "test_step"):
+        raise Untestable(Mistake(*declared.model_key, "has no test_step; give it one"))
 
 
 def _choose(study: optuna.Study, declared: StudyFile, trial: int | None) -> tuple[str, list[Outcome]]:

@@ -143,8 +143,10 @@ def _write_files(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt, fol
     write_json(folder / FACTS, final.model_dump(mode="json"))
     if test.confusion is not None:
         write_text(folder / PICTURE, confusion_svg(test.confusion, [one.name for one in final.classes]))
+    cls = type(rebuilt.model)
+    class_path = f"{cls.__module__}.{cls.__qualname__}" if declared.config is not None else declared.model.class_path
     samples = "images" if isinstance(rebuilt.data, ImageData) else "samples"
-    write_text(folder / "README.md", model_card(final, export.confirmation, declared.model.class_path, samples))
+    write_text(folder / "README.md", model_card(final, export.confirmation, class_path, samples))
     return final
 
 

@@ -61,6 +61,8 @@ def _incompatibility(search: CheckedSearch) -> str | None:
     """Returns why a search cannot have packs, as far as that is known without a calibration."""
     if search.study_file.objective is not None:
         return "the study runs a function, and its model is unknown"
+    if search.study_file.config is not None:
+        return "LightningCLI builds them, and trials of a pack share their data"
     if search.study_file.data is None:
         return "the model has loaders of its own, and trials of a pack share theirs"
     devices = search.facts.devices

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightsearch.coordinator.trial_end import OnTrialEnd
 from lightsearch.declare.init_from import located
+from lightsearch.declare.lightning_cli import embedded
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.launchers.fork_server import ForkServer
 from lightsearch.launchers.ray import RayCluster
@@ -49,7 +50,7 @@ class SearchRequest:
 
     def resolved(self) -> SearchRequest:
         """Returns the request with absolute paths wherever another process may have another working folder."""
-        changes: dict[str, Any] = {"declared": located(self.declared, Path())}
+        changes: dict[str, Any] = {"declared": embedded(located(self.declared, Path()), Path())}
         if self.artifacts is not None and "://" not in self.artifacts:
             changes["artifacts"] = str(Path(self.artifacts).expanduser().absolute())
         if self.cluster is not None and (file := sqlite_file(self.url)) is not None:

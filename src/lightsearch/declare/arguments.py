@@ -54,12 +54,16 @@ def default_params(study_file: StudyFile) -> dict[str, Any]:
 
 def default_arguments(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
     """The arguments of each class of the study if nothing is sampled: its defaults, and those of the study file."""
-    given = declared_arguments(study_file)
-    return {section: with_sampled(defaults, given[section]) for section, defaults in class_defaults(study_file).items()}
+    given: dict[Section, dict[str, Any]] = {section: {} for section in study_file.space.sections}
+    given |= declared_arguments(study_file)
+    defaults = class_defaults(study_file)
+    return {section: with_sampled(defaults.get(section, {}), own) for section, own in given.items()}
 
 
 def declared_arguments(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
     """The arguments that the study file has for every trial, by section."""
+    if study_file.config is not None:
+        return {"config": study_file.config.content or {}, "trainer": study_file.trainer.keywords}
     return {
         "model": study_file.model.init_args,
         "data": study_file.data.init_args if study_file.data is not None else {},
@@ -72,6 +76,8 @@ def class_defaults(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
     """The defaults in the signatures of the classes of the model, the data, the Trainer and the callbacks."""
     import pytorch_lightning as pl
 
+    if study_file.config is not None:
+        return {"trainer": _defaults(pl.Trainer)}
     data = study_file.data
     return {
         "model": _defaults(find_class(study_file.model, "model")),

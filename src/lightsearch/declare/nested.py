@@ -122,10 +122,10 @@ def _as_table(value: Any) -> Any:
 
 
 def _mistake(error: ArgumentError, section: str, name: str, value: Any) -> Mistake:
-    return Mistake(f"{section}.init_args.{name}", value, _one_line(str(error)))
+    return Mistake(f"{section}.init_args.{name}", value, one_line(str(error)))
 
 
-def _one_line(message: str) -> str:
+def one_line(message: str) -> str:
     """What jsonargparse says, in one line: where in the table, and what is expected."""
     lines = [line.strip().removeprefix("- ") for line in message.partition("Given value type:")[0].splitlines()]
     noise = r"Does not validate|Subtypes:|Errors:|Expected a <class 'NoneType'>|Subclass types expect"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lightsearch.declare.init_from import located
+from lightsearch.declare.lightning_cli import embedded, modules_of_config
 from lightsearch.errors import Mistake, UserError
 
 MOST_BYTES = 1_000_000
@@ -44,7 +45,7 @@ def read_declaration(path: Path, overrides: list[str]) -> dict[str, Any]:
     mistakes += check_declaration(declared)
     if mistakes:
         raise UserError(*mistakes)
-    return located(declared, path.parent)
+    return embedded(located(declared, path.parent), path.parent)
 
 
 def _text(path: Path) -> str:
@@ -107,7 +108,10 @@ def modules_of(declared: dict[str, Any]) -> list[str]:
     ]
     if not declared.get("given"):
         paths.append(declared.get("objective"))
-    return [path.rpartition(".")[0] for path in paths if isinstance(path, str) and "." in path]
+    modules: list[str] = []
+    if isinstance(config := declared.get("config"), dict):
+        modules = modules_of_config(config)
+    return modules + [path.rpartition(".")[0] for path in paths if isinstance(path, str) and "." in path]
 
 
 def _callbacks(declared: Mapping[str, Any]) -> list[Any]:

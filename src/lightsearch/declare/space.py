@@ -16,7 +16,7 @@ from lightsearch.declare.values import Value
 LONGEST_NAME = 256
 """Characters of an argument's name. PostgreSQL keeps 512 of a parameter's, and lists add to them."""
 
-Section = Literal["model", "data", "trainer", "callbacks"]
+Section = Literal["model", "data", "trainer", "callbacks", "config"]
 """What takes a sampled argument."""
 
 
@@ -46,6 +46,8 @@ class Space(BaseModel):
     """Keyword arguments of the Lightning Trainer."""
     callbacks: dict[str, Parameter] = {}
     """Constructor arguments of the callbacks: ``"EarlyStopping.patience"``; see ``CallbackSpec.label``."""
+    config: dict[str, Parameter] = {}
+    """Keys of a LightningCLI configuration: ``"model.init_args.width"``, ``"trainer.gradient_clip_val"``."""
 
     @model_validator(mode="after")
     def _check(self) -> Space:
@@ -67,18 +69,29 @@ class Space(BaseModel):
     @property
     def sections(self) -> dict[Section, dict[str, Any]]:
         """The parameters of each section, in the order in which they are sampled."""
-        return {"model": self.model, "data": self.data, "trainer": self.trainer, "callbacks": self.callbacks}
+        return {
+            "model": self.model,
+            "data": self.data,
+            "trainer": self.trainer,
+            "callbacks": self.callbacks,
+            "config": self.config,
+        }
 
     @property
     def entries(self) -> list[Entry]:
         """All arguments of the space, in the order of the file.
 
         The name in the study is that of the argument. If two sections have an argument of the same name, the section
-        precedes both (``model.dropout``, ``data.dropout``).
+        precedes both (``model.dropout``, ``data.dropout``). A key ``trainer.NAME`` of a configuration is a keyword
+        argument of the Trainer.
         """
         arguments = [argument for parameters in self.sections.values() for argument in parameters]
         return [
-            Entry(argument if arguments.count(argument) == 1 else f"{section}.{argument}", section, argument, parameter)
+            Entry(
+                argument if arguments.count(argument) == 1 else f"{section}.{argument}",
+                *_taker(section, argument),
+                parameter,
+            )
             for section, parameters in self.sections.items()
             for argument, parameter in parameters.items()
         ]
@@ -157,6 +170,13 @@ class Space(BaseModel):
             return None
         sampled = [entry for entry in self.entries if not isinstance(entry.parameter, FixedParameter)]
         return {entry.name: entry.parameter.grid() or [] for entry in sampled}
+
+
+def _taker(section: Section, argument: str) -> tuple[Section, str]:
+    """The section that takes an argument, and its name there."""
+    outer, _, name = argument.partition(".")
+    is_keyword = section == "config" and outer == "trainer" and "." not in name
+    return ("trainer", name) if is_keyword else (section, argument)
 
 
 def _check_argument(argument: str, arguments: dict[str, Any], section: str) -> None:

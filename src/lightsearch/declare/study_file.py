@@ -6,14 +6,13 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BeforeValidator,
     Field,
-    PlainSerializer,
     field_validator,
     model_validator,
 )
 
 from lightsearch.declare.init_from import InitFromSpec
+from lightsearch.declare.lightning_cli import ConfigSpec
 from lightsearch.declare.measures import MEASURES
 from lightsearch.declare.sections import (
     IMPORT_PATH,
@@ -26,7 +25,7 @@ from lightsearch.declare.sections import (
     TrainerSpec,
 )
 from lightsearch.declare.space import Space
-from lightsearch.declare.values import MOST_INT, PlainValue, list_as_tuple
+from lightsearch.declare.values import MOST_INT, OneOrMore, PlainValue, list_as_tuple
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 """The allow-list of study names: they become folder names, titles and URLs."""
@@ -40,22 +39,6 @@ FUNCTION_METRIC = "value"
 ABSENT: Any = None
 """The classes of a study of a function, which code that needs classes does not run for; the data of a model that has
 loaders of its own."""
-
-
-def _one_or_more(given: object) -> object:
-    if isinstance(given, str):
-        return (given,)
-    if isinstance(given, list):
-        return tuple(given)
-    raise ValueError("should be a valid string")
-
-
-OneOrMore = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_one_or_more),
-    PlainSerializer(lambda given: given[0] if len(given) == 1 else list(given)),
-]
-"""A string, or a list of strings for a study with several objectives."""
 
 
 class StudyFile(StrictModel):
@@ -76,6 +59,8 @@ class StudyFile(StrictModel):
     """The LightningDataModule; absent if the model has a ``train_dataloader`` and a ``val_dataloader`` of its own."""
     model: ClassSpec = ABSENT
     """The LightningModule."""
+    config: ConfigSpec | None = None
+    """Instead of data and model: a LightningCLI configuration."""
     init_from: InitFromSpec = None
     """A checkpoint whose weights every trial starts from."""
     objective: str | None = Field(default=None, pattern=IMPORT_PATH)
@@ -165,6 +150,16 @@ class StudyFile(StrictModel):
         """The objectives that the module logs."""
         return [self.metric, *(name for name in self.metrics[1:] if name not in MEASURES)]
 
+    @property
+    def model_key(self) -> tuple[str, str]:
+        """The key of the study file, and its value, that names the model's class."""
+        return self.config.key if self.config is not None else ("model.class_path", self.model.class_path)
+
+    @property
+    def loaders_key(self) -> tuple[str, str]:
+        """The key of the study file, and its value, that names the class with the training and validation loaders."""
+        return ("data.class_path", self.data.class_path) if self.data is not None else self.model_key
+
     def devices(self, params: dict[str, Any]) -> int:
         """Number of devices that a trial uses.
 
@@ -193,6 +188,10 @@ class StudyFile(StrictModel):
             del shape["trainer"]["devices"]  # fingerprints of older studies do not have it
         if not self.space.callbacks:
             shape["space"].pop("callbacks", None)
+        if self.config is None:
+            shape["space"].pop("config", None)
+        else:  # wherever the files are
+            shape["config"] = self.config.model_dump(mode="json", exclude={"file"}) | {"file": []}
         if self.callbacks:
             shape["callbacks"] = self.model_dump(mode="json", exclude_none=True, include={"callbacks"})["callbacks"]
         if self.init_from is not None:  # wherever the file is

@@ -7,13 +7,13 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from lightsearch.declare import enqueued
+from lightsearch.declare import enqueued, lightning_cli
 from lightsearch.declare.parameters import KINDS
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, did_you_mean
 
 MODEL_KEYS = [
-    *("data", "model", "init_from", "space", "baseline"),
+    *("data", "model", "config", "init_from", "space", "baseline"),
     *("trainer", "callbacks", "constraints", "logger", "keep_top_k"),
 ]
 """Keys of a study of a model. A study of a function has none of them."""
@@ -34,6 +34,8 @@ def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]
 def _check_subject(declared: dict[str, Any]) -> list[Mistake]:
     """Checks that the study is of a model and data, or of a function."""
     if declared.get("objective") is None:
+        if (mistakes := lightning_cli.check_sampled(declared)) or declared.get("config") is not None:
+            return mistakes
         if declared.get("model") is None:
             return [Mistake(key, None, "is missing; add it") for key in ("data", "model") if declared.get(key) is None]
         space = declared.get("space")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer
 
 Value = bool | int | float | str
 
@@ -33,3 +33,19 @@ PlainValue = Annotated[Value, BeforeValidator(_plain)]
 
 ValueOrList = Annotated[Value | tuple[Value, ...], BeforeValidator(_plain_or_list)]
 """A value of a parameter, or a list of them."""
+
+
+def _one_or_more(given: object) -> object:
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, list):
+        return tuple(given)
+    raise ValueError("should be a valid string")
+
+
+OneOrMore = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_more),
+    PlainSerializer(lambda given: given[0] if len(given) == 1 else list(given)),
+]
+"""A string, or a list of strings for a study with several objectives."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from lightsearch.declare.lightning_cli import ConfigSpec, sampled_keywords
 from lightsearch.declare.sections import IMPORT_PATH, ClassSpec
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.declare.validation import validate
@@ -67,6 +68,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
     mistakes: Mistakes = []
     data, facts = _check_data(declared, data_dir, mistakes)
     _check_model(declared, data, mistakes)
+    _check_config(declared, mistakes)
     _check_logger(declared, mistakes)
     check_callbacks(declared, _sampled(declared, "callbacks"), functools.partial(_collecting, mistakes))
     sampled = _sampled(declared, "trainer")
@@ -124,6 +126,18 @@ def _check_model(declared: dict[str, Any], data: Any, mistakes: Mistakes) -> Non
             if has_own and not overrides(cls, "train_dataloader"):
                 mistakes.append(Mistake("data", None, "is missing; add it, or give the model a train_dataloader"))
             check_arguments(cls, spec, "model", sampled, model_context(data), complete=has_own or data is not None)
+
+
+def _check_config(declared: dict[str, Any], mistakes: Mistakes) -> None:
+    """Finds what calls LightningCLI; the dry run calls it."""
+    from lightsearch.training.lightning_cli import runner
+
+    try:
+        spec = ConfigSpec.model_validate(declared.get("config"))
+    except ValidationError:
+        return  # reported by the study file's validation
+    with _collecting(mistakes, *spec.key):
+        runner(spec)
 
 
 def _check_logger(declared: dict[str, Any], mistakes: Mistakes) -> None:
@@ -214,5 +228,7 @@ def _section(declared: dict[str, Any], section: str) -> ClassSpec | None:
 
 def _sampled(declared: dict[str, Any], section: str) -> dict[str, Any]:
     space = declared.get("space", {})
-    parameters = space.get(section, {}) if isinstance(space, dict) else {}
-    return parameters if isinstance(parameters, dict) else {}
+    space = space if isinstance(space, dict) else {}
+    parameters = space.get(section, {})
+    parameters = parameters if isinstance(parameters, dict) else {}
+    return {**parameters, **sampled_keywords(space)} if section == "trainer" else parameters

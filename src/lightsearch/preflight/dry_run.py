@@ -16,7 +16,6 @@ from lightsearch.preflight.blame import as_mistake, find_blame, message
 from lightsearch.preflight.callbacks import callback_of
 from lightsearch.preflight.configurations import two_configurations
 from lightsearch.preflight.isolation import ChildDied, process_restored, run_in_child
-from lightsearch.preflight.missing_hooks import field_of_loaders
 
 
 class DryRun(BaseModel):
@@ -114,16 +113,16 @@ def _mistake(error: BaseException, study_file: StudyFile) -> Mistake:
     """A failure as a mistake: of a callback, the data, the Trainer's keyword argument that it names, or the model."""
     from lightsearch.declare.classes import find_class
 
-    classes = [find_class(study_file.model, "model")]
+    classes = [find_class(study_file.model, "model")] if study_file.config is None else []
     classes += [find_class(study_file.data, "data")] if study_file.data is not None else []
     blame = find_blame(error, classes)
-    field, value = "model.class_path", study_file.model.class_path
+    field, value = study_file.model_key
     if type(error).__name__ in PLAIN:
         return Mistake(field, value, message(error))
     if (found := callback_of(error, study_file)) is not None:
         field, value = found
     elif blame.is_data:
-        field, value = field_of_loaders(study_file)
+        field, value = study_file.loaders_key
     elif blame.line is None:
         words = message(error).replace("`", " ").replace("(", " ").split()
         for name, keyword in study_file.trainer.keywords.items():

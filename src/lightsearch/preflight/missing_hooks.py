@@ -25,16 +25,9 @@ HOOKS = {
 def missing_hooks(study_file: StudyFile, model: Any, data: Any) -> list[Mistake]:
     """The hooks that neither the study's classes nor these objects of them define."""
     return [
-        *_missing(("model.class_path", study_file.model.class_path), model, HOOKS["model"]),
-        *_missing(field_of_loaders(study_file), data, HOOKS["data"]),
+        *_missing(study_file.model_key, model, HOOKS["model"]),
+        *_missing(study_file.loaders_key, data, HOOKS["data"]),
     ]
-
-
-def field_of_loaders(study_file: StudyFile) -> tuple[str, str]:
-    """The key of the study file, and its value, that names the class with the training and validation loaders."""
-    if study_file.data is None:
-        return "model.class_path", study_file.model.class_path
-    return "data.class_path", study_file.data.class_path
 
 
 def _missing(at: tuple[str, str], given: Any, hooks: dict[str, str]) -> list[Mistake]:

@@ -16,7 +16,7 @@ from lightsearch.compat.trainer import validation_loaders
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
 from lightsearch.preflight.callbacks import field_of
-from lightsearch.preflight.missing_hooks import field_of_loaders, missing_hooks
+from lightsearch.preflight.missing_hooks import missing_hooks
 from lightsearch.preflight.missing_metric import why_missing
 from lightsearch.training import components, measures
 from lightsearch.training.epoch_log import EpochLog
@@ -59,7 +59,7 @@ def probe(
     )
     if not watch.trained:
         hint = "its train_dataloader yields no batch; is there data, and does drop_last leave any?"
-        raise UserError(Mistake(*field_of_loaders(study_file), hint))
+        raise UserError(Mistake(*study_file.loaders_key, hint))
     if watch.mistakes:
         raise UserError(*watch.mistakes)
     return watch.notes + _left_out(study_file, built.callbacks)
@@ -93,8 +93,7 @@ class Probe(Callback):
             folder, theirs = self._folder.resolve(), Path(given).resolve()
             if theirs == folder:
                 hint = "its ModelCheckpoint writes into the trial's own folder; leave dirpath out, or name one in it"
-                own = ("model.class_path", self._study_file.model.class_path)
-                raise UserError(Mistake(*(field_of(one, self._study_file) or own), hint))
+                raise UserError(Mistake(*(field_of(one, self._study_file) or self._study_file.model_key), hint))
             if folder in theirs.parents:
                 continue
             self.notes.append(f"note: a ModelCheckpoint writes to {given}, which all trials share")
@@ -127,7 +126,7 @@ class Probe(Callback):
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if not self._validated:
             hint = "its val_dataloader yields no batch; is there data, and does drop_last leave any?"
-            raise UserError(Mistake(*field_of_loaders(self._study_file), hint))
+            raise UserError(Mistake(*self._study_file.loaders_key, hint))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         twice = logged.ever_in_training(trainer, whole_epochs=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from lightsearch.atomic_files import file_digest
 from lightsearch.declare.libraries import is_library
+from lightsearch.declare.lightning_cli import modules_of_config
 from lightsearch.declare.sections import ClassSpec
 
 
@@ -79,6 +81,8 @@ def _named(declared: dict[str, Any]) -> Iterator[Any]:
     """The classes, or the function, that a study file names, as far as they can be imported."""
     from lightsearch.declare.classes import find_class, find_function
 
+    if isinstance(config := declared.get("config"), dict):
+        yield from _of_config(config)
     for section in ("model", "data"):
         try:
             if section in declared:
@@ -88,6 +92,18 @@ def _named(declared: dict[str, Any]) -> Iterator[Any]:
     with contextlib.suppress(Exception):
         if isinstance(path := declared.get("objective"), str):
             yield find_function(path, declared.get("given"))
+
+
+def _of_config(config: dict[str, Any]) -> Iterator[Any]:
+    """The modules that a LightningCLI configuration needs, and the script that calls LightningCLI."""
+    for name in modules_of_config(config):
+        with contextlib.suppress(Exception):  # the preflight reports what a module raises
+            yield importlib.import_module(name)
+    cli = str(config.get("cli"))
+    if cli.endswith(".py") and Path(cli).is_file():
+        script = ModuleType(cli)
+        script.__file__ = cli
+        yield script
 
 
 def _add(part: Any, found: dict[str, str]) -> None:

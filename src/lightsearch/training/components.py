@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning import seed_everything
 
+from lightsearch.compat.lightning_cli import Capture
 from lightsearch.compat.lightning_package import package_of_model
 from lightsearch.data.one_split import drawn_from, split_from
 from lightsearch.data.prepare import one_at_a_time
@@ -17,7 +19,9 @@ from lightsearch.declare.arguments import data_context, model_context, with_cont
 from lightsearch.declare.classes import find_class
 from lightsearch.declare.nested import sampled_objects, with_objects
 from lightsearch.declare.study_file import StudyFile
+from lightsearch.errors import UserError
 from lightsearch.training.callbacks import build_callbacks
+from lightsearch.training.lightning_cli import build_config
 from lightsearch.training.warm_start import WarmStart
 
 BuildData = Callable[[StudyFile, dict[str, Any], str | None], Any]
@@ -65,20 +69,25 @@ def build(
         with_callbacks: Whether it will be trained: otherwise it needs no callbacks.
     """
     sampled = study_file.space.split(params)
+    keywords = {**study_file.trainer.keywords, **sampled["trainer"]}
     seed_everything(seed, workers=True, verbose=False)
-    data: Any = (make_data or build_data)(study_file, sampled["data"], data_dir)
-    given = model_arguments(study_file, sampled["model"], data)
-    model = find_class(study_file.model, "model")(**given)
+    callbacks: list[Any] = [WarmStart(study_file.init_from)] if study_file.init_from is not None else []
+    data: Any
+    if study_file.config is not None:
+        found = _from_config(study_file, sampled["config"], keywords, seed)
+        model, data, given = found.model, found.data, found.model_arguments
+        callbacks += found.callbacks
+        keywords |= found.trainer_keywords
+    else:
+        data = (make_data or build_data)(study_file, sampled["data"], data_dir)
+        given = model_arguments(study_file, sampled["model"], data)
+        model = find_class(study_file.model, "model")(**given)
     if data is None:
         data = one_at_a_time(split_from(study_file.seed, model))
     if join_val:
         data.join_val()
-    callbacks: list[Any] = []
-    if with_callbacks:
-        callbacks += [WarmStart(study_file.init_from)] if study_file.init_from is not None else []
-        callbacks += build_callbacks(study_file, sampled["callbacks"], package_of_model(model))
-    keywords = {**study_file.trainer.keywords, **sampled["trainer"]}
-    return Components(model, data, seed, keywords, given, callbacks)
+    callbacks += build_callbacks(study_file, sampled["callbacks"], package_of_model(model)) if with_callbacks else []
+    return Components(model, data, seed, keywords, given, callbacks if with_callbacks else [])
 
 
 def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | None) -> pl.LightningDataModule | None:
@@ -94,6 +103,15 @@ def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | N
         data = instantiate(cls, given, data_context(study_file.seed, data_dir))
     prepared: pl.LightningDataModule = split_from(study_file.seed, data)
     return prepared
+
+
+def _from_config(study_file: StudyFile, sampled: dict[str, Any], keywords: dict[str, Any], seed: int) -> Capture:
+    """What the project's LightningCLI builds; the split of its data follows from the study's seed."""
+    assert study_file.config is not None
+    found = build_config(study_file.config, sampled, keywords, seed=seed, study_seed=study_file.seed)
+    if found.data is not None:
+        found.data = one_at_a_time(split_from(study_file.seed, found.data))
+    return found
 
 
 def build_model(study_file: StudyFile, sampled: dict[str, Any], data: object) -> pl.LightningModule:
@@ -114,6 +132,12 @@ def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:
 
     If the class needs an argument that is sampled, the first trial does it.
     """
+    if study_file.config is not None:
+        with contextlib.suppress(UserError):  # a key may have no value unless it is sampled
+            found = _from_config(study_file, {}, study_file.trainer.keywords, study_file.seed)
+            if found.data is not None:
+                found.data.prepare_data()
+        return
     if study_file.data is None:
         return
     cls = find_class(study_file.data, "data")

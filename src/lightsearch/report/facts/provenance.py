@@ -23,6 +23,7 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
         ("study id", attrs.get("uid")),
         ("model", as_dict(declared.get("model")).get("class_path")),
         ("data", as_dict(declared.get("data")).get("class_path")),
+        ("LightningCLI", as_dict(declared.get("config")).get("cli")),
         ("objective", declared.get("objective")),
         *(
             (f"data: {key}", value)
