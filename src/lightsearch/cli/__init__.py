@@ -7,6 +7,7 @@ COMMANDS = {
     "report": "tables, summaries and a page about a study",
     "dashboard": "Optuna's dashboard in a browser, also while a search runs",
     "evaluate": "the best trial's checkpoint on the test set",
+    "export": "the winning configuration of a LightningCLI project, as YAML",
     "retrain": "the leaders on fresh seeds, the winner trained and tested; or one trial reproduced",
 }
 """The purpose of each command, in the order of use."""

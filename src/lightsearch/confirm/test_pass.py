@@ -13,7 +13,8 @@ from lightsearch.compat.lightning_package import based_on, data_for, package_of_
 from lightsearch.confirm.confusion import CountPredictions
 from lightsearch.data.loader import TensorLoader
 from lightsearch.errors import Mistake, Untestable
-from lightsearch.training.trainer import loading_weights_only, make_trainer, quiet
+from lightsearch.training.quiet import quiet
+from lightsearch.training.trainer import loading_weights_only, make_trainer
 
 
 class Scores(NamedTuple):

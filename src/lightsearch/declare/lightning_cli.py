@@ -71,11 +71,21 @@ def embedded(declared: dict[str, Any], folder: Path) -> dict[str, Any]:
     names = section["file"] if isinstance(section["file"], list | tuple) else [section["file"]]
     try:
         paths = [folder / name if (folder / name).is_file() else Path(name) for name in names]
-        content = _merged([read_config(path) for path in paths])
+        content = read_files(paths)
     except (OSError, TypeError):
         return declared  # the validation reports it
     section = {**section, "content": content, "folder": str(paths[0].parent)}
     return _with_defaults({**declared, "config": section}, content)
+
+
+def read_files(paths: list[Path]) -> dict[str, Any]:
+    """The content of several configuration files in one, as LightningCLI takes several ``--config``.
+
+    Raises:
+        OSError: if one cannot be read.
+        UserError: if one is no YAML with sections.
+    """
+    return _merged([read_config(path) for path in paths])
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -178,7 +188,7 @@ def modules_of_config(config: dict[str, Any]) -> list[str]:
 
 
 def _merged(contents: list[dict[str, Any]]) -> dict[str, Any]:
-    """Several configurations in one, as LightningCLI takes several ``--config``: later values take precedence."""
+    """Several configurations in one: later values take precedence."""
     result: dict[str, Any] = {}
     for content in contents:
         for key, value in content.items():

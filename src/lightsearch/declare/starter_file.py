@@ -25,7 +25,7 @@ def propose(model: type, data: type | None, *, name: str, file: str, known: set[
         file: Path of the study file, for its first line.
         known: Names of arguments that lightsearch or the data fills in.
     """
-    metric, why = _metric(model)
+    metric, why = metric_of(model)
     direction = "minimize" if LOWER_IS_BETTER.search(metric) else "maximize"
     lines = [
         f"# lightsearch run --study {file} --n-trials 20",
@@ -56,7 +56,7 @@ def propose(model: type, data: type | None, *, name: str, file: str, known: set[
     return "\n".join(lines) + "\n"
 
 
-def _metric(model: type) -> tuple[str, str]:
+def metric_of(model: type) -> tuple[str, str]:
     """The metric to optimise, from the names that the source of the class logs, and a comment on it."""
     logged = logged_in_validation(model)
     if not logged:

@@ -27,7 +27,7 @@ from lightsearch.packs.host import Host
 from lightsearch.packs.member import Member
 from lightsearch.packs.packing import Calibration
 from lightsearch.packs.proof import Comparison, compare
-from lightsearch.training.trainer import quiet
+from lightsearch.training.quiet import quiet
 
 STRUCTURES = 4
 """Structures of trials that are proved, the most frequent first; trials of other structures train one by one."""

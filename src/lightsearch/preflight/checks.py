@@ -62,7 +62,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
         declared: The study file's content.
         data_dir: Folder of the data files.
     """
-    from lightsearch.training.trainer import quiet
+    from lightsearch.training.quiet import quiet
 
     quiet()
     mistakes: Mistakes = []

@@ -15,11 +15,12 @@ from lightsearch.training.checkpoint_io import PREVIOUS
 from lightsearch.training.components import Components
 from lightsearch.training.epoch_log import EpochLog, log_callback
 from lightsearch.training.plan import Plan
+from lightsearch.training.quiet import quiet
 from lightsearch.training.rank import SINGLE_RANK, Rank
 from lightsearch.training.resume import match_precision, resume_point
 from lightsearch.training.seeding import SeedEpochs
 from lightsearch.training.stopped_by import RememberStop
-from lightsearch.training.trainer import make_trainer, quiet
+from lightsearch.training.trainer import make_trainer
 
 
 class Fit(NamedTuple):

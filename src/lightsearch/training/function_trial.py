@@ -22,7 +22,7 @@ from lightsearch.study.reporting_trial import ReportingTrial
 from lightsearch.study.samplers import trial_seed
 from lightsearch.study.worker_trial import attach_trial
 from lightsearch.training.boundary import EndingFields, run_recorded
-from lightsearch.training.trainer import quiet
+from lightsearch.training.quiet import quiet
 
 FILES = "files"
 """The folder inside a trial's folder for files of the function."""

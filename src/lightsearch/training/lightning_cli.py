@@ -19,10 +19,13 @@ from unittest import mock
 from lightsearch.compat.lightning_cli import Capture, captured, lightning_cli
 from lightsearch.compat.lightning_package import NAMES, package_of
 from lightsearch.data.one_split import drawn_from
-from lightsearch.declare.lightning_cli import ConfigSpec, config_of
+from lightsearch.declare.config_starter import BuiltConfig
+from lightsearch.declare.lightning_cli import ConfigSpec, config_of, embedded, read_files
 from lightsearch.declare.nested import one_line
+from lightsearch.declare.validation import validate
+from lightsearch.declare.yaml_text import load_yaml
 from lightsearch.errors import Mistake, UserError
-from lightsearch.training.trainer import quiet
+from lightsearch.training.quiet import quiet
 
 SHOWN = ("ProgressBar", "ModelSummary")
 """Callbacks that print. A search has a display of its own."""
@@ -48,12 +51,12 @@ def build_config(
         UserError: if the configuration is refused, the project calls no LightningCLI, or its Trainer cannot be used.
         Exception: exceptions of the project's own code.
     """
-    quiet()
     content = config_of(spec, sampled, {"accelerator": "auto", **keywords}, seed)
     content.pop("ckpt_path", None)  # weights come from init_from, or from the trial's own checkpoint
     run = runner(spec)
     try:
         with captured(content, functools.partial(drawn_from, study_seed)) as capture, _relative_to(spec.folder):
+            quiet()  # after the import of either Lightning package, which sets its level
             run()
     except ArgumentError as error:
         raise UserError(_refused(error, spec)) from None
@@ -63,6 +66,28 @@ def build_config(
     capture.trainer_keywords = _own_keywords(capture, keywords)
     capture.callbacks = [one for one in capture.callbacks if not _prints(one)]
     return capture
+
+
+def built_config(files: list[str], cli: str | None) -> tuple[BuiltConfig, bool]:
+    """What LightningCLI builds of a project's own configuration, and whether that has several loggers.
+
+    Raises:
+        UserError: if the configuration is refused.
+        Exception: exceptions of the project's own code.
+    """
+    section: dict[str, Any] = {"file": files} | ({"cli": cli} if cli is not None else {})
+    content = read_files([Path(file) for file in files])
+    trainer = content.get("trainer") or {}
+    several = isinstance(trainer.get("logger"), list) and len(trainer["logger"]) > 1
+    study_file, mistakes = validate(embedded({"name": "new", "config": section, "logger": None}, Path()))
+    if study_file is None or study_file.config is None or mistakes:
+        raise UserError(*mistakes)
+    keywords = {name: value for name, value in study_file.trainer.keywords.items() if name != "max_epochs"}
+    seed = study_file.seed
+    capture = build_config(study_file.config, {}, keywords, seed=seed, study_seed=seed)
+    parsed = load_yaml(capture.dump())
+    epochs = capture.trainer_keywords.get("max_epochs")
+    return BuiltConfig(content, parsed, type(capture.model), capture.callbacks, epochs), several
 
 
 def runner(spec: ConfigSpec) -> Callable[[], object]:

@@ -46,8 +46,8 @@ def rebuild(
         UserError: if the checkpoint is missing, damaged or of another model, or the data cannot be loaded.
     """
     from lightsearch.training import components, safe_loading
+    from lightsearch.training.quiet import quiet
     from lightsearch.training.seeding import keep_random_state, seed_generators
-    from lightsearch.training.trainer import quiet
 
     quiet()
     checkpoint = whole_checkpoint(folder, outcome)
