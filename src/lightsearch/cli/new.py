@@ -87,9 +87,15 @@ def _of_config(files: list[str], cli: str | None, name: str | None, class_path: 
     path = _new_path(study)
     console().print("loading PyTorch and the project ...")
 
+    from lightsearch.preflight.blame import as_mistake
     from lightsearch.training.lightning_cli import built_config
 
-    built, several = built_config(files, cli)
+    try:
+        built, several = built_config(files, cli)
+    except UserError:
+        raise
+    except Exception as error:  # of the project's own code
+        raise UserError(as_mistake(error, "--config", files[0])) from None
     text = propose_for_config(built, files=files, cli=cli, name=study, path=str(path), has_logger=several)
     _write(path, text)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from lightsearch.declare.ranges import as_toml, range_of
-from lightsearch.declare.starter_file import LOWER_IS_BETTER, metric_of
+from lightsearch.declare.starter_file import LOWER_IS_BETTER
 from lightsearch.declare.toml_text import toml_key, toml_value
 from lightsearch.declare.trainer_flags import REFUSED
 
@@ -29,8 +29,8 @@ class BuiltConfig(NamedTuple):
     """The content of the files."""
     parsed: dict[str, Any]
     """The whole configuration, with all defaults."""
-    model: type
-    """The model's class."""
+    logged: tuple[str, str]
+    """A metric that the model's class logs, and a comment on it."""
     callbacks: list[Any]
     """The built callbacks."""
     max_epochs: Any
@@ -94,7 +94,7 @@ def _metric(built: BuiltConfig) -> tuple[str, str, str]:
             mode = getattr(callback, "mode", None)
             mode = mode if mode in ("min", "max") else _mode(monitor)
             return monitor, mode, f"the monitor of {type(callback).__name__}"
-    metric, why = metric_of(built.model)
+    metric, why = built.logged
     return metric, _mode(metric), why
 
 

@@ -74,7 +74,7 @@ def build(
     callbacks: list[Any] = [WarmStart(study_file.init_from)] if study_file.init_from is not None else []
     data: Any
     if study_file.config is not None:
-        found = _from_config(study_file, sampled["config"], keywords, seed)
+        found = _from_config(study_file, sampled["config"], keywords, seed, silent=not with_callbacks)
         model, data, given = found.model, found.data, found.model_arguments
         callbacks += found.callbacks
         keywords |= found.trainer_keywords
@@ -105,10 +105,12 @@ def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | N
     return prepared
 
 
-def _from_config(study_file: StudyFile, sampled: dict[str, Any], keywords: dict[str, Any], seed: int) -> Capture:
+def _from_config(
+    study_file: StudyFile, sampled: dict[str, Any], keywords: dict[str, Any], seed: int, *, silent: bool
+) -> Capture:
     """What the project's LightningCLI builds; the split of its data follows from the study's seed."""
     assert study_file.config is not None
-    found = build_config(study_file.config, sampled, keywords, seed=seed, study_seed=study_file.seed)
+    found = build_config(study_file.config, sampled, keywords, seed=seed, study_seed=study_file.seed, silent=silent)
     if found.data is not None:
         found.data = one_at_a_time(split_from(study_file.seed, found.data))
     return found
@@ -134,7 +136,7 @@ def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:
     """
     if study_file.config is not None:
         with contextlib.suppress(UserError):  # a key may have no value unless it is sampled
-            found = _from_config(study_file, {}, study_file.trainer.keywords, study_file.seed)
+            found = _from_config(study_file, {}, study_file.trainer.keywords, study_file.seed, silent=True)
             if found.data is not None:
                 found.data.prepare_data()
         return

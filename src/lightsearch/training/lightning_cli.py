@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib
 import inspect
+import io
 import os
 import runpy
 import sys
@@ -13,6 +14,7 @@ from argparse import ArgumentError
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -22,6 +24,7 @@ from lightsearch.data.one_split import drawn_from
 from lightsearch.declare.config_starter import BuiltConfig
 from lightsearch.declare.lightning_cli import ConfigSpec, config_of, embedded, read_files
 from lightsearch.declare.nested import one_line
+from lightsearch.declare.starter_file import metric_of
 from lightsearch.declare.validation import validate
 from lightsearch.declare.yaml_text import load_yaml
 from lightsearch.errors import Mistake, UserError
@@ -32,7 +35,13 @@ SHOWN = ("ProgressBar", "ModelSummary")
 
 
 def build_config(
-    spec: ConfigSpec, sampled: dict[str, Any], keywords: dict[str, Any], *, seed: int, study_seed: int
+    spec: ConfigSpec,
+    sampled: dict[str, Any],
+    keywords: dict[str, Any],
+    *,
+    seed: int,
+    study_seed: int,
+    silent: bool = False,
 ) -> Capture:
     """Lets the project's LightningCLI build everything for one configuration.
 
@@ -42,6 +51,7 @@ def build_config(
         keywords: The Trainer's keyword arguments, declared and sampled.
         seed: The trial's seed.
         study_seed: The study's seed. What the data module draws when it is built follows from it.
+        silent: Whether to discard what the project's code prints.
 
     Returns:
         What it has built: the callbacks without those that print, and those of the Trainer's keyword arguments that
@@ -54,8 +64,9 @@ def build_config(
     content = config_of(spec, sampled, {"accelerator": "auto", **keywords}, seed)
     content.pop("ckpt_path", None)  # weights come from init_from, or from the trial's own checkpoint
     run = runner(spec)
+    output = contextlib.redirect_stdout(io.StringIO()) if silent else contextlib.nullcontext()
     try:
-        with captured(content, functools.partial(drawn_from, study_seed)) as capture, _relative_to(spec.folder):
+        with output, captured(content, functools.partial(drawn_from, study_seed)) as capture, _relative_to(spec.folder):
             quiet()  # after the import of either Lightning package, which sets its level
             run()
     except ArgumentError as error:
@@ -84,10 +95,24 @@ def built_config(files: list[str], cli: str | None) -> tuple[BuiltConfig, bool]:
         raise UserError(*mistakes)
     keywords = {name: value for name, value in study_file.trainer.keywords.items() if name != "max_epochs"}
     seed = study_file.seed
-    capture = build_config(study_file.config, {}, keywords, seed=seed, study_seed=seed)
+    capture = build_config(study_file.config, {}, keywords, seed=seed, study_seed=seed, silent=True)
     parsed = load_yaml(capture.dump())
     epochs = capture.trainer_keywords.get("max_epochs")
-    return BuiltConfig(content, parsed, type(capture.model), capture.callbacks, epochs), several
+    with _main_is(cli):
+        metric = metric_of(type(capture.model))
+    return BuiltConfig(content, parsed, metric, capture.callbacks, epochs), several
+
+
+@contextlib.contextmanager
+def _main_is(cli: str | None) -> Iterator[None]:
+    """The module ``__main__`` is the script, so that the source of its classes is found."""
+    if cli is None or not cli.endswith(".py"):
+        yield
+        return
+    script = ModuleType("__main__")
+    script.__file__ = cli
+    with mock.patch.dict(sys.modules, {"__main__": script}):
+        yield
 
 
 def runner(spec: ConfigSpec) -> Callable[[], object]:
