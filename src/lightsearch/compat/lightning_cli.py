@@ -46,7 +46,11 @@ class Capture:
 
 
 @contextlib.contextmanager
-def captured(content: dict[str, Any], building_data: Callable[[], AbstractContextManager[None]]) -> Iterator[Capture]:
+def captured(
+    content: dict[str, Any],
+    building_data: Callable[[], AbstractContextManager[None]],
+    parsing: Callable[[], AbstractContextManager[None]],
+) -> Iterator[Capture]:
     """Within the context, LightningCLI takes a configuration instead of the command line, and trains nothing.
 
     The first LightningCLI that is built ends the context.
@@ -54,12 +58,13 @@ def captured(content: dict[str, Any], building_data: Callable[[], AbstractContex
     Args:
         content: The configuration, without the level of the subcommand.
         building_data: A context in which the data module is built.
+        parsing: A context in which the configuration is parsed.
     """
     capture = Capture()
     with contextlib.ExitStack() as patches:
         for name in NAMES:
             module = importlib.import_module(f"{name}.cli")
-            for patch in _patches(module, capture, content, building_data):
+            for patch in [*_patches(module, capture, content, building_data), _parsing_in(module, parsing)]:
                 patches.enter_context(patch)
         patches.enter_context(_default_settings())
         with contextlib.suppress(Built):
@@ -123,6 +128,17 @@ def _patches(
         mock.patch.object(cli, "_run_subcommand", lambda self, subcommand: _end(self, capture)),  # noqa: ARG005
         mock.patch.object(module._InstantiatorFn, "__call__", instantiated),
     ]
+
+
+def _parsing_in(module: Any, parsing: Callable[[], AbstractContextManager[None]]) -> Any:
+    parse_arguments = module.LightningCLI.parse_arguments
+
+    @functools.wraps(parse_arguments)
+    def parsed(self: Any, *args: Any, **keywords: Any) -> None:
+        with parsing():
+            parse_arguments(self, *args, **keywords)
+
+    return mock.patch.object(module.LightningCLI, "parse_arguments", parsed)
 
 
 def _loggers(module: Any) -> str:

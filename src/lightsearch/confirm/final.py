@@ -144,7 +144,10 @@ def _write_files(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt, fol
     if test.confusion is not None:
         write_text(folder / PICTURE, confusion_svg(test.confusion, [one.name for one in final.classes]))
     cls = type(rebuilt.model)
-    class_path = f"{cls.__module__}.{cls.__qualname__}" if declared.config is not None else declared.model.class_path
+    module = cls.__module__
+    if declared.config is not None and module == "__main__":  # the script that calls LightningCLI
+        module = Path(str(declared.config.cli)).stem if str(declared.config.cli).endswith(".py") else module
+    class_path = f"{module}.{cls.__qualname__}" if declared.config is not None else declared.model.class_path
     samples = "images" if isinstance(rebuilt.data, ImageData) else "samples"
     write_text(folder / "README.md", model_card(final, export.confirmation, class_path, samples))
     return final

@@ -64,9 +64,10 @@ def build_config(
     content = config_of(spec, sampled, {"accelerator": "auto", **keywords}, seed)
     content.pop("ckpt_path", None)  # weights come from init_from, or from the trial's own checkpoint
     run = runner(spec)
+    drawn = functools.partial(drawn_from, study_seed)
     output = contextlib.redirect_stdout(io.StringIO()) if silent else contextlib.nullcontext()
     try:
-        with output, captured(content, functools.partial(drawn_from, study_seed)) as capture, _relative_to(spec.folder):
+        with output, captured(content, drawn, functools.partial(_relative_to, spec.folder)) as capture:
             quiet()  # after the import of either Lightning package, which sets its level
             run()
     except ArgumentError as error:
