@@ -18,6 +18,17 @@ from unittest import mock
 from lightsearch.compat.lightning_package import NAMES
 
 
+ON_ANY_MACHINE: dict[str, Any] = {
+    "accelerator": "cpu",
+    "devices": 1,
+    "num_nodes": 1,
+    "strategy": "auto",
+    "precision": None,
+    "plugins": None,
+}
+"""Keyword arguments with which a Trainer can be created wherever it is."""
+
+
 class Built(BaseException):
     """LightningCLI has built everything. It ends the project's code, which would train next.
 
@@ -104,7 +115,8 @@ def _patches(
             capture.callbacks = list(keywords.get("callbacks") or [])  # a Trainer adds its own to the list
             capture.trainer_keywords = {name: value for name, value in keywords.items() if name != "callbacks"}
             # For the hooks of the project that look at it. It trains nothing.
-            return own(**{**keywords, "logger": importlib.import_module(_loggers(module)).DummyLogger()})
+            dummy = importlib.import_module(_loggers(module)).DummyLogger()
+            return own(**{**keywords, **ON_ANY_MACHINE, "logger": dummy})
 
         self.trainer_class = functools.update_wrapper(trainer_class, own, updated=())
         try:

@@ -105,14 +105,14 @@ def _mode(metric: str) -> str:
 def _space(parsed: dict[str, Any]) -> list[str]:
     """Lines for the values of the configuration: ranges for well-known names, comments for the others."""
     sampled, others = [], []
-    own = [key for key in parsed if key not in (*SECTIONS, *NOT_SAMPLED)]
+    own = [key for key, value in parsed.items() if key not in (*SECTIONS, *NOT_SAMPLED) and isinstance(value, dict)]
     for section in (*SECTIONS, *own):
         for key, value in _values(parsed.get(section), section):
             name = key.rpartition(".")[2]
             parameter = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
             if name in NO_HYPERPARAMETERS or name.startswith(("num_workers", "log_")):
                 continue
-            if (span := range_of(parameter)) is not None:
+            if section != "lr_scheduler" and (span := range_of(parameter)) is not None:
                 sampled.append(f"{toml_key(key)} = {as_toml(span)}  # {value!r} in the configuration")
             elif isinstance(value, int | float) and not isinstance(value, bool):
                 others.append(f"# {toml_key(key)} = {as_toml({'choice': [value]})}")

@@ -18,8 +18,8 @@ from lightsearch.declare.sections import Arguments, StrictModel, TrainerSpec
 from lightsearch.declare.values import OneOrMore
 from lightsearch.errors import Mistake, UserError
 
-OBJECTS = frozenset({"callbacks", "logger"})
-"""Keys of the config's trainer that are built as objects and are not keyword arguments of the Trainer of a trial."""
+NOT_TAKEN = frozenset({"callbacks", "logger", "default_root_dir", "enable_progress_bar", "enable_model_summary"})
+"""Keys of a configuration's trainer that a trial does not take as they are: objects, and what a search does itself."""
 
 
 class ConfigSpec(StrictModel):
@@ -216,11 +216,7 @@ def _with_defaults(declared: dict[str, Any], content: dict[str, Any]) -> dict[st
 
 def _plain_settings(trainer: dict[str, Any]) -> dict[str, Any]:
     """The settings of a trainer that a study file can have. Values that stand for "no limit" are left out."""
-    plain = {
-        name: value
-        for name, value in trainer.items()
-        if name not in OBJECTS and value is not None and name != "default_root_dir"
-    }
+    plain = {name: value for name, value in trainer.items() if name not in NOT_TAKEN and value is not None}
     devices = plain.pop("devices", None)
     count = len(devices) if isinstance(devices, list) else devices
     if isinstance(count, str) and count.isdigit():

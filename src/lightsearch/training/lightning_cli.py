@@ -227,7 +227,7 @@ def _check_trainer(capture: Capture, spec: ConfigSpec) -> None:
 def _own_keywords(capture: Capture, keywords: dict[str, Any]) -> dict[str, Any]:
     """The captured keyword arguments that neither the study nor lightsearch decides."""
     defaults = inspect.signature(capture.trainer_class).parameters if capture.trainer_class is not None else {}
-    decided = {*keywords, "logger", "default_root_dir", "accelerator"}
+    decided = {*keywords, "logger", "default_root_dir", "accelerator", "enable_progress_bar", "enable_model_summary"}
     return {
         name: value
         for name, value in capture.trainer_keywords.items()
