@@ -33,3 +33,4 @@ def main(
     screen.print(f"trial {found.trial} of {name}, {found.values}", markup=False, soft_wrap=True)
     screen.print(f"written to {path}; train with it:", markup=False, soft_wrap=True)
     screen.print(f"  {found.command} --config {path}", markup=False, soft_wrap=True)
+    screen.print("  (without the word fit if the project calls LightningCLI with run=False)")

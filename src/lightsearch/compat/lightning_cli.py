@@ -17,7 +17,6 @@ from unittest import mock
 
 from lightsearch.compat.lightning_package import NAMES
 
-
 ON_ANY_MACHINE: dict[str, Any] = {
     "accelerator": "cpu",
     "devices": 1,
@@ -154,7 +153,7 @@ def _parsing_in(module: Any, parsing: Callable[[], AbstractContextManager[None]]
 
 
 def _loggers(module: Any) -> str:
-    return module.__name__.removesuffix(".cli") + ".loggers.logger"
+    return str(module.__name__).removesuffix(".cli") + ".loggers.logger"
 
 
 def _as_arguments(content: dict[str, Any], *, run: bool) -> dict[str, Any]:

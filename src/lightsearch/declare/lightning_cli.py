@@ -239,7 +239,7 @@ def _logger(given: Any) -> dict[str, Any] | None:
         raise UserError(Mistake("config.trainer.logger", len(loggers), hint))
     if not loggers or isinstance(loggers[0], bool) or loggers[0] is None:
         return None
-    spec = {"class_path": loggers[0]} if isinstance(loggers[0], str) else dict(loggers[0])
+    spec: dict[str, Any] = {"class_path": loggers[0]} if isinstance(loggers[0], str) else dict(loggers[0])
     path = str(spec.get("class_path"))
     init_args = {key: value for key, value in (spec.get("init_args") or {}).items() if value is not None}
     init_args.pop("version", None)
@@ -253,7 +253,8 @@ def _names_class(model: Any) -> bool:
 def sampled_keywords(space: dict[str, Any]) -> dict[str, Any]:
     """The sampled keyword arguments of the Trainer that are keys of a configuration: ``trainer.gradient_clip_val``."""
     config = space.get("config")
-    names = [name.partition(".") for name in config] if isinstance(config, dict) else []
+    config = config if isinstance(config, dict) else {}
+    names = [name.partition(".") for name in config]
     return {name: config[f"trainer.{name}"] for outer, _, name in names if outer == "trainer" and "." not in name}
 
 
@@ -271,8 +272,9 @@ def check_sampled(declared: dict[str, Any]) -> list[Mistake]:
             hint = f'write it in [space.config], as in "{section}.init_args.NAME" = ...'
             mistakes.append(Mistake(f"space.{section}", space[section], hint))
     known = TrainerSpec.model_fields.keys() - {"max_epochs", "devices"}
-    sampled = space.get("config")
-    for name in sampled if isinstance(sampled, dict) else {}:
-        if name.removeprefix("trainer.") in known and name.startswith("trainer."):
-            mistakes.append(Mistake(f"space.config.{name}", sampled[name], "is a key of the study file, not sampled"))
+    for name, parameter in sampled_keywords(space).items():
+        if name in known:
+            mistakes.append(
+                Mistake(f"space.config.trainer.{name}", parameter, "cannot be sampled; write it in [trainer]")
+            )
     return mistakes

@@ -220,6 +220,8 @@ def _seed(declared: dict[str, Any]) -> int:
 
 
 def _section(declared: dict[str, Any], section: str) -> ClassSpec | None:
+    if declared.get("config") is not None and section != "logger":
+        return None  # LightningCLI builds the model and the data
     try:
         return ClassSpec.model_validate(declared.get(section))
     except ValidationError:

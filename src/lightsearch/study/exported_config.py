@@ -74,6 +74,5 @@ def _content(declared: StudyFile, config: ConfigSpec, outcome: Outcome) -> dict[
 
 
 def _command(config: ConfigSpec) -> str:
-    if config.cli is None:
-        return "python main.py fit"
-    return f"python {config.cli} fit" if config.cli.endswith(".py") else f"python -m {config.cli} fit"
+    """The project's own command, as far as it is known."""
+    return f"python {config.cli} fit" if config.cli is not None and config.cli.endswith(".py") else "... fit"

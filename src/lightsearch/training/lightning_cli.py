@@ -10,6 +10,7 @@ import io
 import os
 import runpy
 import sys
+import warnings
 from argparse import ArgumentError
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -65,9 +66,12 @@ def build_config(
     content.pop("ckpt_path", None)  # weights come from init_from, or from the trial's own checkpoint
     run = runner(spec)
     drawn = functools.partial(drawn_from, study_seed)
-    output = contextlib.redirect_stdout(io.StringIO()) if silent else contextlib.nullcontext()
     try:
-        with output, captured(content, drawn, functools.partial(_relative_to, spec.folder)) as capture:
+        with (
+            _without_arguments(spec),
+            _silent() if silent else contextlib.nullcontext(),
+            captured(content, drawn, functools.partial(_relative_to, spec.folder)) as capture,
+        ):
             quiet()  # after the import of either Lightning package, which sets its level
             run()
     except ArgumentError as error:
@@ -133,14 +137,14 @@ def runner(spec: ConfigSpec) -> Callable[[], object]:
         if not Path(cli).is_file():
             hint = "no such script; it is relative to the folder where the command starts"
             raise UserError(Mistake("config.cli", cli, hint))
-        return lambda: _run_as_main(cli, runpy.run_path, cli)
+        return lambda: runpy.run_path(cli, run_name="__main__")
     module, _, name = cli.rpartition(".")
     if module and _exists(module) and hasattr(importlib.import_module(module), name):
         found = getattr(importlib.import_module(module), name)
         if not inspect.ismodule(found):
             return _as_function(found, cli)
     if _exists(cli):
-        return lambda: _run_as_main(cli, functools.partial(runpy.run_module, alter_sys=True), cli)
+        return lambda: runpy.run_module(cli, run_name="__main__", alter_sys=True)
     raise UserError(Mistake("config.cli", cli, "no such module or function; write main.py, or package.module.function"))
 
 
@@ -155,10 +159,17 @@ def _as_function(found: Any, cli: str) -> Callable[[], object]:
     return found  # type: ignore[no-any-return]
 
 
-def _run_as_main(cli: str, run: Callable[..., object], target: str) -> None:
-    """Runs a script or a module as ``python`` does, without arguments."""
-    with mock.patch.object(sys, "argv", [cli]):
-        run(target, run_name="__main__")
+@contextlib.contextmanager
+def _without_arguments(spec: ConfigSpec) -> Iterator[None]:
+    """The project's code sees no arguments of the command line."""
+    with mock.patch.object(sys, "argv", [spec.cli or "main.py"]):
+        yield
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
+        yield
 
 
 def _exists(module: str) -> bool:
@@ -195,7 +206,7 @@ def _package(spec: ConfigSpec) -> Any:
 @contextlib.contextmanager
 def _relative_to(folder: str) -> Iterator[None]:
     """Paths in a configuration are relative to its file, as far as an argument has jsonargparse's type for paths."""
-    from jsonargparse import Path as ConfigPath
+    from jsonargparse.typing import Path as ConfigPath
 
     if not Path(folder).is_dir():
         yield
