@@ -37,7 +37,7 @@ def test_a_lightning_cli_is_built_from_the_configuration_and_trains_nothing(
         "model": {"class_path": f"{name}.{BORING}.BoringModel"},
         "data": {"class_path": f"{name}.{BORING}.BoringDataModule"},
         "optimizer": {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.25}},
-        "trainer": {"max_epochs": 2, "callbacks": [{"class_path": "Timer"}], "logger": False},
+        "trainer": {"max_epochs": 2, "callbacks": [{"class_path": "LearningRateMonitor"}], "logger": False},
     }
     after = []
     with captured(content, lambda: Context("data"), lambda: Context("parse")) as capture:  # type: ignore[arg-type, return-value]
@@ -46,7 +46,7 @@ def test_a_lightning_cli_is_built_from_the_configuration_and_trains_nothing(
     assert not after
     assert type(capture.model).__name__ == "BoringModel"
     assert type(capture.data).__name__ == "BoringDataModule"
-    assert [type(one).__name__ for one in capture.callbacks] == ["Timer"]
+    assert [type(one).__name__ for one in capture.callbacks] == ["LearningRateMonitor"]
     assert capture.trainer_keywords["max_epochs"] == 2
     assert capture.model.configure_optimizers().defaults["lr"] == 0.25
     assert "max_epochs: 2" in capture.dump()
