@@ -26,7 +26,17 @@ def test_values_reach_the_section_that_takes_them() -> None:
         "data": {"batch_size": 64, "dropout": 0.1},
         "trainer": {"max_epochs": 2},
         "callbacks": {},
+        "config": {},
     }
+
+
+def test_a_trainer_key_of_a_configuration_is_a_keyword_argument_and_the_others_are_tables() -> None:
+    sampled = {"trainer.max_epochs": {"int": [1, 3]}, "trainer.callbacks.0.init_args.patience": {"int": [1, 3]}}
+    space = Space.model_validate({"config": sampled})
+    params = {"trainer.max_epochs": 2, "trainer.callbacks.0.init_args.patience": 3}
+    split = space.split(params)
+    assert split["trainer"] == {"max_epochs": 2}
+    assert split["config"] == {"trainer": {"callbacks": {"0": {"init_args": {"patience": 3}}}}}
 
 
 @pytest.mark.parametrize(

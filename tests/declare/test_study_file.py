@@ -137,6 +137,7 @@ LEAVES = (
     *("name", "seed", "metric", "direction", "keep_top_k", "baseline", "enqueue", "objective", "given", "unknown"),
     *("data", "data.class_path", "data.init_args", "data.given", "data.init_args.dataset"),
     *("model", "model.class_path", "model.init_args", "logger", "logger.class_path", "callbacks", "space.callbacks"),
+    *("config", *(f"config.{name}" for name in ("file", "cli", "content", "folder", "unknown")), "space.config"),
     *("init_from", "init_from.path", "init_from.strict", "init_from.sha256"),
     *("space", "space.model", "space.trainer", "space.model.hidden_size", "space.model.hidden_size.when"),
     *("space.model.hidden_size.int", "space.model.hidden_size.log", "space.model.hidden_size.step"),
