@@ -62,13 +62,16 @@ def default_arguments(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
 
 def declared_arguments(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
     """The arguments that the study file has for every trial, by section."""
+    common: dict[Section, dict[str, Any]] = {
+        "trainer": study_file.trainer.keywords,
+        "callbacks": {spec.label: spec.init_args for spec in study_file.callbacks if spec.given is None},
+    }
     if study_file.config is not None:
-        return {"config": study_file.config.content or {}, "trainer": study_file.trainer.keywords}
+        return {"config": study_file.config.content or {}, **common}
     return {
         "model": study_file.model.init_args,
         "data": study_file.data.init_args if study_file.data is not None else {},
-        "trainer": study_file.trainer.keywords,
-        "callbacks": {spec.label: spec.init_args for spec in study_file.callbacks if spec.given is None},
+        **common,
     }
 
 
@@ -76,18 +79,21 @@ def class_defaults(study_file: StudyFile) -> dict[Section, dict[str, Any]]:
     """The defaults in the signatures of the classes of the model, the data, the Trainer and the callbacks."""
     import pytorch_lightning as pl
 
-    if study_file.config is not None:
-        return {"trainer": _defaults(pl.Trainer)}
-    data = study_file.data
-    return {
-        "model": _defaults(find_class(study_file.model, "model")),
-        "data": _defaults(find_class(data, "data")) if data is not None else {},
+    common: dict[Section, dict[str, Any]] = {
         "trainer": _defaults(pl.Trainer),
         "callbacks": {
             spec.label: _defaults(find_class(spec, f"callbacks[{position}]"))
             for position, spec in enumerate(study_file.callbacks)
             if spec.given is None
         },
+    }
+    if study_file.config is not None:
+        return common
+    data = study_file.data
+    return {
+        "model": _defaults(find_class(study_file.model, "model")),
+        "data": _defaults(find_class(data, "data")) if data is not None else {},
+        **common,
     }
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from lightsearch.declare.base_parameter import BaseParameter
 from lightsearch.declare.parameters import FixedParameter, ListParameter, Parameter
-from lightsearch.declare.values import Value
+from lightsearch.declare.values import Value, part_of
 
 LONGEST_NAME = 256
 """Characters of an argument's name. PostgreSQL keeps 512 of a parameter's, and lists add to them."""
@@ -150,9 +150,10 @@ class Space(BaseModel):
                 continue
             value: Any = arguments[entry.section]
             for part in entry.argument.split("."):
-                if not isinstance(value, dict) or part not in value:
+                is_table = isinstance(value, dict)
+                if (is_table and part not in value) or (not is_table and part_of(value, part) is None):
                     raise ValueError(f"{entry.name} has no value")
-                value = value[part]
+                value = part_of(value, part)
             params |= entry.parameter.read(value, entry.name)
         return params
 

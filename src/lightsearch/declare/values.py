@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
@@ -49,3 +49,10 @@ OneOrMore = Annotated[
     PlainSerializer(lambda given: given[0] if len(given) == 1 else list(given)),
 ]
 """A string, or a list of strings for a study with several objectives."""
+
+
+def part_of(value: Any, name: str) -> Any:
+    """A part of a table by its key, or of a list by its position; None if there is none."""
+    if isinstance(value, list | tuple):
+        return value[int(name)] if name.isdigit() and int(name) < len(value) else None
+    return value.get(name) if isinstance(value, dict) else None

@@ -6,6 +6,7 @@ from typing import Any
 
 from lightsearch.declare.parameters import ListParameter
 from lightsearch.declare.study_file import StudyFile
+from lightsearch.declare.values import part_of
 
 
 def two_configurations(study_file: StudyFile) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -25,7 +26,7 @@ def two_configurations(study_file: StudyFile) -> tuple[dict[str, Any], dict[str,
             continue
         value: Any = arguments[entry.section]
         for part in entry.argument.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+            value = part_of(value, part)
         try:
             params |= entry.parameter.read(value, entry.name)
         except ValueError:

@@ -22,6 +22,7 @@ from lightsearch.declare.arguments import declared_arguments, with_sampled
 from lightsearch.declare.sections import CallbackSpec
 from lightsearch.declare.space import Entry, Section, Space
 from lightsearch.declare.study_file import StudyFile
+from lightsearch.declare.values import part_of
 from lightsearch.errors import Mistake
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.study.stored import differences
@@ -167,7 +168,7 @@ class Widening:
             table: Any = _arguments_in(shape, entry.section)
             *outer, name = entry.argument.split(".")
             for part in outer:
-                table = table.get(part, {}) if isinstance(table, dict) else {}
+                table = part_of(table, part)
             if isinstance(table, dict):
                 table.pop(name, None)
         return shape
@@ -178,14 +179,14 @@ def _arguments_in(shape: dict[str, Any], section: Section) -> dict[str, Any]:
     if section == "callbacks":
         tables = shape.get("callbacks", [])
         return {CallbackSpec.model_validate(table).label: table["init_args"] for table in tables}
-    table: dict[str, Any] = shape[section]
-    return table if section == "trainer" else table["init_args"]
+    table: dict[str, Any] = shape.get(section, {})
+    return table if section == "trainer" else table.get("content" if section == "config" else "init_args", {})
 
 
 def _find(arguments: Any, path: str) -> Any:
     """The value of an argument, ``outer.inner``; None if there is none."""
     for part in path.split("."):
-        arguments = arguments.get(part) if isinstance(arguments, dict) else None
+        arguments = part_of(arguments, part)
     return arguments
 
 
