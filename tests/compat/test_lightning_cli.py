@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 
+import lightning.pytorch as lightning
 import pytest
+import yaml
+from jsonargparse import set_loader
 
-from lightsearch.compat.lightning_cli import captured
+from lightsearch.compat.lightning_cli import captured, lightning_cli
 from lightsearch.compat.lightning_package import NAMES
 
 BORING = "demos.boring_classes"
@@ -40,7 +44,7 @@ def test_a_lightning_cli_is_built_from_the_configuration_and_trains_nothing(
         "trainer": {"max_epochs": 2, "callbacks": [{"class_path": "LearningRateMonitor"}], "logger": False},
     }
     after = []
-    with captured(content, lambda: Context("data"), lambda: Context("parse")) as capture:  # type: ignore[arg-type, return-value]
+    with captured(yaml.safe_dump(content), lambda: Context("data"), lambda: Context("parse")) as capture:  # type: ignore[arg-type, return-value]
         cli(run=run)
         after.append("the project's code went on")
     assert not after
@@ -53,9 +57,21 @@ def test_a_lightning_cli_is_built_from_the_configuration_and_trains_nothing(
     assert events == ["parse", "parse ended", "data", "data ended"]
 
 
+def test_the_configuration_is_read_as_the_parser_of_the_project_reads_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with ``parser_mode="omegaconf"``, which resolves ``${key}``."""
+    monkeypatch.setattr(sys, "argv", ["main.py"])
+    set_loader("resolving", lambda text: yaml.safe_load(text.replace("${seed}", "7")))
+    content = (
+        "seed_everything: ${seed}\nmodel: lightning.pytorch.demos.boring_classes.BoringModel\ntrainer: {logger: false}"
+    )
+    with captured(content, contextlib.nullcontext, contextlib.nullcontext) as capture:
+        lightning_cli(lightning)(parser_kwargs={"parser_mode": "resolving"}, run=False)
+    assert "seed_everything: 7" in capture.dump()
+
+
 def test_the_settings_of_jsonargparse_are_as_before() -> None:
     settings = importlib.import_module("jsonargparse._common").parsing_settings
     before = dict(settings)
-    with captured({}, lambda: None, lambda: None):  # type: ignore[arg-type, return-value]
+    with captured("", lambda: None, lambda: None):  # type: ignore[arg-type, return-value]
         assert settings["import_paths_enforced"] is False
     assert settings == before

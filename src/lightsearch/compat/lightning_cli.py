@@ -57,7 +57,7 @@ class Capture:
 
 @contextlib.contextmanager
 def captured(
-    content: dict[str, Any],
+    content: str,
     building_data: Callable[[], AbstractContextManager[None]],
     parsing: Callable[[], AbstractContextManager[None]],
 ) -> Iterator[Capture]:
@@ -66,7 +66,7 @@ def captured(
     The first LightningCLI that is built ends the context.
 
     Args:
-        content: The configuration, without the level of the subcommand.
+        content: The configuration as YAML, without the level of the subcommand. It is parsed as a file of ``--config``.
         building_data: A context in which the data module is built.
         parsing: A context in which the configuration is parsed.
     """
@@ -87,7 +87,7 @@ def lightning_cli(lightning: Any) -> Any:
 
 
 def _patches(
-    module: Any, capture: Capture, content: dict[str, Any], building_data: Callable[[], AbstractContextManager[None]]
+    module: Any, capture: Capture, content: str, building_data: Callable[[], AbstractContextManager[None]]
 ) -> list[Any]:
     """Replacements of methods of LightningCLI, which apply to its subclasses too."""
     cli = module.LightningCLI
@@ -97,7 +97,8 @@ def _patches(
     @functools.wraps(init)
     def built(self: Any, *args: Any, **keywords: Any) -> None:
         given = inspect.signature(init).bind(self, *args, **keywords)
-        given.arguments["args"] = _as_arguments(content, run=given.arguments.get("run", True))
+        subcommand = ["fit"] if given.arguments.get("run", True) else []
+        given.arguments["args"] = [*subcommand, "--config", content]
         given.arguments["save_config_callback"] = None
         init(*given.args, **given.kwargs)
         _end(self, capture)
@@ -154,13 +155,6 @@ def _parsing_in(module: Any, parsing: Callable[[], AbstractContextManager[None]]
 
 def _loggers(module: Any) -> str:
     return str(module.__name__).removesuffix(".cli") + ".loggers.logger"
-
-
-def _as_arguments(content: dict[str, Any], *, run: bool) -> dict[str, Any]:
-    """A configuration as the argument ``args`` of LightningCLI. Without ``run`` it has no subcommand."""
-    if run:
-        return {"subcommand": "fit", "fit": content}
-    return {key: value for key, value in content.items() if key not in ("ckpt_path", "weights_only")}
 
 
 def _end(cli: Any, capture: Capture) -> None:

@@ -21,7 +21,12 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """PyYAML's safe loader with the real numbers of YAML 1.2."""
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """PyYAML's safe dumper, which quotes texts that are real numbers of YAML 1.2."""
+
+
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
 def load_yaml(text: str) -> Any:
@@ -38,4 +43,4 @@ def load_yaml(text: str) -> Any:
 
 def dump_yaml(value: Any) -> str:
     """A value as YAML, with keys in their order."""
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
