@@ -14,6 +14,7 @@ import yaml
 
 import lightsearch
 from lightsearch.confirm.evaluation import evaluate
+from lightsearch.declare.lightning_cli import embedded
 from lightsearch.errors import UserError
 from lightsearch.study.exported_config import exported_config
 from tests.conftest import command, environment
@@ -211,6 +212,19 @@ def test_new_finds_the_metric_and_proposes_ranges_and_its_study_runs(project: Pa
     done = command("export", "--study", "mine", "--trial", 0, cwd=project)
     assert done.returncode == 0, done.stderr
     assert yaml.safe_load((project / "mine-trial-0.yaml").read_text())["data"]["batch_size"] in (16, 32, 64, 128, 256)
+
+
+def test_a_trainer_s_values_that_the_project_s_parser_resolves_are_left_to_it(project: Path) -> None:
+    later = CONFIG.replace("max_epochs: 3", "max_epochs: ${data.batch_size}").replace(
+        "save_dir: logs", "save_dir: '${x}'"
+    )
+    (project / "config.yaml").write_text(later)
+    with pytest.raises(UserError, match=r"write max_epochs in \[trainer\]"):
+        embedded(study(), project)
+    with pytest.raises(UserError, match=r"write it in \[logger\]"):
+        embedded(study(trainer={"max_epochs": 1}), project)
+    declared = embedded(study(trainer={"max_epochs": 1}, logger=None), project)
+    assert declared["trainer"] == {"accelerator": "cpu", "max_epochs": 1}
 
 
 def test_without_a_script_lightning_cli_builds_the_named_classes_of_either_package(project: Path) -> None:

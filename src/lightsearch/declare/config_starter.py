@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from lightsearch.declare.lightning_cli import resolved_later
 from lightsearch.declare.ranges import as_toml, range_of
 from lightsearch.declare.starter_file import LOWER_IS_BETTER
 from lightsearch.declare.toml_text import toml_key, toml_value
@@ -48,7 +49,8 @@ def propose_for_config(
         cli: What calls LightningCLI.
         name: The study's name.
         path: Path of the study file, for its first line.
-        has_logger: Whether the configuration has several loggers, of which the study file has to name one.
+        has_logger: Whether the study file has to name the logger: the configuration has several, or one with values
+            that only the project's parser resolves.
     """
     metric, mode, why = _metric(built)
     lines = [
@@ -159,18 +161,19 @@ def _trainer(built: BuiltConfig) -> list[str]:
 
 
 def _logger(content: dict[str, Any]) -> list[str]:
-    """A section for the first of several loggers."""
-    loggers = [one if isinstance(one, dict) else {"class_path": one} for one in content["trainer"]["logger"]]
+    """A section for the first logger."""
+    given = content["trainer"]["logger"]
+    given = given if isinstance(given, list) else [given]
+    loggers = [one if isinstance(one, dict) else {"class_path": one} for one in given]
     path = str(loggers[0].get("class_path"))
-    init_args = {
-        key: value
-        for key, value in (loggers[0].get("init_args") or {}).items()
-        if value is not None and key != "version"
-    }
+    init_args = {name: value for name, value in (loggers[0].get("init_args") or {}).items() if value is not None}
+    init_args.pop("version", None)
+    later = {name: value for name, value in init_args.items() if resolved_later(value)}
     others = ", ".join(str(one.get("class_path")) for one in loggers[1:])
     return [
-        f"[logger]  # a trial has one; the configuration also has {others}",
+        "[logger]" + (f"  # a trial has one; the configuration also has {others}" if others else ""),
         f"class_path = {toml_value(path if '.' in path else f'lightning.pytorch.loggers.{path}')}",
-        f"init_args = {toml_value(init_args)}",
+        f"init_args = {toml_value({name: value for name, value in init_args.items() if name not in later})}",
+        *(f"# CHANGE: {name} is {value} in the configuration; add its value" for name, value in later.items()),
         "",
     ]

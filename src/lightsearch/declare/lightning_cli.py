@@ -202,10 +202,13 @@ def _with_defaults(declared: dict[str, Any], content: dict[str, Any]) -> dict[st
     trainer = content.get("trainer")
     trainer = trainer if isinstance(trainer, dict) else {}
     defaults: dict[str, Any] = {"trainer": _plain_settings(trainer)}
-    if isinstance(own := declared.get("trainer"), dict):
+    if isinstance(own := declared.get("trainer") or {}, dict):
         defaults["trainer"] |= own
-    elif own is not None:
-        defaults["trainer"] = own
+    else:
+        return {**declared, "trainer": own}  # the validation reports it
+    if resolved_later(epochs := trainer.get("max_epochs")) and "max_epochs" not in own:
+        hint = "is known only when LightningCLI reads it; write max_epochs in [trainer]"
+        raise UserError(Mistake("config.trainer.max_epochs", epochs, hint))
     seed = content.get("seed_everything")
     if type(seed) is int and "seed" not in declared:
         defaults["seed"] = seed
@@ -216,7 +219,11 @@ def _with_defaults(declared: dict[str, Any], content: dict[str, Any]) -> dict[st
 
 def _plain_settings(trainer: dict[str, Any]) -> dict[str, Any]:
     """The settings of a trainer that a study file can have. Values that stand for "no limit" are left out."""
-    plain = {name: value for name, value in trainer.items() if name not in NOT_TAKEN and value is not None}
+    plain = {
+        name: value
+        for name, value in trainer.items()
+        if name not in NOT_TAKEN and value is not None and not resolved_later(value)
+    }
     devices = plain.pop("devices", None)
     count = len(devices) if isinstance(devices, list) else devices
     if isinstance(count, str) and count.isdigit():
@@ -239,11 +246,21 @@ def _logger(given: Any) -> dict[str, Any] | None:
         raise UserError(Mistake("config.trainer.logger", len(loggers), hint))
     if not loggers or isinstance(loggers[0], bool) or loggers[0] is None:
         return None
+    if resolved_later(loggers[0]):
+        hint = "has values that are known only when LightningCLI reads it; write it in [logger] (class_path, init_args)"
+        raise UserError(Mistake("config.trainer.logger", loggers[0], hint))
     spec: dict[str, Any] = {"class_path": loggers[0]} if isinstance(loggers[0], str) else dict(loggers[0])
     path = str(spec.get("class_path"))
     init_args = {key: value for key, value in (spec.get("init_args") or {}).items() if value is not None}
     init_args.pop("version", None)
     return {"class_path": path if "." in path else f"lightning.pytorch.loggers.{path}", "init_args": init_args}
+
+
+def resolved_later(value: Any) -> bool:
+    """Whether it contains ``${key}``, which the project's parser resolves (``parser_mode="omegaconf"``)."""
+    if isinstance(value, dict | list):
+        return any(map(resolved_later, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and "${" in value
 
 
 def _names_class(model: Any) -> bool:

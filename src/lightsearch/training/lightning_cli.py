@@ -23,11 +23,11 @@ from lightsearch.compat.lightning_cli import Capture, captured, lightning_cli
 from lightsearch.compat.lightning_package import NAMES, package_of
 from lightsearch.data.one_split import drawn_from
 from lightsearch.declare.config_starter import BuiltConfig
-from lightsearch.declare.lightning_cli import ConfigSpec, config_of, embedded, read_files
+from lightsearch.declare.lightning_cli import ConfigSpec, config_of, embedded, read_files, resolved_later
 from lightsearch.declare.nested import one_line
 from lightsearch.declare.starter_file import metric_of
 from lightsearch.declare.validation import validate
-from lightsearch.declare.yaml_text import load_yaml
+from lightsearch.declare.yaml_text import dump_yaml, load_yaml
 from lightsearch.errors import Mistake, UserError
 from lightsearch.training.quiet import quiet
 
@@ -63,14 +63,15 @@ def build_config(
         Exception: exceptions of the project's own code.
     """
     content = config_of(spec, sampled, {"accelerator": "auto", **keywords}, seed)
-    content.pop("ckpt_path", None)  # weights come from init_from, or from the trial's own checkpoint
+    for name in ("ckpt_path", "weights_only"):  # weights come from init_from, or from the trial's own checkpoint
+        content.pop(name, None)
     run = runner(spec)
     drawn = functools.partial(drawn_from, study_seed)
     try:
         with (
             _without_arguments(spec),
             _silent() if silent else contextlib.nullcontext(),
-            captured(content, drawn, functools.partial(_relative_to, spec.folder)) as capture,
+            captured(dump_yaml(content), drawn, functools.partial(_relative_to, spec.folder)) as capture,
         ):
             quiet()  # after the import of either Lightning package, which sets its level
             run()
@@ -85,7 +86,7 @@ def build_config(
 
 
 def built_config(files: list[str], cli: str | None) -> tuple[BuiltConfig, bool]:
-    """What LightningCLI builds of a project's own configuration, and whether that has several loggers.
+    """What LightningCLI builds of a project's own configuration, and whether the study file has to name a logger.
 
     Raises:
         UserError: if the configuration is refused.
@@ -93,9 +94,10 @@ def built_config(files: list[str], cli: str | None) -> tuple[BuiltConfig, bool]:
     """
     section: dict[str, Any] = {"file": files} | ({"cli": cli} if cli is not None else {})
     content = read_files([Path(file) for file in files])
-    trainer = content.get("trainer") or {}
-    several = isinstance(trainer.get("logger"), list) and len(trainer["logger"]) > 1
-    study_file, mistakes = validate(embedded({"name": "new", "config": section, "logger": None}, Path()))
+    logger = (content.get("trainer") or {}).get("logger")
+    cannot_be_taken = resolved_later(logger) or (isinstance(logger, list) and len(logger) > 1)
+    declared = {"name": "new", "config": section, "logger": None, "trainer": {"max_epochs": 1}}
+    study_file, mistakes = validate(embedded(declared, Path()))
     if study_file is None or study_file.config is None or mistakes:
         raise UserError(*mistakes)
     keywords = {name: value for name, value in study_file.trainer.keywords.items() if name != "max_epochs"}
@@ -105,7 +107,7 @@ def built_config(files: list[str], cli: str | None) -> tuple[BuiltConfig, bool]:
     epochs = capture.trainer_keywords.get("max_epochs")
     with _main_is(cli):
         metric = metric_of(type(capture.model))
-    return BuiltConfig(content, parsed, metric, capture.callbacks, epochs), several
+    return BuiltConfig(content, parsed, metric, capture.callbacks, epochs), cannot_be_taken
 
 
 @contextlib.contextmanager
