@@ -19,6 +19,7 @@ any of them with                not run: Python is compiled, TOML parsed, option
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import re
 import shlex
@@ -161,7 +162,8 @@ def _done(words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def _check_study(block: Block, folder: Path) -> None:
     if block.title and block.runs:
-        declared = read_declaration(folder / block.title, [])
+        with contextlib.chdir(folder):  # a file that it names may be relative to the working directory
+            declared = read_declaration(folder / block.title, [])
     else:
         part, whole = tomllib.loads(block.text), read_declaration(BASE, [])
         if "objective" in part:
