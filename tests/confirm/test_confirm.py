@@ -244,7 +244,7 @@ def test_leaders_and_defaults_on_fresh_seeds(searched: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_130_and_the_same_command_goes_on(searched: Path) -> None:
-    words = ("--n-trial", 0, "--seeds", 4, "--workers", 1, "--output", "elsewhere")
+    words = ("--trial", 0, "--seeds", 4, "--workers", 1, "--output", "elsewhere")
     process = start("retrain", *words, cwd=searched)
     assert process.stdout is not None
     for line in process.stdout:
@@ -264,7 +264,7 @@ def test_ctrl_c_leaves_130_and_the_same_command_goes_on(searched: Path) -> None:
     ("arguments", "said"),
     [
         (("--study", "nope"), "--study = 'nope': no such study in the storage; there are: digits"),
-        (("--n-trial", "99"), "--n-trial = 99: no such trial; its trials are 0 to 3"),
+        (("--trial", "99"), "--trial = 99: no such trial; its trials are 0 to 3"),
         (("--output", "/dev/null/there"), "--output = '/dev/null/there': cannot be written to"),
         (("--study", "../up"), "--study = '../up': use at most"),
     ],

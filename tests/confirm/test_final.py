@@ -123,7 +123,7 @@ def test_the_same_command_again_does_not_use_the_test_set(place: Path) -> None:
 @pytest.mark.slow
 def test_another_retraining_and_an_evaluation_are_counted(place: Path) -> None:
     ordinal = len(evaluations(place)) + 1
-    ended = command("retrain", "--n-trial", 0, "--seeds", 1, "--on", "train", "--output", "other", cwd=place)
+    ended = command("retrain", "--trial", 0, "--seeds", 1, "--on", "train", "--output", "other", cwd=place)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"This is evaluation number {ordinal} of this study's test set" in ended.stdout
     last = evaluations(place)[-1]

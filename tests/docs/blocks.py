@@ -41,7 +41,7 @@ SMALLER = (
     (r"(--n-trials |n_trials=)\d+", r"\g<1>2"),
     (r"(max_epochs(?: = |=|: ))\d+", r"\g<1>2"),
     (r"(--seeds |seeds=)\d+", r"\g<1>2"),
-    (r"(--(?:trial|reproduce|n-trial) |trial=)\d+", r"\g<1>0"),
+    (r"(--(?:trial|reproduce) |trial=)\d+", r"\g<1>0"),
 )
 """The budgets of the pages, made small enough for a test."""
 

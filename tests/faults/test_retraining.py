@@ -250,7 +250,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_two_at_a_time_and_a_killed_one(searched: Path) -> None:
-    words = ("retrain", "--n-trial", 0, "--seeds", 1, "--workers", 1)
+    words = ("retrain", "--trial", 0, "--seeds", 1, "--workers", 1)
     (searched / "wait").touch()
     first = start(*words, cwd=searched)
     folder = folder_of(searched)

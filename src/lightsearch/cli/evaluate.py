@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def main(
     study: Annotated[str, typer.Option(help=STUDY_HELP)] = "digits",
     trial: Annotated[
-        int | None, typer.Option(min=0, help="Test this trial instead of the best one or the Pareto front.")
+        int | None,
+        typer.Option(min=0, help="Test this trial only, instead of the best one or the Pareto front.", metavar="TRIAL"),
     ] = None,
     storage: Storage = None,
     data: DataDir = None,

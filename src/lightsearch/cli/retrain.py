@@ -29,7 +29,9 @@ def main(
     on: Annotated[
         On | None, typer.Option(help="What the final model is trained on (else train+val, if the data has join_val).")
     ] = None,
-    n_trial: Annotated[int | None, typer.Option(min=0, help="Retrain the configuration of this trial only.")] = None,
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="Retrain the configuration of this trial only.", metavar="TRIAL")
+    ] = None,
     reproduce: Annotated[
         int | None,
         typer.Option(
@@ -56,7 +58,7 @@ def main(
         # takes seconds, in which a user may press Ctrl-C
         from lightsearch.confirm.retrain import RetrainSettings, retrain
 
-        settings = RetrainSettings(top, seeds, on.value if on is not None else None, n_trial, workers)
+        settings = RetrainSettings(top, seeds, on.value if on is not None else None, trial, workers)
         confirmation, final = retrain(name, settings, url=url, data_dir=data_dir(data), output=folder, display=display)
     _print_ranking(screen, confirmation)
     _print_final(screen, final)

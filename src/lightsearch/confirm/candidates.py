@@ -56,10 +56,10 @@ def named(trials: list[FrozenTrial], number: int) -> Candidate:
     Raises:
         UserError: if there is no such trial, or it is neither complete nor pruned.
     """
-    trial = trial_of(trials, number, "--n-trial")
+    trial = trial_of(trials, number, "--trial")
     outcome = outcome_of(trial)
     if outcome is None or outcome.kind not in (Kind.COMPLETE, Kind.PRUNED):
-        raise UserError(Mistake("--n-trial", number, f"{ended_how(trial)}; name a complete or pruned trial"))
+        raise UserError(Mistake("--trial", number, f"{ended_how(trial)}; name a complete or pruned trial"))
     return _candidate(outcome)
 
 

@@ -37,7 +37,7 @@ class RetrainSettings:
     """What the final model is trained on: ``train+val``, for the median number of epochs after which the seeds were at
     their best, or ``train``, as in a trial. None: ``train+val`` if the data has a method ``join_val``, else ``train``.
     """
-    n_trial: int | None = None
+    trial: int | None = None
     """Retrain only this trial's configuration; required with several objectives."""
     workers: int | None = None
     """Runs at a time; None: as many as fill the cores, or one per GPU."""
@@ -77,7 +77,7 @@ def retrain(
     chosen_from = _candidates(study, settings)
     with retraining_lock(study_folder(name)):
         context = load(study, url, data_dir, display)
-        if settings.n_trial is None:
+        if settings.trial is None:
             chosen_from = candidates.with_baseline(chosen_from, context.class_info.defaults)
         on = _train_split(context, settings.on, display)
         untested = _announce(context, chosen_from, display)
@@ -94,11 +94,11 @@ def retrain(
 def _candidates(study: optuna.Study, settings: RetrainSettings) -> list[Candidate]:
     """The configurations of the search to retrain."""
     declared, trials = declaration_of(study), study.get_trials(deepcopy=False)
-    if settings.n_trial is not None:
-        return [candidates.named(trials, settings.n_trial)]
+    if settings.trial is not None:
+        return [candidates.named(trials, settings.trial)]
     if declared.multi_objective:
         numbers = ", ".join(str(one.number) for one in pareto_front(trials, declared.directions))
-        hint = f"has several objectives; choose a trial of its front yourself, with --n-trial: {numbers}"
+        hint = f"has several objectives; choose a trial of its front yourself, with --trial: {numbers}"
         raise UserError(Mistake("--study", study.study_name, hint))
     return candidates.leading(trials, declared.direction, settings.top, study.study_name)
 
