@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lightsearch
 
-FURTHER = ("lightsearch.coordinator.search_result.SearchResult", "lightsearch.data.ImageData", "lightsearch.tables")
+FURTHER = ("lightsearch.data.ImageData",)
 """What the public names return or take."""
 
 

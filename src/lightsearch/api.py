@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +18,21 @@ from rich.console import Console
 from lightsearch.coordinator.pipeline import search as run_search
 from lightsearch.coordinator.request import SearchRequest
 from lightsearch.coordinator.search_result import SearchResult
+from lightsearch.coordinator.stored_result import stored_result
 from lightsearch.coordinator.trial_end import OnTrialEnd
 from lightsearch.declare.callbacks import as_specs
 from lightsearch.declare.from_python import Study, as_declaration
 from lightsearch.declare.reading import check_declaration
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.declare.study_name import study_name
 from lightsearch.display.display import Display, display_on
-from lightsearch.errors import UserError
+from lightsearch.errors import Mistake, UserError, did_you_mean, named_as_arguments
 from lightsearch.launchers.ray import RayCluster
+from lightsearch.outcome import EXIT_OF_SIGNAL
 from lightsearch.storage.urls import storage_url
 
 
+@named_as_arguments()
 def search(
     study: Study,
     n_trials: int = 50,
@@ -81,10 +88,12 @@ def search(
     Raises:
         UserError: with all mistakes in the declaration, the options, the data and the storage, before anything is
             stored.
+        KeyboardInterrupt: after Ctrl-C, once everything is saved; after SIGTERM a ``SystemExit`` with the status 143.
+            The same call continues the search, and ``load`` gives what there is.
     """
-    if mistakes := check_declaration({**(study if isinstance(study, Mapping) else {}), **keys}):
+    if mistakes := [*_unknown(keys), *check_declaration({**(study if isinstance(study, Mapping) else {}), **keys})]:
         raise UserError(*mistakes)
-    declared = {**as_declaration(study), **keys}
+    declared = as_declaration(study, **keys)
     if callbacks or "callbacks" in declared:
         declared["callbacks"] = as_specs([*declared.get("callbacks", ()), *callbacks])
     request = SearchRequest(
@@ -96,16 +105,49 @@ def search(
         pack=pack,
         timeout=timeout,
         trial_timeout=trial_timeout,
-        data_dir=_absolute(data_dir or os.environ.get("LIGHTSEARCH_DATA")),
+        data_dir=_absolute(data_dir),
         cluster=on,
         artifacts=artifacts,
         widen=widen,
         on_trial_end=on_trial_end,
     )
-    return _search_on_screen(request) if display is None else run_search(request, display)
+    result = _search_on_screen(request) if display is None else run_search(request, display)
+    if result.signal == signal.SIGINT:
+        raise KeyboardInterrupt
+    if result.signal is not None:
+        raise SystemExit(EXIT_OF_SIGNAL + result.signal)
+    return result
 
 
-def _absolute(folder: str | Path | None) -> str | None:
+@named_as_arguments()
+def load(study: str | Path, *, storage: str | None = None, data_dir: str | Path | None = None) -> SearchResult:
+    """Gives a study's result again, as the study is now. Another process may be searching meanwhile.
+
+    Args:
+        study: The study's name, or its file (``studies/mnist.toml``).
+        storage: SQLAlchemy URL (else LIGHTSEARCH_STORAGE, else ``sqlite:///studies/studies.db``).
+        data_dir: Folder of the data files (else LIGHTSEARCH_DATA, else each data class's default). It is needed for
+            ``.load_best_model()`` only.
+
+    Returns:
+        What ``search`` returns. Its ``ending`` is that of the last search, or ``running``.
+
+    Raises:
+        UserError: if there is no such study, with the names of those that are there.
+    """
+    return stored_result(study_name(str(study)), storage_url(storage), _absolute(data_dir))
+
+
+def _unknown(keys: Mapping[str, Any]) -> list[Mistake]:
+    """The keys that are neither options of ``search`` nor keys of a study file, as a misspelt option is."""
+    known = {field.alias or name for name, field in StudyFile.model_fields.items() if not field.exclude}
+    names = known | (inspect.signature(search).parameters.keys() - {"study", "keys"})
+    unknown = [key for key in keys if key not in known and key != "given"]
+    return [Mistake(key, keys[key], f"unknown; {did_you_mean(key, names)}") for key in unknown]
+
+
+def _absolute(data_dir: str | Path | None) -> str | None:
+    folder = data_dir or os.environ.get("LIGHTSEARCH_DATA")
     return str(Path(folder).absolute()) if folder else None
 
 
@@ -117,4 +159,9 @@ def _search_on_screen(request: SearchRequest) -> SearchResult:
             display.message(f"stopped: {result.failure.reason}\nlast error:\n{result.failure.details}")
         if result.unavailable is not None:
             display.message(f"stopped: {result.unavailable}")
+        if result.signal is not None:
+            name = result.study_file.name
+            display.message(
+                f"stopped, all is saved; the same call continues, lightsearch.load({name!r}) has the result"
+            )
         return result

@@ -9,8 +9,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from lightsearch.errors import Mistake, UserError
-
 HINT = "fix that, and give the same command again"
 """What to do if a resource was unavailable."""
 
@@ -53,29 +51,21 @@ def print_test_count(screen: Console, evaluation: Any) -> None:
 
 
 def study_path(study: str) -> Path:
-    """The study file of ``--study``: a path as it is, or ``studies/NAME.toml`` for a name."""
-    from lightsearch.declare.reading import add_study_folder_to_path
+    """The study file of ``--study``; see ``declare.study_name``, which takes time to import."""
+    from lightsearch.declare.study_name import study_path
 
-    path = Path(study) if study.endswith(".toml") else Path("studies") / f"{study}.toml"
-    add_study_folder_to_path(path)
-    return path
+    return study_path(study)
 
 
 def study_name(study: str) -> str:
-    """The study's name of ``--study``: a name as it is, or the name in a file.
+    """The study's name of ``--study``; see ``declare.study_name``.
 
     Raises:
         UserError: if it is not a safe name.
     """
-    from lightsearch.declare.reading import read_declaration
-    from lightsearch.declare.study_file import checked_name
+    from lightsearch.declare.study_name import study_name
 
-    study_path(study)
-    name = read_declaration(Path(study), []).get("name", study) if study.endswith(".toml") else study
-    try:
-        return checked_name(str(name))
-    except ValueError as error:
-        raise UserError(Mistake("--study", name, str(error))) from None
+    return study_name(study)
 
 
 def data_dir(option: str | None) -> str | None:

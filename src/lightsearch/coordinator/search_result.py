@@ -10,6 +10,7 @@ import optuna
 
 from lightsearch.coordinator.ending import Ending
 from lightsearch.coordinator.failure_policy import SearchFailure
+from lightsearch.coordinator.results import summarise
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Outcome
@@ -78,6 +79,14 @@ class SearchResult:
             raise ValueError(f"the study {self.study_file.name} has no complete trial")
         fetch_checkpoint(self.study, self.folder, self.best)
         return rebuild(self.study_file, self.best, self.folder, self.data_dir).model
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: counts, the leading trials, all values, the best trial's curve; as of now."""
+        from lightsearch.report.result_card import result_card
+
+        trials = self.study.get_trials(deepcopy=False)
+        now = summarise(trials, self.study.user_attrs, self.study_file.name)
+        return result_card(now, trials, self.folder, self.ending)
 
     def __repr__(self) -> str:
         best = f"best {self.best.value:.5g} (trial {self.best.number})" if self.best else "no complete trial"

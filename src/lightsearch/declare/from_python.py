@@ -10,6 +10,7 @@ from typing import Any
 
 import cloudpickle
 
+from lightsearch.declare.distributions import Distribution, as_tables
 from lightsearch.declare.reading import add_study_folder_to_path, read_declaration
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
@@ -18,16 +19,29 @@ Study = str | Path | Mapping[str, Any] | StudyFile | Callable[[Any], float]
 """What ``lightsearch.search`` takes as a study."""
 
 
-def as_declaration(study: Study) -> dict[str, Any]:
+def as_declaration(study: Study, **keys: Any) -> dict[str, Any]:
     """Returns what a study file of this study contains.
 
     Args:
         study: A study file's path, its content, a validated study file, or a function of a trial. A class that workers
             cannot import, and likewise a function, is added in pickled form under the key ``given``.
+        keys: Keys of the study file that are added or replaced.
 
     Raises:
-        UserError: if the file cannot be read, or ``study`` is a class.
+        UserError: if the file cannot be read, ``study`` is a class, or a class or a distribution is where it cannot be.
     """
+    declared = {**_content(study), **keys}
+    if callable(declared.get("objective")):
+        declared |= _named_function(declared["objective"])
+    for section in ("model", "data", "logger"):
+        if section in declared:
+            declared[section] = _as_spec(declared[section])
+    if "space" in declared:
+        declared["space"] = as_tables(declared["space"])
+    return {key: value if key == "space" else _with_paths(value, key) for key, value in declared.items()}
+
+
+def _content(study: Study) -> dict[str, Any]:
     if isinstance(study, StudyFile):
         return {**study.model_dump(by_alias=True, exclude_none=True, exclude_unset=True), "given": study.given}
     if isinstance(study, str | Path):
@@ -36,25 +50,47 @@ def as_declaration(study: Study) -> dict[str, Any]:
     if isinstance(study, type):
         hint = "is a class; give a function of a trial, or a dictionary that names it: model = ..., data = ..."
         raise UserError(Mistake("study", study.__name__, hint))
-    declared: dict[str, Any] = dict(study) if isinstance(study, Mapping) else {"objective": study}
-    if callable(declared.get("objective")):
-        declared |= _named_function(declared["objective"])
-    for section in ("model", "data"):
-        spec = declared.get(section)
-        if isinstance(spec, type):
-            declared[section] = _named_class(spec, {})
-        elif isinstance(spec, Mapping) and isinstance(spec.get("class_path"), type):
-            declared[section] = _named_class(spec["class_path"], spec)
-    return declared
+    return dict(study) if isinstance(study, Mapping) else {"objective": study}
 
 
-def _named_class(cls: type, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a class by its path, with the class itself if it is a notebook's, a script's or a function's own."""
-    named = {**spec, "class_path": f"{cls.__module__}.{cls.__qualname__}"}
-    if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
-        named["class_path"] = f"__main__.{cls.__name__}"
-        named["given"] = cloudpickle.dumps(cls)
-    return named
+def _as_spec(spec: Any) -> Any:
+    """A section's class by its path, with the class itself if it is a notebook's, a script's or a function's own."""
+    cls = spec.get("class_path") if isinstance(spec, Mapping) else spec
+    if not isinstance(cls, type):
+        return spec
+    named = {**(spec if isinstance(spec, Mapping) else {}), "class_path": _path_of(cls)}
+    return {**named, "given": cloudpickle.dumps(cls)} if _is_of_script(cls) else named
+
+
+def _with_paths(value: Any, field: str) -> Any:
+    """A part of a declaration with a path in the place of each class that a ``class_path`` is.
+
+    Raises:
+        UserError: if workers cannot import such a class, or the part holds a distribution.
+    """
+    if isinstance(value, Distribution):
+        section, _, argument = field.replace(".init_args", "", 1).partition(".")
+        where = f"{{{section!r}: {{{argument!r}: {value!r}}}}}" if argument else "{'model': {...}, 'data': {...}}"
+        raise UserError(Mistake(field, value, f"what is sampled is in the space; write space = {where}"))
+    if isinstance(value, Mapping):
+        cls = value.get("class_path")
+        if isinstance(cls, type):
+            if _is_of_script(cls):
+                hint = "is a class of the script itself, which workers cannot import; move it into a module"
+                raise UserError(Mistake(f"{field}.class_path", cls.__name__, hint))
+            value = {**value, "class_path": _path_of(cls)}
+        return {key: _with_paths(inner, f"{field}.{key}") for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_paths(inner, f"{field}[{index}]") for index, inner in enumerate(value)]
+    return value
+
+
+def _is_of_script(cls: type) -> bool:
+    return cls.__module__ == "__main__" or "<locals>" in cls.__qualname__
+
+
+def _path_of(cls: type) -> str:
+    return f"__main__.{cls.__name__}" if _is_of_script(cls) else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _named_function(function: Any) -> dict[str, Any]:

@@ -18,23 +18,30 @@ LEAST_LOG = 1e-150
 """The lowest lower bound of a logarithmic scale, for the same reason."""
 
 
-class IntParameter(BaseParameter):
-    """Whole numbers in [low, high], both included: ``{ int = [16, 512], log = true }``."""
+class RangeParameter(BaseParameter):
+    """Numbers in [low, high], both included."""
 
-    bounds: Annotated[tuple[int, int], list_as_tuple] = Field(alias="int")
+    bounds: tuple[float, float]
     """Lowest and highest value."""
+    step: float | None = None
+    """Distance between neighbouring values; not together with ``log``."""
     log: bool = False
     """Sample on a logarithmic scale."""
-    step: int | None = Field(default=None, ge=1)
-    """Distance between neighbouring values; not together with ``log``."""
 
     @model_validator(mode="after")
-    def _check(self) -> IntParameter:
+    def _check(self) -> RangeParameter:
         _check_range(*self.bounds, log=self.log, step=self.step)
         return self
 
     def examples(self) -> list[Any]:
         return list(self.bounds)
+
+
+class IntParameter(RangeParameter):
+    """Whole numbers in [low, high], both included: ``{ int = [16, 512], log = true }``."""
+
+    bounds: Annotated[tuple[int, int], list_as_tuple] = Field(alias="int")
+    step: int | None = Field(default=None, ge=1)
 
     def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:
         low, high = self.bounds
@@ -58,23 +65,11 @@ class IntParameter(BaseParameter):
         return list(range(low, high + 1, self.step or 1))
 
 
-class FloatParameter(BaseParameter):
+class FloatParameter(RangeParameter):
     """Real numbers in [low, high]: ``{ float = [1e-4, 1e-1], log = true }``."""
 
     bounds: Annotated[tuple[float, float], list_as_tuple] = Field(alias="float")
-    """Lowest and highest value."""
-    log: bool = False
-    """Sample on a logarithmic scale."""
     step: float | None = Field(default=None, gt=0)
-    """Distance between neighbouring values; not together with ``log``."""
-
-    @model_validator(mode="after")
-    def _check(self) -> FloatParameter:
-        _check_range(*self.bounds, log=self.log, step=self.step)
-        return self
-
-    def examples(self) -> list[Any]:
-        return list(self.bounds)
 
     def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:
         low, high = self.bounds

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from lightsearch.declare import enqueued, lightning_cli
 from lightsearch.declare.parameters import KINDS
+from lightsearch.declare.space import Space
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, did_you_mean
 
@@ -103,6 +104,10 @@ def _mistake(details: dict[str, Any]) -> Mistake:
     if kind == "missing":
         return Mistake(field, None, "is missing; add it")
     if kind == "extra_forbidden":
+        if keys[:-1] == ["space"] and isinstance(details["input"], dict) and details["input"].keys() & set(KINDS):
+            others = ", ".join(section for section in Space.model_fields if section != "model")
+            hint = f"is in no section; write space.model.{keys[-1]} if the model takes it (else: {others})"
+            return Mistake(field, details["input"], hint)
         return Mistake(field, details["input"], f"unknown key; {did_you_mean(str(keys[-1]), _known_keys(keys[:-1]))}")
     if kind in ("model_type", "dict_type"):
         message = f"should be a table; write {{ key = value, ... }}, or [{field}] with its keys below"

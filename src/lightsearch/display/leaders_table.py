@@ -19,18 +19,28 @@ def leaders_table(entries: list[dict[str, Any]], metric: str | Sequence[str]) ->
         entries: The trials as ``results.json`` lists them.
         metric: The study's metric; with several objectives, one for each.
     """
+    columns, rows = leader_rows(entries, metric)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def leader_rows(entries: list[dict[str, Any]], metric: str | Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """The columns of that table, and the text of its rows; see ``leaders_table`` for the arguments."""
     metrics = as_list(metric)
     params = list(dict.fromkeys(name for entry in entries for name in entry["params"]))
     epochs = [] if all(entry["best_epoch"] is None for entry in entries) else ["best epoch", "epochs"]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("trial", *metrics, *epochs, *params):
-        table.add_column(column, justify="right")
-    for entry in entries:
-        table.add_row(
+    rows = [
+        [
             str(entry["number"]),
             f"{entry['value']:.5g}",
             *(f"{entry['metrics'][name]:.5g}" for name in metrics[1:]),
             *(str(entry[column.replace(" ", "_")]) for column in epochs),
-            *(escape(describe_param(entry["params"][name])) if name in entry["params"] else "-" for name in params),
-        )
-    return table
+            *(describe_param(entry["params"][name]) if name in entry["params"] else "-" for name in params),
+        ]
+        for entry in entries
+    ]
+    return ["trial", *metrics, *epochs, *params], rows

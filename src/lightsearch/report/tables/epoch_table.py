@@ -45,7 +45,7 @@ def epoch_table(study: optuna.Study, folder: Path | None = None) -> pd.DataFrame
     numbers: list[int] = []
     rows: list[dict[str, float]] = []
     for trial in study.get_trials(deepcopy=False):
-        for epoch, row in _epochs_of(trial, folder, metric).items():
+        for epoch, row in epochs_of(trial, folder, metric).items():
             numbers.append(trial.number)
             rows.append({"epoch": epoch, **row})
     names = dict.fromkeys(name for row in rows for name in row if name not in ("epoch", "value", "seconds"))
@@ -67,7 +67,7 @@ def _default_folder(study: optuna.Study) -> Path | None:
         return None
 
 
-def _epochs_of(trial: FrozenTrial, folder: Path | None, metric: str | None) -> dict[int, dict[str, float]]:
+def epochs_of(trial: FrozenTrial, folder: Path | None, metric: str | None) -> dict[int, dict[str, float]]:
     """Each epoch of a trial, with everything known of it."""
     logged = dict(_read_epochs(trial_folder(folder, trial.number) / EPOCHS)) if folder else {}
     reported = trial.intermediate_values

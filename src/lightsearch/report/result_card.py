@@ -1,0 +1,116 @@
+"""A study's result as a notebook shows it: counts, the leading trials, the values, the best trial's curve.
+
+``result_card.html.jinja`` is its text. Its colours suit light and dark pages: words have the page's own colour.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from lightsearch.display.leaders_table import leader_rows
+from lightsearch.display.wording import duration
+from lightsearch.report.svg_chart import Chart, chart, without_far
+from lightsearch.report.tables.epoch_table import epochs_of
+from lightsearch.study.origin import is_foreign
+from lightsearch.study.pareto import as_list
+
+LEADERS = 5
+"""Rows of the table at most, if there is one objective."""
+
+Point = tuple[float, float]
+
+
+def result_card(results: dict[str, Any], trials: list[FrozenTrial], folder: Path, ending: str) -> str:
+    """The result as HTML. It needs no network and no script.
+
+    Args:
+        results: The content of ``results.json``.
+        trials: All trials of the study.
+        folder: The study's folder.
+        ending: How the search ended, in a word.
+    """
+    states, metrics = results["counts"]["states"], as_list(results["metric"])
+    columns, rows = leader_rows(results.get("front", results["leaders"][:LEADERS]), metrics)
+    counts = [f"{n} {'failed' if state == 'fail' else state}" for state, n in states.items()]
+    own = [trial for trial in trials if not is_foreign(trial)]
+    charts = [
+        _objectives(own, results, metrics) if len(metrics) > 1 else _history(own, results),
+        _best_curve(trials, results, metrics[0], folder),
+    ]
+    return _template().render(
+        name=results["study"],
+        ending=ending,
+        summary=", ".join(counts) or "no trials",
+        searched=duration(results["wall_seconds"]) if results["wall_seconds"] else "",
+        best=results["best"],
+        metric=metrics[0],
+        columns=columns,
+        rows=rows,
+        front=len(results["front"]) if "front" in results else None,
+        charts=[one for one in charts if one is not None],
+    )
+
+
+@functools.cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    text = files("lightsearch.report").joinpath("result_card.html.jinja").read_text(encoding="utf-8")
+    return environment.from_string(text)
+
+
+def _history(trials: list[FrozenTrial], results: dict[str, Any]) -> Chart | None:
+    """The value of each trial, and the best so far."""
+    maximize = results["direction"] == "maximize"
+    points: dict[str, list[Point]] = {"pruned": [], "complete": []}
+    best: list[Point] = []
+    for trial in trials:
+        if trial.state.name.lower() not in points or trial.value is None or not math.isfinite(trial.value):
+            continue
+        points[trial.state.name.lower()].append((trial.number, trial.value))
+        if trial.state.name != "COMPLETE":
+            continue
+        if not best or ((trial.value > best[-1][1]) is maximize and trial.value != best[-1][1]):
+            best += [(trial.number, best[-1][1])] if best else []
+            best.append((trial.number, trial.value))
+    values = [value for group in points.values() for _, value in group]
+    if len(values) < 2:
+        return None
+    last = max(number for group in points.values() for number, _ in group)
+    best += [(last, best[-1][1])] if best else []
+    title = f"{results['metric']} of each trial"
+    return chart(title, points, best, x_title="trial", y_range=without_far(values, maximize=maximize))
+
+
+def _objectives(trials: list[FrozenTrial], results: dict[str, Any], metrics: list[str]) -> Chart | None:
+    """The first two objectives of each complete trial; those of the Pareto front stand out."""
+    front = {entry["number"] for entry in results["front"]}
+    points: dict[str, list[Point]] = {"complete": [], "front": []}
+    for trial in trials:
+        if trial.state.name == "COMPLETE" and all(map(math.isfinite, trial.values)):
+            points["front" if trial.number in front else "complete"].append((trial.values[0], trial.values[1]))
+    if sum(map(len, points.values())) < 2:
+        return None
+    return chart(f"{metrics[1]} against {metrics[0]}", points, x_title=metrics[0])
+
+
+def _best_curve(trials: list[FrozenTrial], results: dict[str, Any], metric: str, folder: Path) -> Chart | None:
+    """The metric of the best trial, epoch by epoch; of a function, what it reported, step by step."""
+    best = results["best"]
+    if best is None:
+        return None
+    found = epochs_of(trials[best["number"]], folder, metric)
+    curve = [(float(epoch), row["value"]) for epoch, row in found.items() if math.isfinite(row.get("value", math.nan))]
+    if len(curve) < 2:
+        return None
+    of_function = best["best_epoch"] is None
+    marked = [point for point in curve if not of_function and point[0] == best["best_epoch"]]
+    title = f"{metric} of the best trial, {best['number']}"
+    return chart(title, {"best": marked}, curve, x_title="step" if of_function else "epoch")
