@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Callable
@@ -49,4 +50,5 @@ class StopRequest:
             self._end_at_once()
             raise EndAtOnce
         self.number = number
-        self._say("stopping: waiting for checkpoints; press Ctrl-C again to end at once")
+        with contextlib.suppress(RuntimeError):  # the work is just printing, and cannot be entered again
+            self._say("stopping: waiting for checkpoints; press Ctrl-C again to end at once")
