@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 
 from lightsearch.errors import UserError
 from lightsearch.models.classifier import Classifier
-from tests.conftest import environment
+from tests.conftest import command, environment, start
 
 SCRIPT = """
 import lightsearch, torch
@@ -38,6 +41,9 @@ model = result.load_best_model()
 assert type(model).__name__ == "Mine"
 assert model(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
 print(result)
+(tested,) = lightsearch.evaluate("mine")
+_, final = lightsearch.retrain("mine", top=1, seeds=1)
+assert (tested.ordinal, final.evaluation.ordinal) == (1, 2)
 again = lightsearch.search("studies/digits.toml", 1, workers=1)
 print(again.best.params)
 """
@@ -65,6 +71,9 @@ def test_a_class_of_the_script_itself_is_searched_over(place: Path, from_stdin: 
     assert "<SearchResult mine: done, 3 trials, best " in done.stdout
     assert done.stdout.count("[3/3]") == 1
     assert "hidden_size" in done.stdout.splitlines()[-1]
+    elsewhere = command("evaluate", "--study", "mine", cwd=place)
+    assert elsewhere.returncode == 2
+    assert elsewhere.stderr.startswith("model.class_path = '__main__.Mine': is a class of a script or notebook")
 
 
 class Forgets(Classifier):
@@ -120,6 +129,9 @@ def test_a_mistake_is_an_exception_with_the_same_lines(place: Path) -> None:
         ({"timeout": -1}, "timeout = -1: write seconds"),
         ({"storage": object()}, "storage = 'object': give a URL"),
         ({"name": "studies.db"}, "name = 'studies.db': "),
+        ({"n_trial": 5}, 'n_trial = 5: unknown; did you mean "n_trials"?'),
+        ({"sampelr": {}}, 'sampelr = {}: unknown; did you mean "sampler"?'),
+        ({"storage": "mysql://host/db"}, "storage = 'mysql://...': Optuna supports this storage; lightsearch does not"),
         ({"seed": 2**80}, "seed = 1208925819614629174706176: should be less than 4294967296"),
         ({"given": b"x"}, "given = b'x': unknown key"),
         ({"data": {"class_path": "lightsearch.data.ImageData", 3: 4}}, "the study = 3: is a key that is not a string"),
@@ -134,3 +146,80 @@ def test_wrong_options_are_a_line_too(place: Path, options: dict[str, Any], line
     (mistake,) = refused.value.mistakes
     assert str(mistake).startswith(line)
     assert not (place / "studies" / "studies.db").exists()
+
+
+class Asks:
+    """An objective whose second trial gets a signal, and goes on until it is stopped."""
+
+    def __init__(self, number: int) -> None:
+        self.number: int | None = number
+
+    def __call__(self, trial: Any) -> float:
+        x = float(trial.suggest_float("<i>x</i>", 0, 1))
+        if trial.number == 1 and self.number is not None:
+            number, self.number = self.number, None
+            os.kill(os.getpid(), number)
+            for step in range(2000):
+                time.sleep(0.01)
+                trial.report(x, step)
+        for step in range(2):
+            trial.report(x, step)
+        return x
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_raised_once_all_is_saved_and_the_same_call_continues(
+    place: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    import lightsearch
+
+    objective = Asks(number)
+    with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit) as raised:
+        lightsearch.search(objective, 3, name="asked", workers=0)
+    assert number == signal.SIGINT or raised.value.code == 143
+    assert "lightsearch.load('asked') has the result" in capsys.readouterr().out
+    stopped = lightsearch.load("asked")
+    assert (stopped.ending, [trial.state.name for trial in stopped.study.trials]) == (
+        "stopped",
+        ["COMPLETE", "WAITING"],
+    )
+    done = lightsearch.search(objective, 3, name="asked", workers=0)
+    loaded = lightsearch.load("asked")
+    assert repr(loaded) == repr(done)
+    assert loaded.results == done.results
+    page = loaded._repr_html_()
+    assert "<i>" not in page
+    assert "&lt;i&gt;x&lt;/i&gt;" in page
+    assert page.count('<circle class="complete"') == 3
+    assert page.count("<path") == 2  # the best so far, and the best trial's curve
+    assert "http" not in page
+    with pytest.raises(UserError, match=r"^study = 'askd': no such study in the storage; there are: asked$"):
+        lightsearch.load("askd")
+
+
+def test_a_study_is_loaded_while_another_process_searches(place: Path) -> None:
+    import lightsearch
+
+    process = start("run", "--n-trials", 2, "--workers", 1, "--pack", "off", "--set", "trainer.max_epochs=200",
+                    "--set", "trainer.patience=0", cwd=place)  # fmt: skip
+    try:
+        while not (place / "studies" / "digits" / "trial-0000" / "epochs.csv").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        running = lightsearch.load("studies/digits.toml")
+        assert (running.ending, running.best) == ("running", None)
+        assert "No trial is complete yet." in running._repr_html_()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(60)
+    assert process.returncode == 130
+    assert lightsearch.load("digits").ending == "stopped"
+
+
+def test_every_public_name_is_there() -> None:
+    names: dict[str, Any] = {}
+    exec("from lightsearch import *", names)
+    import lightsearch
+
+    assert set(lightsearch.__all__) == names.keys() - {"__builtins__"}
+    assert dir(lightsearch) == sorted([*lightsearch.__all__, "__version__"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightsearch import tables
-    from lightsearch.api import load, search
+    from lightsearch.api import evaluate, load, retrain, search
     from lightsearch.coordinator.search_result import SearchResult
     from lightsearch.declare.distributions import Choice, Fixed, Float, Int, List
     from lightsearch.errors import ResourceUnavailable, UserError
@@ -26,7 +26,9 @@ __all__ = [
     "ResourceUnavailable",
     "SearchResult",
     "UserError",
+    "evaluate",
     "load",
+    "retrain",
     "search",
     "tables",
     "trial_folder",
@@ -44,7 +46,9 @@ _MODULES = {
     "ResourceUnavailable": "lightsearch.errors",
     "SearchResult": "lightsearch.coordinator.search_result",
     "UserError": "lightsearch.errors",
+    "evaluate": "lightsearch.api",
     "load": "lightsearch.api",
+    "retrain": "lightsearch.api",
     "search": "lightsearch.api",
     "trial_folder": "lightsearch.training.function_trial",
 }

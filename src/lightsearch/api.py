@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from rich.console import Console
 
@@ -30,6 +30,11 @@ from lightsearch.errors import Mistake, UserError, did_you_mean, named_as_argume
 from lightsearch.launchers.ray import RayCluster
 from lightsearch.outcome import EXIT_OF_SIGNAL
 from lightsearch.storage.urls import storage_url
+
+if TYPE_CHECKING:
+    from lightsearch.confirm.confirmation import Confirmation
+    from lightsearch.confirm.record import Final
+    from lightsearch.confirm.test_uses import Evaluation
 
 
 @named_as_arguments()
@@ -112,10 +117,8 @@ def search(
         on_trial_end=on_trial_end,
     )
     result = _search_on_screen(request) if display is None else run_search(request, display)
-    if result.signal == signal.SIGINT:
-        raise KeyboardInterrupt
     if result.signal is not None:
-        raise SystemExit(EXIT_OF_SIGNAL + result.signal)
+        _raise_signal(result.signal)
     return result
 
 
@@ -136,6 +139,84 @@ def load(study: str | Path, *, storage: str | None = None, data_dir: str | Path 
         UserError: if there is no such study, with the names of those that are there.
     """
     return stored_result(study_name(str(study)), storage_url(storage), _absolute(data_dir))
+
+
+@named_as_arguments()
+def evaluate(
+    study: str | Path, *, trial: int | None = None, storage: str | None = None, data_dir: str | Path | None = None
+) -> list[Evaluation]:
+    """Tests the study's best trial, or its Pareto front, and records with the study that the test set was used.
+
+    Args:
+        study: The study's name, or its file.
+        trial: Number of a complete trial to test instead.
+        storage: As for ``load``.
+        data_dir: As for ``load``.
+
+    Returns:
+        What is recorded, one for each tested trial: ``metrics`` has what the model logged, ``ordinal`` how often the
+        study's test set has been used.
+
+    Raises:
+        UserError: if there is no such study, complete trial, whole checkpoint, test data or ``test_step``.
+    """
+    from lightsearch.confirm.evaluation import evaluate
+
+    return evaluate(study_name(str(study)), url=storage_url(storage), data_dir=_absolute(data_dir), trial=trial)
+
+
+@named_as_arguments()
+def retrain(
+    study: str | Path,
+    *,
+    top: int = 3,
+    seeds: int = 5,
+    on: Literal["train+val", "train"] | None = None,
+    trial: int | None = None,
+    workers: int | None = None,
+    output: str | Path | None = None,
+    storage: str | None = None,
+    data_dir: str | Path | None = None,
+) -> tuple[Confirmation, Final]:
+    """Confirms the leaders on fresh seeds, trains the best of them, tests it once and exports it.
+
+    Args:
+        study: The study's name, or its file.
+        top: The number of leading configurations; the defaults are retrained as well.
+        seeds: The number of fresh seeds for each configuration.
+        on: What the final model is trained on; None: ``train+val`` if the data has a method ``join_val``.
+        trial: Retrain the configuration of this trial only.
+        workers: Runs at a time; None: fills the cores, or one per GPU.
+        output: Folder of the results; None: ``reports/NAME``.
+        storage: As for ``load``.
+        data_dir: As for ``load``.
+
+    Returns:
+        The ranking with its verdict, and the final model's record, with its one ``evaluation``.
+
+    Raises:
+        UserError: if the study, its classes, its data or the output folder cannot be used, or all runs fail.
+        KeyboardInterrupt: after Ctrl-C, and ``SystemExit`` after SIGTERM. The same call continues.
+    """
+    from lightsearch.confirm.display import RetrainDisplay
+    from lightsearch.confirm.pool import Stopped
+    from lightsearch.confirm.retrain import RetrainSettings, retrain
+
+    name, settings = study_name(str(study)), RetrainSettings(top, seeds, on, trial, workers)
+    folder = Path(output or Path("reports") / name).absolute()
+    options: dict[str, Any] = {"url": storage_url(storage), "data_dir": _absolute(data_dir), "output": folder}
+    try:
+        with RetrainDisplay(Console(highlight=False)) as display:
+            return retrain(name, settings, display=display, **options)
+    except Stopped as stopped:
+        _raise_signal(stopped.number)
+
+
+def _raise_signal(number: int) -> NoReturn:
+    """Raises what the signal would have raised, had it not been awaited until everything was saved."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt from None
+    raise SystemExit(EXIT_OF_SIGNAL + number) from None
 
 
 def _unknown(keys: Mapping[str, Any]) -> list[Mistake]:

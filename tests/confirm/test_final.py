@@ -246,7 +246,7 @@ def test_without_test_samples_the_model_is_exported_untested(place: Path, monkey
     assert there is not None
     outcome = RunOutcome(number=0, kind=Kind.COMPLETE, sha256=there.sha256)
     nothing: Any = None
-    done = FinalExport("untested", "sqlite://", None, there.run, outcome, nothing, folder.parent, untested=line)
+    done = FinalExport(nothing, "sqlite://", None, there.run, outcome, nothing, folder.parent, untested=line)
     silent = RetrainDisplay(Console(quiet=True))
     assert export_final(done, nothing, silent) == there
     with pytest.raises(AttributeError, match="call"):

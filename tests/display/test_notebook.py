@@ -47,6 +47,7 @@ def test_classes_and_functions_of_cells(place: Path) -> None:
     assert "3/3 trials" in pictures[0]
     assert "best val_acc: " in pictures[0]
     assert searched[-1]["data"]["text/plain"].startswith("<SearchResult cells: done, 3 trials, best ")
+    assert "<svg" in html(searched[-1])
     assert of_function["data"]["text/plain"] == "True"
 
 

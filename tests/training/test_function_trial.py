@@ -215,7 +215,7 @@ def test_mistakes_before_any_trial(place: Path) -> None:
         ({"objective": "nowhere.none"}, "objective = 'nowhere.none': no such module"),
         ({"objective": f"{MODULE}.no_trial"}, "takes (x, y); it is called with the trial and nothing else"),
         ({"sampler": {"name": "GridSampler"}}, "sampler.name = 'GridSampler': needs the values of every parameter"),
-        ({"n_trial": 3}, "n_trial = 3: unknown key"),
+        ({"n_trial": 3}, 'n_trial = 3: unknown; did you mean "n_trials"?'),
         ({"metric": ["one", "two"], "direction": ["maximize", "minimize"]}, "a function has a single objective"),
     ):
         with pytest.raises(UserError) as refused:
@@ -223,8 +223,8 @@ def test_mistakes_before_any_trial(place: Path) -> None:
         assert line in str(refused.value)
         assert len(refused.value.mistakes) == 1
     for options, line in (
-        ({"trial_timeout": 5}, "--trial-timeout = 5: with --workers 0 a trial runs in this process"),
-        ({"threads": 0}, "--threads = 0: write a number from 1 to 1024"),
+        ({"trial_timeout": 5}, "trial_timeout = 5: with --workers 0 a trial runs in this process"),
+        ({"threads": 0}, "threads = 0: write a number from 1 to 1024"),
     ):
         with pytest.raises(UserError, match=line):
             lightsearch.search(study_of(place, "grid"), workers=0, **options)

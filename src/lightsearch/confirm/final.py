@@ -29,7 +29,7 @@ from lightsearch.launchers.fork_server import ForkServer
 from lightsearch.paths import study_folder
 from lightsearch.report.dashboard import artifact_store
 from lightsearch.storage.opening import open_storage
-from lightsearch.study.stored import declaration_of, find_study
+from lightsearch.study.stored import find_study
 from lightsearch.training.rebuild import Rebuilt, rebuild
 
 
@@ -37,8 +37,8 @@ from lightsearch.training.rebuild import Rebuilt, rebuild
 class FinalExport:
     """A final training, and where its model is exported to."""
 
-    study: str
-    """The study's name."""
+    declared: StudyFile
+    """The study's declaration."""
     url: str
     """The storage."""
     data_dir: str | None
@@ -90,9 +90,9 @@ def _is_of(final: Final, export: FinalExport) -> bool:
 def _export_final(export: FinalExport) -> Final:
     """Writes ``final/`` as a whole, in a process that has torch."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a test that has begun counts, so it is finished
-    study = find_study(open_storage(export.url, create=False), export.study)
+    study = find_study(open_storage(export.url, create=False), export.declared.name)
     staging = export.output / f".final-{os.getpid()}"
-    rebuilt = _rebuild(export, declaration_of(study))
+    rebuilt = _rebuild(export)
     staging.mkdir(parents=True)
     try:
         final = _write_files(export, study, rebuilt, staging)
@@ -104,10 +104,10 @@ def _export_final(export: FinalExport) -> Final:
     return final
 
 
-def _rebuild(export: FinalExport, declared: StudyFile) -> Rebuilt:
+def _rebuild(export: FinalExport) -> Rebuilt:
     """The trained model, with the data that it was trained on."""
-    folder = export.run.folder(study_folder(export.study))
-    return rebuild(declared, export.outcome, folder, export.data_dir, join_val=export.run.on == "train+val")
+    folder = export.run.folder(study_folder(export.declared.name))
+    return rebuild(export.declared, export.outcome, folder, export.data_dir, join_val=export.run.on == "train+val")
 
 
 def _write_files(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt, folder: Path) -> Final:
@@ -116,13 +116,13 @@ def _write_files(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt, fol
     from lightsearch.confirm.weights import write_weights
     from lightsearch.data import ImageData
 
-    run, outcome, declared, data = export.run, export.outcome, declaration_of(study), study.user_attrs["data"]
+    run, outcome, declared, data = export.run, export.outcome, export.declared, study.user_attrs["data"]
     example = example_of(rebuilt)
     weights = write_weights(rebuilt, example, folder / CHECKPOINT)
     program = export_program(rebuilt.model, example, folder / PROGRAM)
     test = _test(export, study, rebuilt)
     final = Final(
-        study=export.study,
+        study=export.declared.name,
         run=run,
         epochs=outcome.epochs,
         seconds=outcome.seconds,
@@ -164,7 +164,7 @@ def _test(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt) -> _Test:
     tested = Tested(
         why=f"retrain: {run.label} on {run.on}",
         trial=run.trial,
-        checkpoint=str(rebuilt.checkpoint.relative_to(study_folder(export.study))),
+        checkpoint=str(rebuilt.checkpoint.relative_to(study_folder(export.declared.name))),
         sha256=str(outcome.sha256),
         value=outcome.value,
         params=run.params,

@@ -26,6 +26,7 @@ class Stopped(Exception):
     """
 
     def __init__(self, number: int) -> None:
+        self.number = number
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.exit_code = EXIT_OF_SIGNAL + number
 

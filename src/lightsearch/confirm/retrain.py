@@ -87,7 +87,7 @@ def retrain(
         # With as many threads as the runs before: a small model does not train faster with more.
         n_runs = len(chosen_from) * settings.seeds
         run, outcome = _train_final(context, confirmation.chosen, on, n_runs, settings.workers, display)
-        export = FinalExport(name, url, data_dir, run, outcome, confirmation, output, untested)
+        export = FinalExport(context.declared, url, data_dir, run, outcome, confirmation, output, untested)
         return confirmation, export_final(export, context.server, display)
 
 

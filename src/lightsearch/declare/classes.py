@@ -13,6 +13,10 @@ from lightsearch.compat.lightning_package import is_lightning
 from lightsearch.declare.sections import ClassSpec
 from lightsearch.errors import Mistake, UserError, did_you_mean
 
+OF_SCRIPT = (
+    "is a class of a script or notebook, which this process does not have; there, call lightsearch.evaluate or "
+    "lightsearch.retrain, or move the class into a module and search again"
+)
 NO_MODULE = "no such module; is it installed, next to the study file (--study PATH.toml), or where the command starts?"
 
 BASES = {
@@ -38,6 +42,8 @@ def find_class(spec: ClassSpec, field: str) -> type:
         return _checked(_unpickled(spec.given), spec, field)
     module, name = _module(spec.class_path, f"{field}.class_path")
     cls = getattr(module, name, None)
+    if not isinstance(cls, type) and module.__name__ == "__main__":
+        raise UserError(Mistake(f"{field}.class_path", spec.class_path, OF_SCRIPT))
     if not isinstance(cls, type):
         classes = [word for word in dir(module) if isinstance(getattr(module, word), type)]
         known = [*classes, *getattr(module, "__all__", [])]

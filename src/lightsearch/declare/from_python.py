@@ -41,6 +41,18 @@ def as_declaration(study: Study, **keys: Any) -> dict[str, Any]:
     return {key: value if key == "space" else _with_paths(value, key) for key, value in declared.items()}
 
 
+def with_script_classes(declared: dict[str, Any]) -> dict[str, Any]:
+    """A stored declaration, with the classes themselves that are of the script or notebook that runs now."""
+    found = {}
+    for section in ("model", "data", "logger"):
+        spec = declared.get(section) or {}
+        module, _, name = spec.get("class_path", "").partition(".")
+        cls = getattr(sys.modules["__main__"], name, None) if module == "__main__" else None
+        if isinstance(cls, type):
+            found[section] = {**spec, "given": cloudpickle.dumps(cls)}
+    return {**declared, **found}
+
+
 def _content(study: Study) -> dict[str, Any]:
     if isinstance(study, StudyFile):
         return {**study.model_dump(by_alias=True, exclude_none=True, exclude_unset=True), "given": study.given}

@@ -43,7 +43,7 @@ def result_card(results: dict[str, Any], trials: list[FrozenTrial], folder: Path
         _objectives(own, results, metrics) if len(metrics) > 1 else _history(own, results),
         _best_curve(trials, results, metrics[0], folder),
     ]
-    return _template().render(
+    html: str = _template().render(
         name=results["study"],
         ending=ending,
         summary=", ".join(counts) or "no trials",
@@ -55,6 +55,7 @@ def result_card(results: dict[str, Any], trials: list[FrozenTrial], folder: Path
         front=len(results["front"]) if "front" in results else None,
         charts=[one for one in charts if one is not None],
     )
+    return html
 
 
 @functools.cache

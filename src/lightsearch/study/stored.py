@@ -6,6 +6,7 @@ from typing import Any
 
 import optuna
 
+from lightsearch.declare.from_python import with_script_classes
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
 from lightsearch.storage.retrying import RetryingStorage
@@ -52,7 +53,7 @@ def stored_declaration(study: optuna.Study) -> dict[str, Any]:
     declared = {"name": study.study_name, **study.user_attrs["fingerprint"]}
     if INIT_FROM in declared:
         declared[INIT_FROM] = {**declared[INIT_FROM], "path": study.user_attrs["search"][INIT_FROM]}
-    return declared
+    return with_script_classes(declared)
 
 
 def differences(before: Any, after: Any, field: str = "") -> list[str]:
