@@ -6,9 +6,14 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+STOPPING = "stopping: waiting for checkpoints; press Ctrl-C again to end at once"
+
+PRINTING = ("rich.", "lightsearch.display.")
+"""The modules that print. A print within a print repeats what the outer one has not yet taken off its buffer."""
 
 
 class EndAtOnce(KeyboardInterrupt):
@@ -28,6 +33,7 @@ class StopRequest:
         """Number of the first signal. None: no signal arrived."""
         self._say = say
         self._end_at_once = end_at_once
+        self._said = False
         self._before: list[object] = []
 
     def __bool__(self) -> bool:
@@ -45,10 +51,28 @@ class StopRequest:
         for number, handler in zip(SIGNALS, self._before, strict=False):
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
 
-    def _ask(self, number: int, _frame: object) -> None:
+    def say(self) -> None:
+        """Shows the message, if a signal arrived and it was not shown yet."""
+        if self and not self._said:
+            self._said = True
+            self._say(STOPPING)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
         if self:
             self._end_at_once()
             raise EndAtOnce
         self.number = number
-        with contextlib.suppress(RuntimeError):  # the work is just printing, and cannot be entered again
-            self._say("stopping: waiting for checkpoints; press Ctrl-C again to end at once")
+        if _is_printing(frame):
+            return  # the work shows the message later
+        with contextlib.suppress(RuntimeError):  # the user's own code prints, which cannot be entered again
+            self._say(STOPPING)
+            self._said = True
+
+
+def _is_printing(frame: FrameType | None) -> bool:
+    """Whether a function of the modules that print is being called."""
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith(PRINTING):
+            return True
+        frame = frame.f_back
+    return False

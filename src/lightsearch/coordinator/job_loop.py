@@ -185,6 +185,7 @@ class JobLoop(Generic[AnyOutcome]):
             self._ask_to_stop(running)
 
     def _stop_all(self) -> None:
+        self.stop.say()
         for running in self.running.values():
             self._ask_to_stop(running)
         while self.running:
