@@ -135,6 +135,10 @@ def test_a_mistake_is_an_exception_with_the_same_lines(place: Path) -> None:
         ({"seed": 2**80}, "seed = 1208925819614629174706176: should be less than 4294967296"),
         ({"given": b"x"}, "given = b'x': unknown key"),
         ({"data": {"class_path": "lightsearch.data.ImageData", 3: 4}}, "the study = 3: is a key that is not a string"),
+        (
+            {"trial_timeout": 9},
+            "trial_timeout = 9: with workers=0 a trial runs in this process, which cannot be killed; ",
+        ),
         ({"enqueue": [{"hidden_size": "wide"}]}, "enqueue[0].hidden_size = 'wide': hidden_size takes whole numbers"),
     ],
 )
@@ -146,6 +150,25 @@ def test_wrong_options_are_a_line_too(place: Path, options: dict[str, Any], line
     (mistake,) = refused.value.mistakes
     assert str(mistake).startswith(line)
     assert not (place / "studies" / "studies.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (lambda ls: ls.retrain("x", top="3"), "top = '3': write a whole number from 1"),
+        (lambda ls: ls.retrain("x", on="test"), 'on = \'test\': write "train+val" or "train"'),
+        (lambda ls: ls.evaluate("x", trial=-1), "trial = -1: write a whole number from 0"),
+        (lambda ls: ls.load("x", storage=3), "storage = 'int': give a URL"),
+        (lambda ls: ls.load("x"), "storage = 'sqlite:///studies/studies.db': no such file; run a search first"),
+    ],
+)
+def test_the_other_functions_name_mistakes_too(place: Path, call: Any, line: str) -> None:
+    import lightsearch
+
+    with pytest.raises(UserError) as refused:
+        call(lightsearch)
+    assert str(refused.value).startswith(line)
+    assert [path.name for path in place.iterdir()] == ["studies"]
 
 
 class Asks:
@@ -193,6 +216,9 @@ def test_a_signal_is_raised_once_all_is_saved_and_the_same_call_continues(
     assert page.count('<circle class="complete"') == 3
     assert page.count("<path") == 2  # the best so far, and the best trial's curve
     assert "http" not in page
+    with pytest.raises(UserError, match=r'Give this one a name of its own \(name="asked-2"\), or undo') as refused:
+        lightsearch.search(objective, 3, name="asked", seed=7, workers=0)
+    assert "seed: 42 in the study, 7 in this call" in str(refused.value)
     with pytest.raises(UserError, match=r"^study = 'askd': no such study in the storage; there are: asked$"):
         lightsearch.load("askd")
 

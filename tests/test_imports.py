@@ -48,7 +48,7 @@ FLOORS = (
     ("declare",),
     ("compat",),
     ("paths", "outcome"),
-    ("atomic_files", "signals"),
+    ("atomic_files", "signals", "python_words"),
     ("errors",),
     ("credentials",),
 )

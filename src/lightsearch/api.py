@@ -25,11 +25,13 @@ from lightsearch.declare.from_python import Study, as_declaration
 from lightsearch.declare.reading import check_declaration
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.declare.study_name import study_name
+from lightsearch.declare.values import as_plain
 from lightsearch.display.display import Display, display_on
-from lightsearch.errors import Mistake, UserError, did_you_mean, named_as_arguments
+from lightsearch.errors import Mistake, UserError, did_you_mean
 from lightsearch.launchers.ray import RayCluster
 from lightsearch.outcome import EXIT_OF_SIGNAL
-from lightsearch.storage.urls import storage_url
+from lightsearch.python_words import in_python_words
+from lightsearch.storage.urls import check_url, storage_url
 
 if TYPE_CHECKING:
     from lightsearch.confirm.confirmation import Confirmation
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from lightsearch.confirm.test_uses import Evaluation
 
 
-@named_as_arguments()
+@in_python_words
 def search(
     study: Study,
     n_trials: int = 50,
@@ -103,13 +105,13 @@ def search(
         declared["callbacks"] = as_specs([*declared.get("callbacks", ()), *callbacks])
     request = SearchRequest(
         declared=declared,
-        n_trials=n_trials,
-        url=storage_url(None) if storage is None else storage,
-        workers=workers,
-        threads=threads,
-        pack=pack,
-        timeout=timeout,
-        trial_timeout=trial_timeout,
+        n_trials=as_plain(n_trials),
+        url=_url(storage),
+        workers=as_plain(workers),
+        threads=as_plain(threads),
+        pack=as_plain(pack),
+        timeout=as_plain(timeout),
+        trial_timeout=as_plain(trial_timeout),
         data_dir=_absolute(data_dir),
         cluster=on,
         artifacts=artifacts,
@@ -122,7 +124,7 @@ def search(
     return result
 
 
-@named_as_arguments()
+@in_python_words
 def load(study: str | Path, *, storage: str | None = None, data_dir: str | Path | None = None) -> SearchResult:
     """Gives a study's result again, as the study is now. Another process may be searching meanwhile.
 
@@ -138,10 +140,10 @@ def load(study: str | Path, *, storage: str | None = None, data_dir: str | Path 
     Raises:
         UserError: if there is no such study, with the names of those that are there.
     """
-    return stored_result(study_name(str(study)), storage_url(storage), _absolute(data_dir))
+    return stored_result(study_name(str(study)), _known(storage), _absolute(data_dir))
 
 
-@named_as_arguments()
+@in_python_words
 def evaluate(
     study: str | Path, *, trial: int | None = None, storage: str | None = None, data_dir: str | Path | None = None
 ) -> list[Evaluation]:
@@ -162,10 +164,12 @@ def evaluate(
     """
     from lightsearch.confirm.evaluation import evaluate
 
-    return evaluate(study_name(str(study)), url=storage_url(storage), data_dir=_absolute(data_dir), trial=trial)
+    options: dict[str, Any] = {"url": _known(storage), "data_dir": _absolute(data_dir)}
+    numbers = _whole(0, optional=True, trial=trial)
+    return evaluate(study_name(str(study)), say=Console(highlight=False).print, **numbers, **options)
 
 
-@named_as_arguments()
+@in_python_words
 def retrain(
     study: str | Path,
     *,
@@ -202,9 +206,13 @@ def retrain(
     from lightsearch.confirm.pool import Stopped
     from lightsearch.confirm.retrain import RetrainSettings, retrain
 
-    name, settings = study_name(str(study)), RetrainSettings(top, seeds, on, trial, workers)
+    numbers = _whole(1, top=top, seeds=seeds) | _whole(1, optional=True, workers=workers)
+    numbers |= _whole(0, optional=True, trial=trial)
+    if on not in (None, "train+val", "train"):
+        raise UserError(Mistake("on", on, 'write "train+val" or "train"'))
+    name, settings = study_name(str(study)), RetrainSettings(on=on, **numbers)
     folder = Path(output or Path("reports") / name).absolute()
-    options: dict[str, Any] = {"url": storage_url(storage), "data_dir": _absolute(data_dir), "output": folder}
+    options: dict[str, Any] = {"url": _known(storage), "data_dir": _absolute(data_dir), "output": folder}
     try:
         with RetrainDisplay(Console(highlight=False)) as display:
             return retrain(name, settings, display=display, **options)
@@ -225,6 +233,35 @@ def _unknown(keys: Mapping[str, Any]) -> list[Mistake]:
     names = known | (inspect.signature(search).parameters.keys() - {"study", "keys"})
     unknown = [key for key in keys if key not in known and key != "given"]
     return [Mistake(key, keys[key], f"unknown; {did_you_mean(key, names)}") for key in unknown]
+
+
+def _whole(least: int, *, optional: bool = False, **numbers: Any) -> dict[str, Any]:
+    """Whole numbers of a call, NumPy's as Python's.
+
+    Raises:
+        UserError: if one is none, or is below ``least``.
+    """
+    plain = {name: as_plain(value) for name, value in numbers.items()}
+    wrong = {name: value for name, value in plain.items() if not (type(value) is int and value >= least)}
+    if mistakes := [
+        Mistake(name, value, f"write a whole number from {least}")
+        for name, value in wrong.items()
+        if value is not None or not optional
+    ]:
+        raise UserError(*mistakes)
+    return plain
+
+
+def _url(storage: str | None) -> str:
+    """The storage of a call. It may hold a password, which nobody else reads, as they do the words of a command."""
+    return storage_url(None) if storage is None else storage
+
+
+def _known(storage: str | None) -> str:
+    """The storage of a call, if it can be one at all."""
+    if mistakes := check_url(_url(storage)):
+        raise UserError(*mistakes)
+    return _url(storage)
 
 
 def _absolute(data_dir: str | Path | None) -> str | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from lightsearch.credentials import without_secrets
@@ -43,21 +42,6 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.mistakes))
-
-
-@contextlib.contextmanager
-def named_as_arguments() -> Iterator[None]:
-    """Names what a mistake is about as Python does: ``data_dir``, where a command has ``--data-dir``."""
-    try:
-        yield
-    except UserError as error:
-        error.mistakes = tuple(
-            replace(one, field=one.field[2:].replace("-", "_"))
-            if isinstance(one, Mistake) and one.field.startswith("--")
-            else one
-            for one in error.mistakes
-        )
-        raise
 
 
 class Untestable(UserError):

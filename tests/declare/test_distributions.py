@@ -6,10 +6,11 @@ import dataclasses
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 
 import lightsearch
-from lightsearch import Choice, Float, Int, List
+from lightsearch import Choice, Fixed, Float, Int, List
 from lightsearch.data import ImageData
 from lightsearch.declare import distributions
 from lightsearch.declare.from_python import as_declaration
@@ -39,8 +40,27 @@ def test_each_is_a_table_of_a_study_file_and_shows_itself_as_written(written: st
         one.when = None
 
 
-def test_choices_may_be_a_list() -> None:
-    assert Choice([32, 64]) == Choice(32, 64)
+@pytest.mark.parametrize("values", [[32, 64], (32, 64), range(32, 65, 32), np.array([32, 64])])
+def test_choices_may_be_a_list(values: Any) -> None:
+    assert Choice(values) == Choice(32, 64)
+
+
+def test_values_of_numpy_are_values_of_python() -> None:
+    assert repr(Int(np.int64(1), np.int32(8), log=np.bool_(True))) == "Int(1, 8, log=True)"
+    assert repr(Choice(np.float64(0.5), np.str_("a"))) == "Choice(0.5, 'a')"
+    assert repr(List(Int(1, 2), length=np.array([1, 2]))) == "List(Int(1, 2), length=(1, 2))"
+    declared = as_declaration(STUDY, seed=np.int64(3), space={"model": {"dropout": np.float32(0.5)}})
+    assert (type(declared["seed"]), type(declared["space"]["model"]["dropout"])) == (int, float)
+
+
+def test_one_with_a_condition_is_hashable_and_keeps_a_copy() -> None:
+    when = {"optimizer": ["sgd"]}
+    one = Int(1, 2, when=when)
+    when["optimizer"].append("adam")
+    assert one == Int(1, 2, when={"optimizer": ["sgd"]})
+    assert (
+        len({one, Int(1, 2, when={"optimizer": ["sgd"]}), Choice(1), Fixed([1]), List(Int(1, 2), length=[1, 2])}) == 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,8 +68,10 @@ def test_choices_may_be_a_list() -> None:
     [
         (lambda: Int(512, 16), "Int(512, 16): the lower bound 512 is above the upper bound 16; swap them"),
         (lambda: Int(1, 2.5), "Int(1, 2.5): 2.5 should be a valid integer"),  # type: ignore[arg-type]
-        (lambda: Float(0, 1, log=True), "Float(0, 1, log=True): log = true needs a lower bound above 0, not 0"),
+        (lambda: Float(0, 1, log=True), "Float(0, 1, log=True): log=True needs a lower bound above 0, not 0"),
         (lambda: Choice(), "Choice(): []: should have at least 1 item"),
+        (lambda: Choice({1, 2}), "Choice({1, 2}): {1, 2}: write a boolean, a number or a string"),
+        (lambda: List(Int(1, 2), length=0), "List(Int(1, 2), length=0): length=0: the list is always empty; write a "),
         (lambda: Choice([1], 2), "Choice([1], 2): [1]: write a boolean, a number or a string"),
         (lambda: List(3, length=2), "List(3, length=2): 3: give an Int, a Float or a Choice"),  # type: ignore[arg-type]
     ],

@@ -34,9 +34,8 @@ def main(
     from lightsearch.study.stored import find_study
 
     name, screen = study_name(study), console()
-    screen.print("loading PyTorch and the test data ...")
     url = storage_url(storage)
-    evaluations = evaluate(name, url=url, data_dir=data_dir(data), trial=trial)
+    evaluations = evaluate(name, url=url, data_dir=data_dir(data), say=screen.print, trial=trial)
     if len(evaluations) > 1:
         screen.print()
         screen.print(_rows(evaluations))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import optuna
@@ -19,7 +20,9 @@ from lightsearch.study.stored import check_has_model, declaration_of, find_study
 from lightsearch.training.rebuild import Rebuilt, rebuild, whole_checkpoint
 
 
-def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = None) -> list[Evaluation]:
+def evaluate(
+    name: str, *, url: str, data_dir: str | None, trial: int | None = None, say: Callable[[str], object] = str
+) -> list[Evaluation]:
     """Tests the best trial's checkpoint, and writes ``studies/<name>/test_evaluations.json``.
 
     With several objectives every trial of the Pareto front is tested, and each test is a use of the test set.
@@ -29,6 +32,7 @@ def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = N
         url: The storage.
         data_dir: Folder of the data files.
         trial: Number of a complete trial to test instead.
+        say: Tells the user what takes seconds.
 
     Raises:
         UserError: if there is no such study, complete trial or whole checkpoint, or the data cannot be loaded.
@@ -44,6 +48,7 @@ def evaluate(name: str, *, url: str, data_dir: str | None, trial: int | None = N
         whole_checkpoint(folder, outcome)
     if mistakes := check_writable(folder):
         raise UserError(*mistakes)
+    say("loading PyTorch and the test data ...")
     check_test_step(declared)
     evaluations = []
     for outcome in chosen:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import KW_ONLY, Field, dataclass, fields
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import KW_ONLY, Field, dataclass, field, fields
 from typing import Any, ClassVar
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from lightsearch.declare.parameters import Parameter
-from lightsearch.declare.values import Value
+from lightsearch.declare.values import Value, as_plain
+from lightsearch.python_words import as_python
 
 When = Mapping[str, Any] | None
 """Values of other parameters: ``{"optimizer": "sgd"}``, or ``{"optimizer": ["sgd", "rmsprop"]}`` for one of several."""
@@ -25,10 +27,13 @@ class Distribution:
     """The key of the table: ``int``."""
 
     def __post_init__(self) -> None:
+        for one in fields(self):  # a copy: a dictionary or a list of the caller's may change later
+            object.__setattr__(self, one.name, _copied(getattr(self, one.name)))
         try:
             _PARAMETER.validate_python(self.table)
         except ValidationError as error:
-            raise ValueError(f"{self!r}: {'; '.join(map(_message, error.errors()))}") from None
+            mistakes = "; ".join(as_python(_message(one)) for one in error.errors())
+            raise ValueError(f"{self!r}: {mistakes}") from None
 
     @property
     def table(self) -> dict[str, Any]:
@@ -69,7 +74,7 @@ class Int(Distribution):
     """Sample on a logarithmic scale."""
     step: int | None = None
     """Distance between neighbouring values; not together with ``log``."""
-    when: When = None
+    when: When = field(default=None, hash=False)
     """Sampled only where other parameters have these values: ``when={"optimizer": "sgd"}``."""
 
 
@@ -91,7 +96,7 @@ class Float(Distribution):
     """Sample on a logarithmic scale."""
     step: float | None = None
     """Distance between neighbouring values; not together with ``log``."""
-    when: When = None
+    when: When = field(default=None, hash=False)
     """Sampled only where other parameters have these values."""
 
 
@@ -107,12 +112,11 @@ class Choice(Distribution):
     values: tuple[Value, ...]
     """The values."""
     _: KW_ONLY
-    when: When = None
+    when: When = field(default=None, hash=False)
     """Sampled only where other parameters have these values."""
 
     def __init__(self, *values: Any, when: When = None) -> None:
-        is_list = len(values) == 1 and isinstance(values[0], list | tuple)
-        object.__setattr__(self, "values", tuple(values[0]) if is_list else values)
+        object.__setattr__(self, "values", tuple(values[0]) if len(values) == 1 and _is_ordered(values[0]) else values)
         object.__setattr__(self, "when", when)
         self.__post_init__()
 
@@ -134,8 +138,13 @@ class List(Distribution):
     _: KW_ONLY
     length: int | tuple[int, int]
     """The number of items, or the least and the greatest number."""
-    when: When = None
+    when: When = field(default=None, hash=False)
     """Sampled only where other parameters have these values."""
+
+    def __post_init__(self) -> None:
+        length = as_plain(self.length)
+        object.__setattr__(self, "length", tuple(length) if isinstance(length, list) else length)
+        super().__post_init__()
 
     def _value(self) -> Any:
         return as_tables(self.item)
@@ -150,10 +159,10 @@ class Fixed(Distribution):
     """
 
     kind = "fixed"
-    value: Any
+    value: Any = field(hash=False)
     """The value, or a list of values."""
     _: KW_ONLY
-    when: When = None
+    when: When = field(default=None, hash=False)
     """Given only where other parameters have these values; elsewhere the class has its own default."""
 
     def _value(self) -> Any:
@@ -161,7 +170,8 @@ class Fixed(Distribution):
 
 
 def as_tables(declared: Any) -> Any:
-    """A declaration with a table in the place of each distribution, at any depth."""
+    """A declaration with a table in the place of each distribution, and without NumPy's values, at any depth."""
+    declared = as_plain(declared)
     if isinstance(declared, Distribution):
         return declared.table
     if isinstance(declared, Mapping):
@@ -169,6 +179,18 @@ def as_tables(declared: Any) -> Any:
     if isinstance(declared, list | tuple):
         return [as_tables(value) for value in declared]
     return declared
+
+
+def _copied(value: Any) -> Any:
+    value = as_plain(value)
+    if isinstance(value, Mapping):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return type(value)(map(_copied, value)) if type(value) in (list, tuple) else value
+
+
+def _is_ordered(values: Any) -> bool:
+    """Whether it is a list, a range, an array or the like: several values, in the same order in every process."""
+    return isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping | Set | np.generic)
 
 
 def _differs(field: Field[Any], value: Any) -> bool:

@@ -13,6 +13,7 @@ import cloudpickle
 from lightsearch.declare.distributions import Distribution, as_tables
 from lightsearch.declare.reading import add_study_folder_to_path, read_declaration
 from lightsearch.declare.study_file import StudyFile
+from lightsearch.declare.values import as_plain
 from lightsearch.errors import Mistake, UserError
 
 Study = str | Path | Mapping[str, Any] | StudyFile | Callable[[Any], float]
@@ -80,6 +81,7 @@ def _with_paths(value: Any, field: str) -> Any:
     Raises:
         UserError: if workers cannot import such a class, or the part holds a distribution.
     """
+    value = as_plain(value)
     if isinstance(value, Distribution):
         section, _, argument = field.replace(".init_args", "", 1).partition(".")
         where = f"{{{section!r}: {{{argument!r}: {value!r}}}}}" if argument else "{'model': {...}, 'data': {...}}"

@@ -81,6 +81,10 @@ class ListParameter(BaseParameter):
         low, high = self.lengths
         if not 0 <= low <= high:
             raise ValueError(f"length = {self.length}: write a number, or [least, most]")
+        if high == 0:
+            raise ValueError(
+                f"length = {self.length}: the list is always empty; write a number from 1, or [least, most]"
+            )
         if high > MOST_ITEMS:
             raise ValueError(f"length = {self.length}: each item is a parameter; write {MOST_ITEMS} at most")
         return self

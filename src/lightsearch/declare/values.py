@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BeforeValidator, PlainSerializer
 
 Value = bool | int | float | str
@@ -56,3 +57,10 @@ def part_of(value: Any, name: str) -> Any:
     if isinstance(value, list | tuple):
         return value[int(name)] if name.isdigit() and int(name) < len(value) else None
     return value.get(name) if isinstance(value, dict) else None
+
+
+def as_plain(value: Any) -> Any:
+    """A value from Python as a study file could have it: NumPy's scalars as Python's, arrays and ranges as lists."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return list(value) if isinstance(value, range) else value
