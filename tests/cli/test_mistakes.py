@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import command
 
+PLAIN = ("trianer.x=1", "space.model.hidden_size={int=[9, 1]}", "sampler.name=TPE")
+OF_CLASSES = ("trainer.max_epoch=3", "model.class_path=lightsearch.Clasifier")
 
-def test_all_mistakes_are_reported_before_anything_is_written(place: Path) -> None:
+
+def test_all_mistakes_are_reported_before_anything_is_written_the_plain_ones_before_torch_is_loaded(
+    place: Path,
+) -> None:
     before = sorted(place.rglob("*"))
-    refused = command(
-        "run",
-        *("--set", "trianer.x=1", "--set", "space.model.hidden_size={int=[9, 1]}", "--set", "trainer.max_epoch=3"),
-        *("--set", "model.class_path=lightsearch.Clasifier", "--set", "sampler.name=TPE", "--storage", "nonsense"),
-        cwd=place,
-    )
-    assert refused.returncode == 2
-    lines = refused.stderr.strip().splitlines()
-    fields = [line.split(" = ")[0] for line in lines]
-    assert sorted(fields) == sorted(
-        ["space.model.hidden_size", "trianer", "sampler.name", "--storage", "model.class_path", "trainer.max_epoch"]
-    )
+    of_classes = [word for override in OF_CLASSES for word in ("--set", override)]
+    plain = [word for override in PLAIN for word in ("--set", override)]
+    refused = command("run", *of_classes, *plain, "--storage", "nonsense", cwd=place)
+    assert fields(refused) == ["--storage", "sampler.name", "space.model.hidden_size", "trianer"]
+    assert not refused.stdout
+    refused = command("run", *of_classes, cwd=place)
+    assert fields(refused) == ["model.class_path", "trainer.max_epoch"]
     assert sorted(place.rglob("*")) == before
+
+
+def fields(refused: subprocess.CompletedProcess[str]) -> list[str]:
+    assert refused.returncode == 2
+    return sorted(line.split(" = ")[0] for line in refused.stderr.strip().splitlines())
 
 
 @pytest.mark.parametrize(

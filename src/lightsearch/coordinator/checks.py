@@ -1,4 +1,4 @@
-"""The checks of a search: all mistakes are found before the storage is opened, and reported together."""
+"""The checks of a search: all mistakes are found before the storage is opened, the plain ones within a second."""
 
 from __future__ import annotations
 
@@ -24,17 +24,33 @@ from lightsearch.storage.urls import check_url, sqlite_file
 from lightsearch.study import sampler_checks
 
 
-def check(request: SearchRequest) -> CheckedSearch:
+def check(request: SearchRequest, display: Display) -> CheckedSearch:
     """Starts the server of worker processes, and checks a request.
 
     Args:
         request: A resolved request.
+        display: Where it is shown that this takes seconds.
 
     Raises:
-        UserError: with all mistakes in the declaration, the options, the storage's URL, the classes and the data.
+        UserError: with all mistakes in the declaration, the options and the storage's URL, at once; if there are none,
+            with all mistakes in the classes and the data, which need torch.
     """
     server = ForkServer(modules_of(request.declared)) if request.workers != 0 else None
-    study_file, mistakes = validate(request.declared)  # here and below, while the server imports torch
+    study_file, mistakes = _check_request(request)  # while the server imports torch
+    if study_file is None or mistakes:
+        raise UserError(*mistakes)
+    display.message("loading PyTorch, checking classes and data ...")
+    facts: Preflight = _call(server, preflight, request.declared, request.data_dir)
+    if request.workers == 0:
+        mistakes += check_inline(request, facts.devices)
+    if mistakes or facts.mistakes:
+        raise UserError(*mistakes, *facts.mistakes)
+    return CheckedSearch(request, study_file, facts, server)
+
+
+def _check_request(request: SearchRequest) -> tuple[StudyFile | None, list[Mistake]]:
+    """The validated study, if its declaration is valid, and what is wrong with the request, as far as that is plain."""
+    study_file, mistakes = validate(request.declared)
     mistakes += check_numbers(request) + check_threads(request.threads)
     mistakes += sampler_checks.check(request.declared) + check_init_from(request.declared)
     mistakes += check_storage(request.url, study_file)
@@ -42,15 +58,10 @@ def check(request: SearchRequest) -> CheckedSearch:
         mistakes += check_artifacts(request.artifacts)
     if request.cluster is not None:
         mistakes += on_ray.check_options(request, request.cluster)
-    facts: Preflight = _call(server, preflight, request.declared, request.data_dir)
-    if request.workers == 0:
-        mistakes += check_inline(request, facts.devices)
     if request.widen and study_file is not None and study_file.objective is not None:
         hint = "a function declares its own ranges, and there is no [space] to widen; leave it out"
         mistakes.append(Mistake("--widen", study_file.objective, hint))
-    if study_file is None or mistakes or facts.mistakes:
-        raise UserError(*mistakes, *facts.mistakes)
-    return CheckedSearch(request, study_file, facts, server)
+    return study_file, mistakes
 
 
 def try_out(search: CheckedSearch, display: Display) -> None:

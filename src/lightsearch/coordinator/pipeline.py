@@ -34,8 +34,7 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
         ResourceUnavailable: if the machine does not let the search continue, as when the storage is gone.
         Exception: what ``request.on_trial_end`` raised, once the search has stopped and everything is saved.
     """
-    display.message("loading PyTorch, checking classes and data ...")
-    checked = check(request.resolved())
+    checked = check(request.resolved(), display)
     request = checked.request
     try_out(checked, display)
     with connected(checked, display) as cluster:  # None: trials run on this machine
