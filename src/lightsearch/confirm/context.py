@@ -14,6 +14,7 @@ from lightsearch.confirm.pool import Pool
 from lightsearch.confirm.ranking import Candidate
 from lightsearch.confirm.record import is_foreign
 from lightsearch.confirm.runs import Purpose, Run, retraining_seed
+from lightsearch.declare.callbacks import check_remembered
 from lightsearch.declare.init_from import check_init_from
 from lightsearch.declare.reading import modules_of
 from lightsearch.declare.study_file import StudyFile
@@ -95,12 +96,14 @@ def open_study(name: str, url: str, output: Path | None) -> optuna.Study:
         output: The folder of the results; None: the results are only returned.
 
     Raises:
-        UserError: if the study does not exist, has no model or no complete trial, or a folder cannot be written to.
+        UserError: if the study does not exist, has no model or no complete trial, has callbacks that were objects, or a
+            folder cannot be written to.
     """
     study = find_study(open_storage(url, create=False), name)
     check_has_model(study)
     candidates.leading(study.get_trials(deepcopy=False), study.user_attrs["fingerprint"]["direction"], 1, name)
-    mistakes = check_writable(study_folder(name) / "retrain")
+    mistakes = check_remembered(declaration_of(study).callbacks)
+    mistakes += check_writable(study_folder(name) / "retrain")
     if output is not None and check_writable(output / "final"):
         mistakes.append(Mistake("--output", str(output), "cannot be written to; name another folder"))
     elif output is not None and is_foreign(output / "final"):

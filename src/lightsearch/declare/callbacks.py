@@ -10,6 +10,7 @@ from typing import Any
 import cloudpickle
 
 from lightsearch.compat.lightning_package import is_lightning
+from lightsearch.declare.sections import CallbackSpec
 from lightsearch.errors import Mistake, UserError, first_line
 
 WRITE = "give a Lightning callback, as in EarlyStopping(...), or a table with its class_path and init_args"
@@ -29,9 +30,21 @@ def as_specs(callbacks: object) -> Any:
     return [_as_spec(one, f"callbacks[{position}]") for position, one in enumerate(callbacks)]
 
 
-def is_forgotten(spec: Mapping[str, Any]) -> bool:
-    """Whether a callback was an object from Python, and only its description is left, as it is stored with a study."""
-    return spec.get("attributes") is not None and spec.get("given") is None
+def check_remembered(specs: Sequence[CallbackSpec]) -> list[Mistake]:
+    """Finds the callbacks that were objects from Python, and of which only the description that a study stores is left.
+
+    Args:
+        specs: A study's callbacks.
+    """
+    hint = (
+        "was given to search() as an object, which no study can store; declare it with class_path and init_args, and "
+        "search under another name"
+    )
+    return [
+        Mistake(f"callbacks[{position}]", spec.class_path, hint)
+        for position, spec in enumerate(specs)
+        if spec.attributes is not None and spec.given is None
+    ]
 
 
 def _as_spec(callback: Any, field: str) -> Any:

@@ -10,11 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from lightsearch.compat.lightning_package import is_lightning
-from lightsearch.declare.callbacks import is_forgotten
 from lightsearch.declare.nested import sampled_objects
 from lightsearch.declare.sections import CallbackSpec
 from lightsearch.declare.study_file import StudyFile
-from lightsearch.errors import Mistake, UserError
 from lightsearch.preflight.arguments import check_arguments, suffices
 
 Collecting = Callable[[str, str], contextlib.AbstractContextManager[None]]
@@ -44,9 +42,6 @@ def _check(spec: CallbackSpec, field: str, sampled: dict[str, Any]) -> None:
     from lightsearch.declare.classes import find_class
     from lightsearch.training.callbacks import build_callback
 
-    if is_forgotten(spec.model_dump() | {"given": spec.given}):
-        hint = "was given to search() as an object, which no study can store; declare it with class_path and init_args"
-        raise UserError(Mistake(field, spec.class_path, hint))
     if spec.given is not None:
         build_callback(spec, {}, field)  # the classes that it needs can be imported here
         return
