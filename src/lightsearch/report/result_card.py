@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 
 from lightsearch.display.leaders_table import leader_rows
 from lightsearch.display.wording import duration
-from lightsearch.report.svg_chart import Chart, chart, without_far
+from lightsearch.report.svg_chart import Chart, chart, edge_of_front, without_far
 from lightsearch.report.tables.epoch_table import epochs_of
 from lightsearch.study.origin import is_foreign
 from lightsearch.study.pareto import as_list
@@ -99,7 +99,11 @@ def _objectives(trials: list[FrozenTrial], results: dict[str, Any], metrics: lis
             points["front" if trial.number in front else "complete"].append((trial.values[0], trial.values[1]))
     if sum(map(len, points.values())) < 2:
         return None
-    return chart(f"{metrics[1]} against {metrics[0]}", points, x_title=metrics[0])
+    x_title, y_title = (f"{m}, {d}" for m, d in zip(metrics[:2], as_list(results["direction"]), strict=False))
+    steps = (
+        edge_of_front(points["front"], rightwards=results["direction"][0] == "maximize") if len(metrics) == 2 else []
+    )
+    return chart(y_title, points, steps, x_title=x_title, may_be_log=True)
 
 
 def _best_curve(trials: list[FrozenTrial], results: dict[str, Any], metric: str, folder: Path) -> Chart | None:
@@ -113,5 +117,5 @@ def _best_curve(trials: list[FrozenTrial], results: dict[str, Any], metric: str,
         return None
     of_function = best["best_epoch"] is None
     marked = [point for point in curve if not of_function and point[0] == best["best_epoch"]]
-    title = f"{metric} of the best trial, {best['number']}"
+    title = f"{metric} of trial {best['number']}, the best" + (" in it" if "front" in results else "")
     return chart(title, {"best": marked}, curve, x_title="step" if of_function else "epoch")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import quantiles
+
+from lightsearch.report.svg_axis import Axis, label
 
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 54, 8, 8, 34
@@ -42,6 +44,7 @@ def chart(
     *,
     x_title: str,
     y_range: tuple[float, float] | None = None,
+    may_be_log: bool = False,
 ) -> Chart:
     """Places points and a line in the picture. Points at the same place are drawn once.
 
@@ -51,25 +54,25 @@ def chart(
         line: Finite values, x and y.
         x_title: The name of the x axis.
         y_range: The lowest and the highest y; points beyond are drawn at the edge. None: all are within.
+        may_be_log: Whether an axis whose values span powers of ten is logarithmic.
     """
     every = [*(point for group in points.values() for point in group), *line]
-    xs = _padded(min(x for x, _ in every), max(x for x, _ in every))
-    ys = _padded(*(y_range or (min(y for _, y in every), max(y for _, y in every))))
+    counts = x_title in ("trial", "epoch", "step")
+    across = Axis.of([x for x, _ in every], whole=counts, may_be_log=may_be_log)
+    up = Axis.of(y_range or [y for _, y in every], may_be_log=may_be_log)
 
     def place(x: float, y: float) -> tuple[float, float]:
-        share = (min(max(y, ys[0]), ys[1]) - ys[0]) / (ys[1] - ys[0])
-        across = (x - xs[0]) / (xs[1] - xs[0])
         return (
-            round(LEFT + across * (WIDTH - LEFT - RIGHT), 1),
-            round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1),
+            round(LEFT + across.share(x) * (WIDTH - LEFT - RIGHT), 1),
+            round(HEIGHT - BOTTOM - up.share(y) * (HEIGHT - TOP - BOTTOM), 1),
         )
 
     return Chart(
         title=title,
         points={group: list(dict.fromkeys(place(*point) for point in found)) for group, found in points.items()},
         line="M" + "L".join("{} {}".format(*place(*point)) for point in line) if line else "",
-        x_ticks=[(place(x, ys[0])[0], f"{x:g}") for x in _ticks(*xs, whole=x_title in ("trial", "epoch", "step"))],
-        y_ticks=[(place(xs[0], y)[1], f"{y:g}") for y in _ticks(*ys)],
+        x_ticks=[(place(x, up.low)[0], label(x)) for x in across.ticks()],
+        y_ticks=[(place(across.low, y)[1], label(y)) for y in up.ticks()],
         x_title=x_title,
     )
 
@@ -84,17 +87,15 @@ def without_far(values: Sequence[float], *, maximize: bool) -> tuple[float, floa
     return (max(low, first - fence), high) if maximize else (low, min(high, third + fence))
 
 
-def _padded(low: float, high: float) -> tuple[float, float]:
-    pad = 0.04 * (high - low) or 0.05 * abs(low) or 0.5
-    return low - pad, high + pad
+def edge_of_front(front: Sequence[tuple[float, float]], *, rightwards: bool) -> list[tuple[float, float]]:
+    """The edge of what a Pareto front reaches: steps from point to point, on the worse side of both.
 
-
-def _ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
-    """Two to six round numbers within the range."""
-    rough = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    if whole:
-        step = max(1.0, round(step))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [float(f"{step * index:.10g}") for index in range(first, last + 1)]
+    Args:
+        front: The front's points.
+        rightwards: Whether x is maximized.
+    """
+    ordered = sorted(front)
+    line = ordered[:1]
+    for before, point in itertools.pairwise(ordered):
+        line += [(before[0], point[1]) if rightwards else (point[0], before[1]), point]
+    return line
