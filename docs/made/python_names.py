@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import lightsearch
 
-FURTHER = ("lightsearch.data.ImageData",)
+FURTHER = (
+    "lightsearch.confirm.test_uses.Evaluation",
+    "lightsearch.confirm.confirmation.Confirmation",
+    "lightsearch.confirm.record.Final",
+    "lightsearch.data.ImageData",
+)
 """What the public names return or take."""
 
 

@@ -98,13 +98,8 @@ def search(
         KeyboardInterrupt: after Ctrl-C, once everything is saved; after SIGTERM a ``SystemExit`` with the status 143.
             The same call continues the search, and ``load`` gives what there is.
     """
-    if mistakes := [*_unknown(keys), *check_declaration({**(study if isinstance(study, Mapping) else {}), **keys})]:
-        raise UserError(*mistakes)
-    declared = as_declaration(study, **keys)
-    if callbacks or "callbacks" in declared:
-        declared["callbacks"] = as_specs([*declared.get("callbacks", ()), *callbacks])
     request = SearchRequest(
-        declared=declared,
+        declared=_declared(study, callbacks, keys),
         n_trials=as_plain(n_trials),
         url=_url(storage),
         workers=as_plain(workers),
@@ -213,10 +208,12 @@ def retrain(
     name, settings = study_name(str(study)), RetrainSettings(on=on, **numbers)
     folder = Path(output or Path("reports") / name).absolute()
     options: dict[str, Any] = {"url": _known(storage), "data_dir": _absolute(data_dir), "output": folder}
+    console = Console(highlight=False)
     try:
-        with RetrainDisplay(Console(highlight=False)) as display:
+        with RetrainDisplay(console) as display:
             return retrain(name, settings, display=display, **options)
     except Stopped as stopped:
+        console.print("stopped, the runs that are done are saved; the same call continues")
         _raise_signal(stopped.number)
 
 
@@ -225,6 +222,16 @@ def _raise_signal(number: int) -> NoReturn:
     if number == signal.SIGINT:
         raise KeyboardInterrupt from None
     raise SystemExit(EXIT_OF_SIGNAL + number) from None
+
+
+def _declared(study: Study, callbacks: Sequence[Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of the study file that a call describes."""
+    if mistakes := [*_unknown(keys), *check_declaration({**(study if isinstance(study, Mapping) else {}), **keys})]:
+        raise UserError(*mistakes)
+    declared = as_declaration(study, **keys)
+    if callbacks or "callbacks" in declared:
+        declared["callbacks"] = as_specs([*declared.get("callbacks", ()), *callbacks])
+    return declared
 
 
 def _unknown(keys: Mapping[str, Any]) -> list[Mistake]:
