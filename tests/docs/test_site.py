@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import lightsearch
 from lightsearch.cli import COMMANDS
 from lightsearch.declare.study_file import StudyFile
 from tests.conftest import ROOT, environment
@@ -35,7 +36,7 @@ def test_the_references_are_complete(site: Path) -> None:
     commands = (site / "commands" / "index.html").read_text()
     assert all(f'id="lightsearch-{name}"' in commands for name in COMMANDS)
     python = (site / "api" / "index.html").read_text()
-    assert 'id="lightsearch.search"' in python
+    assert all(f'id="lightsearch.{name}"' in python for name in lightsearch.__all__)
     assert "load_best_model" in python
 
 
