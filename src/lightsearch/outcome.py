@@ -25,7 +25,7 @@ class Kind(StrEnum):
     COMPLETE = "complete"
     """Trained to its end: for all epochs, or until early stopping."""
     PRUNED = "pruned"
-    """Stopped by the pruner, or infeasible: a constraint is violated."""
+    """Stopped by the pruner or by the user, or infeasible: a constraint is violated."""
     DIVERGED = "diverged"
     """A loss or the metric became NaN or infinite."""
     OUT_OF_MEMORY = "out_of_memory"
@@ -36,6 +36,8 @@ class Kind(StrEnum):
     """Its process died, and so did every restart of it."""
     INTERRUPTED = "interrupted"
     """Stopped with the search, or because a resource of the machine was unavailable. The next run continues it."""
+    WITHDRAWN = "withdrawn"
+    """Ended by the user (``lightsearch stop --trial``) before it had a value."""
     USER_ERROR = "user_error"
     """The model, the data or the study file raised an exception."""
 
@@ -60,6 +62,7 @@ POLICIES: dict[Kind, Policy] = {
     Kind.TIMEOUT: Policy(TrialState.FAIL, False, True),
     Kind.CRASHED: Policy(TrialState.FAIL, False, True),
     Kind.INTERRUPTED: Policy(TrialState.WAITING, False, False),
+    Kind.WITHDRAWN: Policy(TrialState.FAIL, False, False),
     Kind.USER_ERROR: Policy(TrialState.FAIL, False, True),
 }
 
@@ -106,8 +109,8 @@ class Outcome(BaseModel):
     stop_reason: str = ""
     """Why the trial ended: ``max_epochs``, ``early_stopping``, the user's callback or module that ended it
     (``EarlyStopping(val_loss)``, ``Timer``, ``MyNet``), ``stopped`` (by another limit of the Trainer), ``pruned``,
-    ``infeasible``, ``returned`` (a function returned a value), the type of the exception that it raised, or the kind of
-    the failure if its process ended without an outcome."""
+    ``infeasible``, ``stopped_by_user``, ``returned`` (a function returned a value), the type of the exception that it
+    raised, or the kind of the failure if its process ended without an outcome."""
     params: dict[str, Any] = {}
     """The sampled parameters."""
     metrics: dict[str, float] = {}
@@ -135,6 +138,10 @@ class Outcome(BaseModel):
     def policy(self) -> Policy:
         """What follows from its kind."""
         return POLICIES[self.kind]
+
+
+STOPPED_BY_USER = "stopped_by_user"
+"""The ``stop_reason`` of a trial that ``lightsearch stop --trial`` ended."""
 
 
 class Diverged(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import signal
 import threading
 from collections.abc import Callable
@@ -18,6 +19,12 @@ PRINTING = ("rich.", "lightsearch.display.")
 
 class EndAtOnce(KeyboardInterrupt):
     """The second signal: the work ends at once. A KeyboardInterrupt that a trial's own code raises is not one."""
+
+
+def raise_in_thread(thread: threading.Thread, error: type[BaseException]) -> None:
+    """Raises an exception in another thread, at its next Python instruction; a thread that has ended is ignored."""
+    if thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(error))
 
 
 class StopRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from importlib import resources
 from pathlib import Path
@@ -127,10 +128,13 @@ def _number(text: str, option: str, words: str) -> int:
 
 
 def _exit_status(result: Any) -> int:
+    from lightsearch.coordinator.ending import Ending
     from lightsearch.outcome import EXIT_OF_SIGNAL
 
     if result.signal is not None:
         return int(EXIT_OF_SIGNAL + result.signal)
+    if result.ending is Ending.STOPPED:  # by `lightsearch stop`, which is as Ctrl-C
+        return int(EXIT_OF_SIGNAL + signal.SIGINT)
     return 1 if result.failure or result.unavailable else 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,6 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from lightsearch.cli.command import STUDY_HELP, Storage, console, print_findings, study_name
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 
 def main(
@@ -52,16 +55,13 @@ def _print_studies(screen: Console, storage: Any) -> None:
 
 
 def _print_study(screen: Console, storage: Any, name: str) -> None:
-    import time
-
     from optuna.trial import TrialState
 
     from lightsearch.display.epochs import latest_epoch
-    from lightsearch.display.wording import describe_outcome, describe_params, duration
+    from lightsearch.display.wording import describe_outcome
     from lightsearch.paths import study_folder
     from lightsearch.storage.locks import storage_time
     from lightsearch.study.leaders import leaders, pareto_front
-    from lightsearch.study.leases import is_stale
     from lightsearch.study.origin import outcome_of
     from lightsearch.study.stored import declaration_of, find_study
     from lightsearch.study.widenings import describe as describe_widening
@@ -88,20 +88,47 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     now = storage_time(storage)
     for trial in trials:
         if trial.state is TrialState.RUNNING:
-            epoch, value = latest_epoch(trial, study_folder(name), declared.metric)
-            since = ""
-            if trial.datetime_start is not None:
-                since = f", started {duration(time.time() - trial.datetime_start.timestamp())} ago"
-            stale = (
-                "; its coordinator is dead, the next run takes the trial over"
-                if is_stale(trial.user_attrs, now)
-                else ""
+            _print_running(
+                screen, trial, latest_epoch(trial, study_folder(name), declared.metric), declared.metric, now
             )
-            line = f"running   trial {trial.number}: epoch {epoch}, {declared.metric} {value}{since}{stale}"
-            screen.print(f"{line} | {describe_params(trial.params)}", markup=False, soft_wrap=True)
         elif trial.state is TrialState.WAITING:
-            reason = "interrupted, the next run continues it" if "attempt" in trial.user_attrs else "enqueued"
-            screen.print(f"waiting   trial {trial.number}: {reason}", markup=False)
+            _print_waiting(screen, trial)
     if declared.objective is None:
         screen.print(f"tested    {len(found.user_attrs.get('test_evaluations', []))} times on the test set")
     print_findings(screen, found)
+
+
+def _print_running(screen: Console, trial: FrozenTrial, latest: tuple[str, str], metric: str, now: float) -> None:
+    """One line about a running trial.
+
+    Args:
+        screen: Where it is printed.
+        trial: The trial.
+        latest: Its last epoch and the metric there.
+        metric: The metric's name.
+        now: The storage's time, in seconds since 1970.
+    """
+    import time
+
+    from lightsearch.display.wording import describe_params, duration
+    from lightsearch.study.leases import is_stale
+
+    since = stale = ""
+    if trial.datetime_start is not None:
+        since = f", started {duration(time.time() - trial.datetime_start.timestamp())} ago"
+    if is_stale(trial.user_attrs, now):
+        stale = "; its coordinator is dead, the next run takes the trial over"
+    line = f"running   trial {trial.number}: epoch {latest[0]}, {metric} {latest[1]}{since}{stale}"
+    screen.print(f"{line} | {describe_params(trial.params)}", markup=False, soft_wrap=True)
+
+
+def _print_waiting(screen: Console, trial: FrozenTrial) -> None:
+    """One line about a trial that waits."""
+    from lightsearch.compat.optuna_trials import enqueued_params_of
+    from lightsearch.display.wording import describe_params
+
+    reason, params = "enqueued", enqueued_params_of(trial)
+    if "attempt" in trial.user_attrs:
+        reason, params = "interrupted, the next run continues it", trial.params
+    line = f"waiting   trial {trial.number}: {reason}" + (f" | {describe_params(params)}" if params else "")
+    screen.print(line, markup=False, soft_wrap=True)

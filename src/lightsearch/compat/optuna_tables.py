@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import (
     StudyModel,
+    StudySystemAttributeModel,
     StudyUserAttributeModel,
     TrialIntermediateValueModel,
     TrialModel,
@@ -25,6 +26,7 @@ __all__ = [
     "STARTED_UTC",
     "DatabaseStorage",
     "StudyModel",
+    "StudySystemAttributeModel",
     "StudyUserAttributeModel",
     "TrialIntermediateValueModel",
     "TrialModel",

@@ -109,6 +109,12 @@ class Pool:
     def is_lost(self, job: Job) -> bool:  # noqa: ARG002
         return False
 
+    def is_withdrawn(self, job: Job) -> bool:  # noqa: ARG002
+        return False
+
+    def withdrawn(self, running: RunningJob) -> None:
+        raise NotImplementedError  # no run is ever withdrawn
+
     def finished(self, running: RunningJob, outcome: RunOutcome) -> None:
         leftovers.sweep_folder(running.job.folder)
         self._outcomes[running.number] = outcome

@@ -13,6 +13,7 @@ from lightsearch.coordinator.lease_keeper import LeaseKeeper
 from lightsearch.coordinator.restarts import Failure, describe_end
 from lightsearch.coordinator.results import record_run, write_results
 from lightsearch.coordinator.trial_end import OnTrialEnd, TrialEnd
+from lightsearch.coordinator.user_requests import UserRequests
 from lightsearch.display.display import Display
 from lightsearch.errors import ResourceUnavailable, as_unavailable
 from lightsearch.launchers import Ended, Job, Launcher
@@ -24,6 +25,7 @@ from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.recording import read_outcome
 from lightsearch.study.stop_rules import StopWatch
 from lightsearch.study.trial_queue import TrialQueue
+from lightsearch.study.withdrawal import withdrawn_outcome
 from lightsearch.training.any_trial import run_any_trial
 
 RESULTS_SECONDS = 5.0
@@ -49,6 +51,7 @@ class Coordinator:
         data_dir: Folder of the data files.
         artifacts: Where the trials' files are besides or instead of the study's folder; None: nowhere else.
         on_trial_end: Called after each trial; see ``trial_end``.
+        requests: What users ask of the search; None: nothing.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Coordinator:
         data_dir: str | None = None,
         artifacts: Artifacts | None = None,
         on_trial_end: OnTrialEnd | None = None,
+        requests: UserRequests | None = None,
     ) -> None:
         self.queue = queue
         self.launcher = launcher
@@ -79,6 +83,8 @@ class Coordinator:
         """Whether a rule of the study file stops the study."""
         self.trial_end = TrialEnd(on_trial_end)
         """The user's function, and what it raised."""
+        self._requests = requests or UserRequests(queue, n_trials)
+        self._requests.watch(launcher, self.loop.running)
         self._leases = LeaseKeeper(queue)
         self._checkpoints = KeptCheckpoints(queue, artifacts)
         self._failures = FailurePolicy()
@@ -141,6 +147,16 @@ class Coordinator:
     def is_lost(self, job: Job) -> bool:
         return self._leases.is_lost(job.number)
 
+    def is_withdrawn(self, job: Job) -> bool:
+        return self._requests.is_withdrawn(job.number)
+
+    def withdrawn(self, running: RunningJob) -> None:
+        assigned = self._leases[running.number]
+        trial = self.queue.storage.get_trial(assigned.trial_id)
+        written = self.read_outcome(running.job)
+        self.display.message(f"trial {running.number}: ended by lightsearch stop --trial {running.number}")
+        self._record(withdrawn_outcome(trial, self.queue.study_file, written, assigned.attempt))
+
     def finished(self, running: RunningJob, outcome: Outcome) -> None:  # noqa: ARG002
         self._record(outcome)
 
@@ -176,6 +192,9 @@ class Coordinator:
             return Ending.FAILING
         if self.unavailable is not None:
             return Ending.UNAVAILABLE
+        if self._requests.stop_asked:
+            self.display.message("stopping, as lightsearch stop asks: waiting for checkpoints")
+            return Ending.STOPPED
         if self.trial_end.stops:
             return Ending.CALLBACK
         if self.timeout is not None and time.monotonic() - self._began > self.timeout:

@@ -25,7 +25,7 @@ class SearchFailure(TrialError):
 
 
 class FailurePolicy:
-    """Counts the failures since the last finished trial. An interrupted trial is not a failure."""
+    """Counts the failures since the last finished trial. A trial that is interrupted or withdrawn is not a failure."""
 
     def __init__(self) -> None:
         self._kinds: Counter[Kind] = Counter()
@@ -49,7 +49,7 @@ class FailurePolicy:
         if policy.counts:
             self._kinds.clear()
             self._last_message, self._alike = "", 0
-        if policy.counts or outcome.kind is Kind.INTERRUPTED:
+        if policy.counts or outcome.kind in (Kind.INTERRUPTED, Kind.WITHDRAWN):
             return None
         self._kinds[outcome.kind] += 1
         if policy.stops_search:

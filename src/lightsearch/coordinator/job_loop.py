@@ -37,6 +37,8 @@ class RunningJob:
     """When the loop asked it to stop; None: it did not."""
     timed_out: bool = False
     """The loop asked it to stop because it was over its time."""
+    withdrawn: bool = False
+    """The loop asked it to stop because the user ends it."""
 
     @property
     def number(self) -> int:
@@ -44,7 +46,7 @@ class RunningJob:
 
 
 class Work(Protocol[AnyOutcome]):
-    """The jobs of a loop, and what follows from their ends. Each launched job ends in one of three methods."""
+    """The jobs of a loop, and what follows from their ends. Each launched job ends in one of four methods."""
 
     def is_over(self) -> bool:
         """Whether the loop ends: all is done, or something other than a signal stops it. Running jobs are stopped."""
@@ -61,11 +63,17 @@ class Work(Protocol[AnyOutcome]):
     def is_lost(self, job: Job) -> bool:
         """Whether a job now belongs to another coordinator. It is killed."""
 
+    def is_withdrawn(self, job: Job) -> bool:
+        """Whether the user ends a job. It is stopped, and does not continue later."""
+
     def finished(self, running: RunningJob, outcome: AnyOutcome) -> None:
         """Takes the outcome of a job that ended by itself."""
 
     def failed(self, running: RunningJob, failure: Failure) -> None:
         """Takes the failure of a job whose process died too often or was killed."""
+
+    def withdrawn(self, running: RunningJob) -> None:
+        """Takes a job that the user has ended."""
 
     def interrupted(self, running: RunningJob, error: TrialError | None) -> None:
         """Takes a job that can continue later.
@@ -135,7 +143,7 @@ class JobLoop(Generic[AnyOutcome]):
             self._watch(running)
 
     def _handle_end(self, ended: Ended) -> None:
-        """Decides how a job ended: finished, failed, interrupted, or to be started again."""
+        """Decides how a job ended: finished, failed, withdrawn, interrupted, or to be started again."""
         running, work = self.running[ended.number], self._work
         outcome = None
         if ended.exit_code != CANNOT_WRITE and not ended.left_pack:  # else what it wrote is incomplete
@@ -144,10 +152,13 @@ class JobLoop(Generic[AnyOutcome]):
             work.finished(running, outcome)
         elif running.timed_out:
             work.failed(running, Failure(Kind.TIMEOUT, f"killed after {self._time_limit:g} s"))
+        elif running.withdrawn or (outcome is not None and work.is_withdrawn(running.job)):
+            work.withdrawn(running)
         elif running.stop_asked is not None or work.is_lost(running.job) or self.stop:
             work.interrupted(running, None)
         elif outcome is not None:
-            work.interrupted(running, outcome.error or _interruption("Interrupted", "interrupted"))
+            error = outcome.error or _interruption("Interrupted", "interrupted")
+            work.interrupted(running, None if work.is_over() else error)
         elif self._starts_again(running, ended):
             return
         del self.running[ended.number]  # not before: while it is handled, the work is not over
@@ -180,6 +191,9 @@ class JobLoop(Generic[AnyOutcome]):
         elif running.stop_asked is not None:
             if now - running.stop_asked > STOP_SECONDS:
                 self.launcher.stop(running.number, kill=True)
+        elif self._work.is_withdrawn(running.job):
+            running.withdrawn = True
+            self._ask_to_stop(running)
         elif self._time_limit is not None and now - running.began > self._time_limit:
             running.timed_out = True
             self._ask_to_stop(running)

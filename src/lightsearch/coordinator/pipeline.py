@@ -10,6 +10,7 @@ from lightsearch.coordinator.request import CheckedSearch, SearchRequest
 from lightsearch.coordinator.results import summarise
 from lightsearch.coordinator.search_result import SearchResult
 from lightsearch.coordinator.sizing import choose_size
+from lightsearch.coordinator.user_requests import UserRequests
 from lightsearch.display.display import Display
 from lightsearch.paths import study_folder
 from lightsearch.storage.opening import open_storage
@@ -39,21 +40,23 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
     try_out(checked, display)
     with connected(checked, display) as cluster:  # None: trials run on this machine
         queue = _open_queue(checked, display)
-        artifacts = artifacts_of(queue.study, request.artifacts)
-        size = choose_size(checked, queue, cluster, display)
-        launcher = choose_launcher(checked, size, cluster, artifacts)
-        coordinator = Coordinator(
-            queue,
-            launcher,
-            display,
-            n_trials=request.n_trials,
-            timeout=request.timeout,
-            trial_timeout=request.trial_timeout,
-            data_dir=request.data_dir,
-            artifacts=artifacts,
-            on_trial_end=request.on_trial_end,
-        )
-        ending = coordinator.run()
+        with UserRequests(queue, request.n_trials) as requests:
+            artifacts = artifacts_of(queue.study, request.artifacts)
+            size = choose_size(checked, queue, cluster, display)
+            launcher = choose_launcher(checked, size, cluster, artifacts)
+            coordinator = Coordinator(
+                queue,
+                launcher,
+                display,
+                n_trials=request.n_trials,
+                timeout=request.timeout,
+                trial_timeout=request.trial_timeout,
+                data_dir=request.data_dir,
+                artifacts=artifacts,
+                on_trial_end=request.on_trial_end,
+                requests=requests,
+            )
+            ending = coordinator.run()
     if coordinator.trial_end.error is not None:
         raise coordinator.trial_end.error
     trials, attrs = queue.study.get_trials(deepcopy=False), queue.study.user_attrs

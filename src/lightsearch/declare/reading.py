@@ -133,10 +133,15 @@ def _override(declared: dict[str, Any], key: str, text: str) -> None:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
             raise ValueError(f"{name} is not a section")
-    table[path[-1]] = _value(text)
+    table[path[-1]] = parsed_value(text)
 
 
-def _value(text: str) -> Any:
+def parsed_value(text: str) -> Any:
+    """A value on the command line: as in TOML, or a bare word, which is a string.
+
+    Raises:
+        ValueError: if it is neither.
+    """
     try:
         (value,) = tomllib.loads(f"value = {text}").values()  # several lines with keys are a ValueError
         return value

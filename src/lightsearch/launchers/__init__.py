@@ -55,11 +55,15 @@ class Ended:
 
 
 class Launcher(Protocol):
-    """Runs jobs, and reports their ends. All methods are called from one thread."""
+    """Runs jobs, and reports their ends. All methods are called from one thread, but see ``blocks``."""
 
     @property
     def slots(self) -> int:
         """The number of jobs that can run at a time. It may change while a search runs."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether ``launch`` runs the whole job. Another thread may then call ``stop`` meanwhile."""
 
     def launch(self, job: Job) -> None:
         """Starts a job in a free slot.

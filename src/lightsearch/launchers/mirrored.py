@@ -60,6 +60,10 @@ class MirroredLauncher:
     def slots(self) -> int:
         return self._inner.slots
 
+    @property
+    def blocks(self) -> bool:
+        return self._inner.blocks
+
     def launch(self, job: Job) -> None:
         folder, attempt = job.folder, int(job.arguments["attempt"])
         if self._scratch is not None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,6 +19,9 @@ from lightsearch.launchers.fork_server import end_with_parent
 from lightsearch.launchers.processes import interrupt, visible_device
 from lightsearch.machine import descriptors, leftovers
 from lightsearch.machine.memory import raise_oom_score
+
+LOOK_SECONDS = 0.2
+"""The least time between two looks at what the coordinator has sent, within a round."""
 
 GATHER_SECONDS = 0.3
 """How long a host waits for one more trial before it begins, so that trials begin together."""
@@ -38,27 +42,64 @@ def run_host(connection: Connection, threads: int, device: int | None, proved: f
     end_with_parent()
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible_device(device)
-    host = Host(proved)
-    logs = _ThreadLogs()
+    inbox = _Inbox(connection)
+    host = inbox.host = Host(proved, inbox.look)
     try:
         with contextlib.suppress(EOFError):
             while True:
-                _receive(connection, host, logs)
+                inbox.receive()
                 for member in host.round():
                     connection.send(_end_of(member.number, member.error))
     except Interrupted:
         host.end()
 
 
-def _receive(connection: Connection, host: Any, logs: _ThreadLogs) -> None:
-    """Handles what the coordinator has sent; waits for a job if there are no members."""
-    wait_seconds = 0.0 if host.members else GATHER_SECONDS
-    while not host.members or connection.poll(wait_seconds):
-        message = connection.recv()
-        if isinstance(message, Job):
-            host.add(message.number, logs.with_log(message), isolated=message.isolated)
-        else:
-            host.stop(message)
+class _Inbox:
+    """Handles what the coordinator sends: jobs, and numbers of jobs to stop.
+
+    Args:
+        connection: The connection to the coordinator.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.host: Any
+        """The host."""
+        self._connection = connection
+        self._logs = _ThreadLogs()
+        self._jobs: list[Job] = []
+        """Jobs that came within a round."""
+        self._looked = 0.0
+
+    def receive(self) -> None:
+        """Called between rounds; waits for a job if there are no members."""
+        jobs, self._jobs = self._jobs, []
+        for job in jobs:
+            self._add(job)
+        wait_seconds = 0.0 if self.host.members else GATHER_SECONDS
+        while not self.host.members or self._connection.poll(wait_seconds):
+            message = self._connection.recv()
+            self._add(message) if isinstance(message, Job) else self._stop(message)
+
+    def look(self) -> None:
+        """Called within rounds: a job that is to stop ends now, a new one waits for the next round."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        with contextlib.suppress(EOFError, OSError):  # the coordinator is gone; ``receive`` finds out
+            while self._connection.poll():
+                message = self._connection.recv()
+                self._jobs.append(message) if isinstance(message, Job) else self._stop(message)
+            for member in self.host.take_ended():
+                self._connection.send(_end_of(member.number, member.error))
+
+    def _stop(self, number: int) -> None:
+        if any(job.number == number for job in self._jobs):
+            self._jobs = [job for job in self._jobs if job.number != number]
+            self._connection.send(Ended(number, 0))
+        self.host.leave(number)
+
+    def _add(self, job: Job) -> None:
+        self.host.add(job.number, self._logs.with_log(job), isolated=job.isolated)
 
 
 def _end_of(number: int, error: BaseException | None) -> Ended:

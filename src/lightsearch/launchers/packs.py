@@ -30,6 +30,8 @@ class _HostHandle:
     jobs: dict[int, Job] = field(default_factory=dict)
     stopping: set[int] = field(default_factory=set)
     """Numbers of the jobs that were asked to stop."""
+    ending: bool = False
+    """Whether the process was asked to end; it takes no further jobs."""
 
 
 class PackLauncher:
@@ -42,6 +44,8 @@ class PackLauncher:
         threads: CPU threads of each process.
         accelerators: GPUs of the machine, assigned to the processes in turn; 0: none.
     """
+
+    blocks = False
 
     def __init__(self, server: ForkServer, packing: Packing, *, workers: int, threads: int, accelerators: int) -> None:
         self.slots = workers * packing.size
@@ -88,6 +92,7 @@ class PackLauncher:
                 if kill:  # the other jobs are started again from their checkpoints
                     host.process.kill()
                 elif host.stopping >= host.jobs.keys():
+                    host.ending = True
                     host.process.terminate()  # it need not finish its epoch
                 else:
                     with contextlib.suppress(BrokenPipeError):
@@ -104,7 +109,7 @@ class PackLauncher:
 
     def _choose_host(self, job: Job) -> _HostHandle:
         """The host with most jobs of the same batch key, unless another has many fewer jobs."""
-        hosts = [host for host in self._hosts if host.slot is not None]
+        hosts = [host for host in self._hosts if host.slot is not None and not host.ending]
         if len(hosts) < self._workers:
             return self._start_host(min(set(range(self._workers)) - {host.slot for host in hosts}))
         least = min(len(host.jobs) for host in hosts)

@@ -27,6 +27,8 @@ class ProcessLauncher:
         devices: How many GPUs a job takes.
     """
 
+    blocks = False
+
     def __init__(self, server: ForkServer, *, workers: int, threads: int, accelerators: int, devices: int = 1) -> None:
         self.slots = workers
         self._server = server

@@ -26,14 +26,17 @@ class Host:
     Args:
         proved: The structures of trials that a calibration has proved to train in a pack as they do alone. Other trials
             train alone. None: every structure is tried.
+        meanwhile: Called between batches, and now and then while a member has its turn. It may call ``leave`` and
+            ``take_ended``.
     """
 
-    def __init__(self, proved: frozenset[str] | None = None) -> None:
+    def __init__(self, proved: frozenset[str] | None = None, meanwhile: Callable[[], None] = lambda: None) -> None:
         self.members: list[Member] = []
         self.proved = proved
         self.data: dict[str, SharedData] = {}
         """The data of the members, by its sampled arguments."""
         self._probed: set[Hashable] = set()
+        self._meanwhile = meanwhile
 
     def add(self, number: int, run: Callable[[PackContext], object], *, isolated: bool = False) -> None:
         """Adds a member; it joins the others at their next epoch.
@@ -58,10 +61,13 @@ class Host:
     def advance(self) -> list[Member]:
         """Lets every member run up to its next epoch; returns the members that have ended before it."""
         for member in self.members:
-            member.resume()
+            if not member.ended:  # it may have left in another one's turn
+                member.resume(self._meanwhile)
             descriptors.check_guarded()  # before the next member uses what this one has closed
-        ended = [member for member in self.members if member.ended]
-        self.members = [member for member in self.members if not member.ended]
+        for member in self.members:
+            if member.stopping and not member.ended:  # it was asked in the turn of a later one
+                member.leave()
+        ended = self.take_ended()
         for member in self.members:
             if member.refused is None and (reason := self.incompatibility(member)):
                 member.refuse(reason)
@@ -92,6 +98,19 @@ class Host:
             if number in (None, member.number):
                 member.stop()
 
+    def leave(self, number: int) -> None:
+        """Ends a member now, in the middle of an epoch; the others go on. In another one's turn it ends after it."""
+        in_turn = [member for member in self.members if member.in_turn]
+        for member in self.members:
+            if member.number == number and not member.ended:
+                member.leave() if in_turn in ([], [member]) else member.stop()
+
+    def take_ended(self) -> list[Member]:
+        """Removes the members that have ended, and returns them."""
+        ended = [member for member in self.members if member.ended]
+        self.members = [member for member in self.members if not member.ended]
+        return ended
+
     def end(self) -> None:
         """Ends all members, also one that was interrupted in its turn; their checkpoints stay."""
         self.stop()
@@ -121,10 +140,10 @@ class Host:
         If anything fails, the pack itself may be the cause: the members continue alone, from their checkpoints.
         """
         leader = pack[0]
-        key = engines.structure_key(leader.module)
-        seed_epoch(leader.epoch_seed)
+        key, seed = engines.structure_key(leader.module), leader.epoch_seed
+        seed_epoch(seed)
         try:
-            engines.train_epoch(pack, leader.batches(), probed=key in self._probed)
+            engines.train_epoch(pack, self._between(leader.batches()), probed=key in self._probed)
         except Exception as error:
             if len(pack) > 1 and kind_of(error) is Kind.OUT_OF_MEMORY:
                 raise  # each may well fit alone: this process ends, and the trials continue in others
@@ -134,4 +153,9 @@ class Host:
             return
         self._probed.add(key)
         for member in pack:
-            member.follow(leader.epoch_seed)
+            member.follow(seed)
+
+    def _between(self, batches: Iterator[Any]) -> Iterator[Any]:
+        for batch in batches:
+            yield batch
+            self._meanwhile()

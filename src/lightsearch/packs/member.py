@@ -19,7 +19,12 @@ from lightsearch.compat.epoch_loop import (
 )
 from lightsearch.compat.trainer import training_loaders
 from lightsearch.outcome import Interrupted
+from lightsearch.packs.random_state import RandomState
+from lightsearch.signals import raise_in_thread
 from lightsearch.training.seeding import SeedEpochs, draw_base_seeds, seed_epoch
+
+MEANWHILE_SECONDS = 0.2
+"""How often a host looks for requests while a member has its turn."""
 
 
 class Logged(NamedTuple):
@@ -59,6 +64,7 @@ class Member:
         self.ended = False
         self.error: BaseException | None = None
         """The exception that it ended with, unless that was an outcome."""
+        self.in_turn = False
         self._raise: BaseException | None = None
         self._run = run
         self._its_turn, self._hosts_turn = threading.Semaphore(0), threading.Semaphore(0)
@@ -69,6 +75,11 @@ class Member:
         """Called in its own thread when its Trainer and its module are ready to train."""
         self.trainer, self.module = trainer, module
         (self._seeds,) = [callback for callback in trainer.callbacks if isinstance(callback, SeedEpochs)]
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to end."""
+        return self._raise is not None
 
     @property
     def optimizer(self) -> Any:
@@ -94,10 +105,28 @@ class Member:
         """Records that its epoch used the order of batches that comes from another member's seed."""
         self._seeds.follow(seed)
 
-    def resume(self) -> None:
-        """Lets it run until it is ready for an epoch, or ends."""
+    def resume(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Lets it run until it is ready for an epoch, or ends.
+
+        Args:
+            meanwhile: Called every ``MEANWHILE_SECONDS`` until then.
+        """
+        self.in_turn = True
         self._its_turn.release()
-        self._hosts_turn.acquire()
+        while not self._hosts_turn.acquire(timeout=MEANWHILE_SECONDS):
+            meanwhile()
+        self.in_turn = False
+
+    def leave(self) -> None:
+        """Ends it now. In its turn, it ends there a moment later; no other member may have the turn."""
+        self.stop()
+        if self.in_turn:
+            raise_in_thread(self._thread, Interrupted)
+            return
+        state = RandomState()
+        while not self.ended:
+            self.resume()
+        state.restore()  # the others go on in the middle of an epoch, as if nothing had happened
 
     def stop(self, error: BaseException | None = None) -> None:
         """Makes it raise ``error``, or ``Interrupted``, where it waits for its next epoch."""
@@ -121,6 +150,8 @@ class Member:
     def _run_in_turns(self) -> None:
         self._its_turn.acquire()
         try:
+            if self._raise is not None:
+                raise self._raise
             self._run(self)
         except BaseException as error:
             self.error = error

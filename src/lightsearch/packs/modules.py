@@ -57,6 +57,8 @@ def train_epoch(members: Sequence[Member], batches: Iterable[Any], *, probed: bo
             losses, buffers, logged = step(parameters, buffers, batch, index)
             gradients = torch.autograd.grad(losses.sum(), [parameters[name] for name in trained], allow_unused=True)
             for i, member in enumerate(members):
+                if member.ended:  # it has left within the epoch
+                    continue
                 own = dict(member.module.named_parameters())
                 for name, gradient in zip(trained, gradients, strict=True):
                     own[name].grad = None if gradient is None else gradient[i]
@@ -65,6 +67,8 @@ def train_epoch(members: Sequence[Member], batches: Iterable[Any], *, probed: bo
             logs.add(index, logged, step.options, _samples(batch))
     finally:
         for i, member in enumerate(members):
+            if member.ended:
+                continue
             for parameter in member.module.parameters():
                 parameter.data = parameter.data.clone()  # a view would take the whole pack into a checkpoint
                 parameter.grad = None

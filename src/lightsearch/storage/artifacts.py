@@ -136,6 +136,13 @@ class Artifacts:
                     with contextlib.suppress(FileNotFoundError):  # another coordinator was faster
                         self._fs.rm(path)
 
+    def delete(self) -> None:
+        """Deletes all files at the URL."""
+        with self._errors_in_one_line("be deleted"):
+            self._fs.invalidate_cache()
+            if self._fs.exists(self._root):
+                self._fs.rm(self._root, recursive=True)
+
     def _put(self, source: IO[bytes], path: str) -> None:
         with self._errors_in_one_line("be written to"):
             if _has_folders(self._fs):  # a reader sees no part of a file

@@ -86,6 +86,12 @@ class CorrectingStorage(RowReadingStorage):
             chosen = update(attribute).where(attribute.trial_id == trial_id, attribute.key == key)
             session.execute(chosen.values(value_json=json.dumps(value)))
 
+    def delete_study_system_attr(self, study_id: int, key: str) -> None:
+        """Deletes a system attribute of a study, if the study has it."""
+        attribute = tables.StudySystemAttributeModel
+        with tables.session_of(self) as session:
+            session.execute(delete(attribute).where(attribute.study_id == study_id, attribute.key == key))
+
     def delete_intermediate_values(self, trial_id: int, steps: Sequence[int]) -> None:
         """Deletes what a running trial has reported for some steps.
 

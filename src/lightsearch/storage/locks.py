@@ -93,6 +93,13 @@ def storage_lock(url: str, purpose: str, *, retry_seconds: float = RETRY_SECONDS
             connection.close()
 
 
+def study_lock(
+    url: str, name: str, *, retry_seconds: float = RETRY_SECONDS
+) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    """The lock of one study: whoever assigns, records or deletes its trials holds it. See ``storage_lock``."""
+    return storage_lock(url, f"study-{name}", retry_seconds=retry_seconds)
+
+
 @functools.cache
 def lock_engine(url: str) -> sqlalchemy.Engine:
     """Connections that hold locks. They are not the storage's own, which last for one request."""

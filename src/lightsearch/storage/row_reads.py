@@ -53,6 +53,14 @@ class RowReadingStorage(tables.DatabaseStorage):
         """Reads some trials of a study, ordered by their ids."""
         return self.read_trials(study_id, None, set(trial_ids), LAST_ID)
 
+    def read_study_system_attr(self, study_id: int, key: str) -> Any:
+        """Reads one system attribute of a study: one row by its index; None if the study does not have it."""
+        attribute = tables.StudySystemAttributeModel
+        chosen = select(attribute.value_json).where(attribute.study_id == study_id, attribute.key == key)
+        with tables.session_of(self) as session:
+            text = session.execute(chosen).scalar_one_or_none()
+        return None if text is None else json.loads(text)
+
 
 def _read(session: Session, chosen: list[ColumnElement[bool]]) -> list[FrozenTrial]:
     trial = tables.TrialModel

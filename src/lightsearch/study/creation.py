@@ -26,6 +26,10 @@ UNFINISHED = "~"
 """First character of a study's name until the study is complete; no name in a study file begins with it."""
 
 
+DELETED = "~~"
+"""First characters of a study's name while it is deleted."""
+
+
 @dataclass(frozen=True)
 class NewStudy:
     """What a study is created from."""

@@ -54,6 +54,9 @@ def open_study(
     first = [baseline] if baseline is not None else []
     new = NewStudy(study_file, _attrs(study_file, facts), [*first, *study_file.enqueue])
     creation.discard_unfinished(storage, study_file.name)
+    if creation.DELETED + study_file.name in optuna.get_all_study_names(storage):
+        hint = f"its deletion was interrupted; run lightsearch delete --study {study_file.name}"
+        raise UserError(Mistake("name", study_file.name, hint))
     if study_file.name in creation.study_names(storage):
         return _continue(storage, _load(storage, study_file), new, folder, _Widen(widen, defaults or {}))
     if any(folder.glob("trial-*")):

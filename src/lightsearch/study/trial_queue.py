@@ -21,7 +21,7 @@ from lightsearch.compat.optuna_trials import (
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable, as_unavailable, first_line
 from lightsearch.outcome import Kind, Outcome, TrialError
-from lightsearch.storage.locks import LockLost, storage_lock
+from lightsearch.storage.locks import LockLost, study_lock
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.storage.worker_storage import History
 from lightsearch.study import draws, samplers
@@ -131,7 +131,7 @@ class TrialQueue:
 
     @contextmanager
     def _lock(self) -> Iterator[Callable[[], None]]:
-        with storage_lock(self.url, f"study-{self.study_file.name}", retry_seconds=self.storage.retry_seconds) as check:
+        with study_lock(self.url, self.study_file.name, retry_seconds=self.storage.retry_seconds) as check:
             yield check
 
     def _claim(self, n_trials: int, check_lock: Callable[[], None]) -> _Claimed | NoTrialReason:

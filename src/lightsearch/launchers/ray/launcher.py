@@ -65,6 +65,8 @@ class RayLauncher:
         display: Shows the state of the cluster.
     """
 
+    blocks = False
+
     def __init__(
         self,
         server: ForkServer,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsearch.outcome import STOPPED_BY_USER
 from lightsearch.report.diagnostics.as_toml import as_toml
 from lightsearch.report.diagnostics.finding import Finding
 from lightsearch.report.diagnostics.study_view import StudyView
@@ -19,6 +20,7 @@ MIN_AHEAD_SHARE = 0.05
 def find_pruner(view: StudyView) -> Iterator[Finding]:
     """Pruned trials that were ahead of the winner at the epoch in which they were stopped."""
     pruned = [t for t in view.trials if t.state is TrialState.PRUNED and t.intermediate_values]
+    pruned = [t for t in pruned if not _is_stopped_by_user(view, t)]
     if not view.complete or not pruned:
         return
     winner = view.complete[0]
@@ -35,6 +37,11 @@ def find_pruner(view: StudyView) -> Iterator[Finding]:
         f"at the epoch in which they were stopped (the latest: epoch {max(ahead)}).",
         _hint(view, warmup=max(ahead) + 1),
     )
+
+
+def _is_stopped_by_user(view: StudyView, trial: FrozenTrial) -> bool:
+    outcome = view.outcomes.get(trial.number)
+    return outcome is not None and outcome.stop_reason == STOPPED_BY_USER
 
 
 def _best_until(view: StudyView, trial: FrozenTrial, epoch: int) -> float:

@@ -15,6 +15,7 @@ MEANINGS = {
     Kind.TIMEOUT: "killed at the trial's time limit",
     Kind.CRASHED: "the process died each time it was started",
     Kind.INTERRUPTED: "stopped with the search",
+    Kind.WITHDRAWN: "ended by the user before it had a value",
     Kind.USER_ERROR: "the model, the data or the study file raised an exception",
 }
 MAX_EXAMPLES = 5

@@ -1,0 +1,71 @@
+"""``lightsearch enqueue``: a configuration to run next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lightsearch.cli.command import STUDY_HELP, Storage, console, study_name
+from lightsearch.errors import Mistake, UserError
+
+if TYPE_CHECKING:
+    from lightsearch.study.enqueueing import Enqueued
+
+
+def main(
+    values: Annotated[
+        list[str],
+        typer.Argument(help="Values of parameters: lr=1e-3 width=64; the others are sampled.", metavar="NAME=VALUE"),
+    ],
+    study: Annotated[str, typer.Option(help=STUDY_HELP)] = "digits",
+    storage: Storage = None,
+) -> None:
+    """Add a configuration to a study, to be run next. A search may run on the study."""
+    from lightsearch.display.wording import describe_params
+    from lightsearch.storage.opening import open_storage
+    from lightsearch.storage.urls import storage_url
+    from lightsearch.study.enqueueing import enqueue
+    from lightsearch.study.stored import find_study
+
+    params, url = _params(values), storage_url(storage)
+    opened = open_storage(url, create=False)
+    found = find_study(opened, study_name(study))
+    enqueued = enqueue(found, opened, url, params)
+    screen = console()
+    line = f"enqueued as trial {enqueued.number} of {found.study_name}: {describe_params(params)}"
+    screen.print(line, markup=False, soft_wrap=True)
+    screen.print(_what_follows(enqueued, study), markup=False, soft_wrap=True)
+
+
+def _params(values: list[str]) -> dict[str, Any]:
+    from lightsearch.declare.reading import parsed_value
+
+    params: dict[str, Any] = {}
+    mistakes = []
+    for given in values:
+        name, equals, text = given.partition("=")
+        try:
+            if not equals:
+                raise ValueError
+            if name in params:
+                mistakes.append(Mistake(name, text, "is given twice"))
+            params[name] = parsed_value(text)
+        except ValueError:
+            mistakes.append(Mistake("NAME=VALUE", given, "write the name of a parameter and its value, as in lr=1e-3"))
+    if mistakes:
+        raise UserError(*mistakes)
+    return params
+
+
+def _what_follows(enqueued: Enqueued, study: str) -> str:
+    """Who runs the configuration, and when."""
+    after = f", after {enqueued.waiting} others that wait" if enqueued.waiting > 1 else ""
+    after = ", after another one that waits" if enqueued.waiting == 1 else after
+    if enqueued.running_to is not None and enqueued.running_to >= enqueued.total:
+        return f"the running search takes it next{after}; it counts towards its {enqueued.running_to} trials"
+    why = "no search runs on the study"
+    if enqueued.running_to is not None:
+        why = f"the running search ends with {enqueued.running_to} trials"
+    command = f"lightsearch run --study {study} --n-trials {enqueued.total}"
+    return f"{why}; this runs it{after} (--n-trials is the study's total, this one included):\n  {command}"

@@ -1,0 +1,85 @@
+"""Adds a configuration to an existing study, as the next trial to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from lightsearch.compat.optuna_trials import study_id_of
+from lightsearch.declare.enqueued import refused
+from lightsearch.errors import Mistake, UserError, did_you_mean
+from lightsearch.storage.locks import study_lock
+from lightsearch.storage.retrying import RetryingStorage
+from lightsearch.study.origin import FINISHED
+from lightsearch.study.searches import running_searches
+from lightsearch.study.stored import declaration_of
+
+
+class Enqueued(NamedTuple):
+    """A configuration that was enqueued."""
+
+    number: int
+    """The trial's number."""
+    waiting: int
+    """The trials that wait and come before it."""
+    total: int
+    """The ``--n-trials`` that a search needs in order to run it."""
+    running_to: int | None
+    """The highest total of the searches that run; None: none runs."""
+
+
+def enqueue(study: optuna.Study, storage: RetryingStorage, url: str, params: Mapping[str, Any]) -> Enqueued:
+    """Enqueues a configuration. Parameters that are left out are sampled.
+
+    Args:
+        study: The study.
+        storage: Its storage.
+        url: The storage's URL.
+        params: Values by the names of the study's parameters.
+
+    Raises:
+        UserError: with one line for each name that the study does not have, and each value outside of its space.
+    """
+    study_file = declaration_of(study)
+    trials = study.get_trials(deepcopy=False)
+    of_function = study_file.objective is not None
+    hints = _refused_by_function(trials, params) if of_function else refused(study_file.space, params)
+    if hints:
+        raise UserError(*(Mistake(name, params[name], hint) for name, hint in hints.items()))
+    with study_lock(url, study.study_name, retry_seconds=storage.retry_seconds):
+        before = study.get_trials(deepcopy=False)
+        study.enqueue_trial(dict(params))
+        searches = running_searches(storage, study_id_of(study))
+    waiting = sum(trial.state is TrialState.WAITING for trial in before)
+    running = sum(trial.state is TrialState.RUNNING and "owner" in trial.user_attrs for trial in before)
+    finished = sum(trial.state in FINISHED for trial in before)
+    return Enqueued(
+        number=len(before),
+        waiting=waiting,
+        total=finished + running + waiting + 1,
+        running_to=max((search.n_trials for search in searches), default=None),
+    )
+
+
+def _refused_by_function(trials: Sequence[FrozenTrial], params: Mapping[str, Any]) -> dict[str, str]:
+    """The values that a function does not take, as far as its trials tell: a function declares its own ranges."""
+    known = {name: one for trial in trials for name, one in trial.distributions.items()}
+    hints = {}
+    for name, value in params.items():
+        distribution = known.get(name)
+        if known and distribution is None:
+            hints[name] = did_you_mean(name, known)
+        elif isinstance(distribution, CategoricalDistribution) and value not in distribution.choices:
+            hints[name] = f"{name} takes {', '.join(map(repr, distribution.choices))}"
+        elif isinstance(distribution, IntDistribution | FloatDistribution) and not _is_within(distribution, value):
+            hints[name] = f"{name} takes numbers from {distribution.low:g} to {distribution.high:g}"
+    return hints
+
+
+def _is_within(distribution: IntDistribution | FloatDistribution, value: Any) -> bool:
+    types = (int,) if isinstance(distribution, IntDistribution) else (int, float)
+    return type(value) in types and distribution.low <= value <= distribution.high

@@ -1,0 +1,111 @@
+"""Ends single trials because the user asks for it: how such a trial is recorded, and what becomes of a waiting one."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from lightsearch.compat.optuna_trials import study_id_of, trial_id_of
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.errors import Mistake, UserError
+from lightsearch.outcome import STOPPED_BY_USER, Kind, Outcome
+from lightsearch.paths import trial_folder
+from lightsearch.storage.locks import study_lock
+from lightsearch.storage.retrying import RetryingStorage
+from lightsearch.study.leases import Leases
+from lightsearch.study.recording import read_outcome, record
+from lightsearch.study.requests import ask_to_end
+from lightsearch.study.stored import declaration_of
+
+
+class Withdrawal(Enum):
+    """What became of a user's request to end a trial."""
+
+    ASKED = "the search that runs it ends it"
+    ENDED = "it waited, and has ended"
+    FINISHED = "it had finished before"
+
+
+def withdraw(study: optuna.Study, storage: RetryingStorage, url: str, folder: Path, number: int) -> Withdrawal:
+    """Ends a trial that waits, or asks the search that runs it to end it.
+
+    Args:
+        study: The study.
+        storage: Its storage.
+        url: The storage's URL.
+        folder: The study's folder.
+        number: The trial's number.
+
+    Raises:
+        UserError: if there is no such trial, or another program runs it.
+    """
+    study_file = declaration_of(study)
+    leases = Leases(study, storage, study_file, folder)
+    with study_lock(url, study.study_name, retry_seconds=storage.retry_seconds):
+        trials = leases.recover(study.get_trials(deepcopy=False))
+        if number >= len(trials):
+            known = f"the study has trials 0 to {len(trials) - 1}" if trials else "the study has no trials yet"
+            raise UserError(Mistake("--trial", number, f"no such trial; {known}"))
+        trial = trials[number]
+        if trial.state.is_finished():
+            return Withdrawal.FINISHED
+        if trial.state is TrialState.RUNNING:
+            if "owner" not in trial.user_attrs:
+                raise UserError(Mistake("--trial", number, "another program runs it; stop it there"))
+            ask_to_end(storage, study_id_of(study), number)
+            return Withdrawal.ASKED
+        _end_waiting(study, storage, study_file, leases, folder, trial)
+        return Withdrawal.ENDED
+
+
+def withdrawn_outcome(trial: FrozenTrial, study_file: StudyFile, written: Outcome | None, attempt: int) -> Outcome:
+    """The outcome of a trial that the user ended.
+
+    With a value it is pruned, and has the best epoch's value and checkpoint as every pruned trial. Without one it is
+    withdrawn, and does not count towards the study's total.
+
+    Args:
+        trial: The trial.
+        study_file: The study file.
+        written: What the trial's process wrote when it was interrupted; None: it wrote nothing.
+        attempt: Which start of the trial this is.
+    """
+    outcome = written or Outcome(number=trial.number, kind=Kind.WITHDRAWN, attempt=attempt)
+    if outcome.value is None:  # a function's process does not write one, and one that was killed writes nothing
+        outcome = outcome.model_copy(update=_reported(trial, study_file))
+    kind = Kind.WITHDRAWN if outcome.value is None else Kind.PRUNED
+    return outcome.model_copy(update={"kind": kind, "stop_reason": STOPPED_BY_USER, "error": None})
+
+
+def _reported(trial: FrozenTrial, study_file: StudyFile) -> dict[str, Any]:
+    """The fields of an outcome that the storage knows: of a function the last value, else that of the best epoch."""
+    values = {step: value for step, value in sorted(trial.intermediate_values.items()) if math.isfinite(value)}
+    if not values:
+        return {}
+    if study_file.objective is not None:
+        return {"value": values[max(values)], "epochs": len(values)}
+    best = (max if study_file.mode == "max" else min)(values, key=lambda step: values[step])
+    return {"value": values[best], "best_epoch": best, "epochs": len(values)}
+
+
+def _end_waiting(
+    study: optuna.Study,
+    storage: RetryingStorage,
+    study_file: StudyFile,
+    leases: Leases,
+    folder: Path,
+    trial: FrozenTrial,
+) -> None:
+    """Ends a trial that waits to be started, or to be continued."""
+    trial_id, attempt = trial_id_of(trial), max(1, int(trial.user_attrs.get("attempt", 1)))
+    written = read_outcome(trial_folder(folder, trial.number), attempt)
+    # Optuna ends running trials only. If this process is killed in between, the trial is stale, and waits again.
+    for key, value in leases.new(attempt).items():
+        storage.set_trial_user_attr(trial_id, key, value)
+    storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+    record(study, storage, study_file, trial_id, withdrawn_outcome(trial, study_file, written, attempt))
