@@ -35,7 +35,7 @@ def uses(file: Path, package: str, *, late: bool = True) -> bool:
 
 FLOORS = (
     ("__main__",),
-    ("api", "cli", "tables"),
+    ("api", "cli", "control", "tables"),
     ("confirm",),
     ("coordinator",),
     ("preflight",),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightsearch import tables
     from lightsearch.api import evaluate, load, retrain, search
+    from lightsearch.control import enqueue
     from lightsearch.coordinator.search_result import SearchResult
     from lightsearch.declare.distributions import Choice, Fixed, Float, Int, List
     from lightsearch.errors import ResourceUnavailable, UserError
@@ -26,6 +27,7 @@ __all__ = [
     "ResourceUnavailable",
     "SearchResult",
     "UserError",
+    "enqueue",
     "evaluate",
     "load",
     "retrain",
@@ -46,6 +48,7 @@ _MODULES = {
     "ResourceUnavailable": "lightsearch.errors",
     "SearchResult": "lightsearch.coordinator.search_result",
     "UserError": "lightsearch.errors",
+    "enqueue": "lightsearch.control",
     "evaluate": "lightsearch.api",
     "load": "lightsearch.api",
     "retrain": "lightsearch.api",

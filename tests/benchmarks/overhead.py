@@ -34,6 +34,8 @@ ROOT = Path(__file__).parents[2]
 class TrivialLauncher(ProcessLauncher):
     """Launches trivial trials instead of real ones, and records when."""
 
+    blocks = False
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.launched: list[float] = []

@@ -33,6 +33,8 @@ ROOT = Path(__file__).parents[2]
 class TimedLauncher(ProcessLauncher):
     """Launches trials that time what safety costs."""
 
+    blocks = False
+
     def launch(self, job: Job) -> None:
         super().launch(dataclasses.replace(job, function=trial_with_timed_safety))
 

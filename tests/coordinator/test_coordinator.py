@@ -26,6 +26,8 @@ End = Outcome | Ended | int
 class Pretender:
     """Ends every job as soon as it is waited for, as ``script`` says."""
 
+    blocks = False
+
     def __init__(self, slots: int, script: Callable[[Job], End]) -> None:
         self.slots = slots
         self.script = script

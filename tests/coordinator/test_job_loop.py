@@ -22,6 +22,7 @@ class Pretender:
     """Ends a job as ``script`` says, with an exit code; None: the job goes on."""
 
     slots = 1
+    blocks = False
 
     def __init__(self, script: Callable[[Pretender], int | None]) -> None:
         self.script = script
@@ -50,7 +51,7 @@ class OneJob:
     def __init__(self, folder: Path, outcome: Outcome | None = None) -> None:
         self.job = Job(0, folder, print, {})
         self.outcome = outcome
-        self.begun = self.lost = self.over = False
+        self.begun = self.lost = self.over = self.is_ended_by_user = False
         self.ends: list[Outcome | Failure | TrialError | None] = []
 
     def is_over(self) -> bool:
@@ -68,6 +69,13 @@ class OneJob:
 
     def is_lost(self, job: Job) -> bool:
         return self.lost
+
+    def is_withdrawn(self, job: Job) -> bool:
+        return self.is_ended_by_user
+
+    def withdrawn(self, running: RunningJob) -> None:
+        self.ends.append(None)
+        self.over = True
 
     def finished(self, running: RunningJob, outcome: Outcome) -> None:
         self.ends.append(outcome)

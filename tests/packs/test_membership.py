@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from lightsearch import Classifier
-from lightsearch.outcome import Diverged, LeftPack
+from lightsearch.outcome import Diverged, Interrupted, LeftPack
 from lightsearch.packs.host import Host
 from studies.examples.tabular import Regressor
 from tests.packs.trials import Trial, classifier, digits_data, distance, run, table
@@ -34,6 +35,68 @@ def test_members_join_leave_and_fail_without_touching_the_others(tmp_path: Path,
     for i in (0, 2, 3):
         alone[i].train(epoch_seeds=packed[i].epoch_seeds)
         assert distance(packed[i].model, alone[i].model) < 2e-3
+
+
+@pytest.mark.parametrize("engine", ["classifier", "modules"])
+def test_a_member_leaves_within_an_epoch_without_touching_the_others(tmp_path: Path, host: Host, engine: str) -> None:
+    make, data, metric = (lambda: Regressor(), table, "val_mse")
+    if engine == "classifier":
+        make, data, metric = classifier(40, 1e-3), digits_data, "val_acc"
+    packed, whole = (
+        [Trial(tmp_path / side, i, make, data, metric, epochs=4) for i in range(count)]
+        for side, count in (("a", 3), ("b", 2))
+    )
+    for i, trial in enumerate(packed):
+        host.add(i, trial.train)
+    batches: list[int] = []
+    left = []
+
+    def leave_in_the_third_epoch() -> None:
+        batches.append(len(packed[2].log.history))
+        if batches.count(2) == 2:
+            host.leave(2)
+            left.extend(host.take_ended())
+
+    host.meanwhile = leave_in_the_third_epoch
+    ended = [member.number for member in host.run()]
+    assert [member.number for member in left] == [2]
+    assert isinstance(left[0].error, Interrupted)
+    assert sorted(ended) == [0, 1]
+    assert len(packed[2].log.history) == 2
+    host.meanwhile = lambda: None
+    assert run(host, whole) == [None, None]
+    for one, other in zip(packed, whole, strict=False):
+        assert len(one.log.history) == 4
+        assert distance(one.model, other.model) < 2e-3
+
+
+def test_the_leader_leaves_within_an_epoch(tmp_path: Path, host: Host) -> None:
+    packed = [Trial(tmp_path, i, classifier(40, 1e-3), digits_data, epochs=4) for i in range(2)]
+    for i, trial in enumerate(packed):
+        host.add(i, trial.train)
+    host.meanwhile = lambda: host.leave(0) if len(packed[0].log.history) == 1 else None
+    ended = {member.number: member.error for member in host.run()}
+    assert isinstance(ended[0], Interrupted)
+    assert ended[1] is None
+    seeds = [packed[0].seed << 16 | epoch for epoch in (0, 1)] + [packed[1].seed << 16 | epoch for epoch in (2, 3)]
+    assert packed[1].epoch_seeds == seeds
+    alone = Trial(tmp_path / "alone", 1, classifier(40, 1e-3), digits_data, epochs=4).train(epoch_seeds=seeds)
+    assert distance(packed[1].model, alone.model) < 2e-3
+
+
+def test_a_member_that_trains_alone_is_ended_in_its_turn(tmp_path: Path, host: Host) -> None:
+    class Naps(Clipping):
+        def training_step(self, batch: Any) -> Any:
+            time.sleep(0.3)
+            return super().training_step(batch)
+
+    trials = [Trial(tmp_path, i, Naps, table, "val_mse", 1) for i in range(2)]
+    for i, trial in enumerate(trials):
+        host.add(i, trial.train)
+    host.meanwhile = lambda: (host.leave(0), host.leave(1))  # type: ignore[assignment]
+    ended = {member.number: member.error for member in host.run()}
+    assert all(isinstance(error, Interrupted) for error in ended.values())
+    assert not any(trial.log.history for trial in trials)
 
 
 def test_a_member_goes_on_alone_from_its_checkpoint_and_the_other_way_round(tmp_path: Path, host: Host) -> None:

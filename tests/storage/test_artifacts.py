@@ -75,6 +75,8 @@ def test_a_start_that_was_lost_while_it_was_sent_is_passed_over(
 class OneEpochAStart:
     """A stand-in for a launcher: every start adds an epoch to its folder's, and ends."""
 
+    blocks = False
+
     slots = 1
 
     def __init__(self) -> None:

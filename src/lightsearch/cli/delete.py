@@ -53,5 +53,6 @@ def _described(parts: StudyParts, url: str) -> list[str]:
         megabytes = sum(file.stat().st_size for file in files) / 1e6
         lines.append(f"folder    {parts.folder} ({len(files)} files, {megabytes:.1f} MB)")
     if parts.artifacts is not None:
-        lines.append(f"artifacts {redact(parts.artifacts)}")
+        where = redact(parts.artifacts) if "://" in parts.artifacts else parts.artifacts
+        lines.append(f"artifacts {where}")
     return lines

@@ -30,7 +30,7 @@ def describe_outcome(outcome: Outcome, further: Sequence[str] = ()) -> str:
         line += f" {outcome.value:.5g}"
         line += "".join(f", {name} {outcome.metrics[name]:.5g}" for name in further if name in outcome.metrics)
         line += f" ({epochs}{outcome.seconds:.1f} s)"
-    return f"{line} {describe_params(outcome.params)}"
+    return f"{line} {describe_params(outcome.params)}".rstrip()
 
 
 def describe_params(params: dict[str, Any]) -> str:

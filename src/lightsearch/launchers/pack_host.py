@@ -42,8 +42,9 @@ def run_host(connection: Connection, threads: int, device: int | None, proved: f
     end_with_parent()
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible_device(device)
-    inbox = _Inbox(connection)
-    host = inbox.host = Host(proved, inbox.look)
+    host = Host(proved)
+    inbox = _Inbox(connection, host)
+    host.meanwhile = inbox.look
     try:
         with contextlib.suppress(EOFError):
             while True:
@@ -59,12 +60,12 @@ class _Inbox:
 
     Args:
         connection: The connection to the coordinator.
+        host: The host.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self.host: Any
-        """The host."""
+    def __init__(self, connection: Connection, host: Any) -> None:
         self._connection = connection
+        self._host = host
         self._logs = _ThreadLogs()
         self._jobs: list[Job] = []
         """Jobs that came within a round."""
@@ -75,8 +76,8 @@ class _Inbox:
         jobs, self._jobs = self._jobs, []
         for job in jobs:
             self._add(job)
-        wait_seconds = 0.0 if self.host.members else GATHER_SECONDS
-        while not self.host.members or self._connection.poll(wait_seconds):
+        wait_seconds = 0.0 if self._host.members else GATHER_SECONDS
+        while not self._host.members or self._connection.poll(wait_seconds):
             message = self._connection.recv()
             self._add(message) if isinstance(message, Job) else self._stop(message)
 
@@ -89,17 +90,17 @@ class _Inbox:
             while self._connection.poll():
                 message = self._connection.recv()
                 self._jobs.append(message) if isinstance(message, Job) else self._stop(message)
-            for member in self.host.take_ended():
+            for member in self._host.take_ended():
                 self._connection.send(_end_of(member.number, member.error))
 
     def _stop(self, number: int) -> None:
         if any(job.number == number for job in self._jobs):
             self._jobs = [job for job in self._jobs if job.number != number]
             self._connection.send(Ended(number, 0))
-        self.host.leave(number)
+        self._host.leave(number)
 
     def _add(self, job: Job) -> None:
-        self.host.add(job.number, self._logs.with_log(job), isolated=job.isolated)
+        self._host.add(job.number, self._logs.with_log(job), isolated=job.isolated)
 
 
 def _end_of(number: int, error: BaseException | None) -> Ended:

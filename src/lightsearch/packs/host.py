@@ -26,17 +26,17 @@ class Host:
     Args:
         proved: The structures of trials that a calibration has proved to train in a pack as they do alone. Other trials
             train alone. None: every structure is tried.
-        meanwhile: Called between batches, and now and then while a member has its turn. It may call ``leave`` and
-            ``take_ended``.
     """
 
-    def __init__(self, proved: frozenset[str] | None = None, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, proved: frozenset[str] | None = None) -> None:
         self.members: list[Member] = []
         self.proved = proved
         self.data: dict[str, SharedData] = {}
         """The data of the members, by its sampled arguments."""
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Called between batches, and now and then while a member has its turn. It may call ``leave`` and
+        ``take_ended``."""
         self._probed: set[Hashable] = set()
-        self._meanwhile = meanwhile
 
     def add(self, number: int, run: Callable[[PackContext], object], *, isolated: bool = False) -> None:
         """Adds a member; it joins the others at their next epoch.
@@ -62,7 +62,7 @@ class Host:
         """Lets every member run up to its next epoch; returns the members that have ended before it."""
         for member in self.members:
             if not member.ended:  # it may have left in another one's turn
-                member.resume(self._meanwhile)
+                member.resume(self.meanwhile)
             descriptors.check_guarded()  # before the next member uses what this one has closed
         for member in self.members:
             if member.stopping and not member.ended:  # it was asked in the turn of a later one
@@ -158,4 +158,4 @@ class Host:
     def _between(self, batches: Iterator[Any]) -> Iterator[Any]:
         for batch in batches:
             yield batch
-            self._meanwhile()
+            self.meanwhile()

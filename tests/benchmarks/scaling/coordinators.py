@@ -51,6 +51,8 @@ def _coordinate(url: str, slots: int, seconds: float, duration: float, barrier: 
 class Sleepers:
     """Jobs that take ``seconds`` each; with 0, one job ends at every wait, so that the slots stay full."""
 
+    blocks = False
+
     def __init__(self, slots: int, seconds: float) -> None:
         self.slots = slots
         self.seconds = seconds
