@@ -113,6 +113,25 @@ def test_packs_through_rays_client_and_a_request_to_stop(cluster: Cluster, place
     assert len(logs) == 8
 
 
+def test_a_trial_and_then_the_search_are_stopped_from_elsewhere(cluster: Cluster, place: Path, url: str) -> None:
+    search = search_on(cluster, place, "--n-trials", 4, "--pack", "off")
+    try:
+        wait_for(lambda: epochs_reported(place, 3, url))
+        first = next(trial.number for trial in load(place, url).trials if (trial.last_step or 0) >= 3)
+        ended = command("stop", "--study", "digits", "--trial", first, cwd=place)
+        assert f"trial {first} pruned" in ended.stdout, ended.stdout + ended.stderr
+        assert search.poll() is None
+        wait_for(lambda: sum(trial.state.name == "RUNNING" for trial in load(place, url).trials) == 2)
+        stopped = command("stop", "--study", "digits", cwd=place)
+        assert "trials wait to be continued" in stopped.stdout, stopped.stdout + stopped.stderr
+        output, _ = search.communicate(timeout=60)
+    finally:
+        search.kill()
+        print(search.communicate()[0])  # shown where the test fails
+    assert search.returncode == 130, output
+    assert {trial.state.name for trial in load(place, url).trials} <= {"PRUNED", "COMPLETE", "WAITING"}
+
+
 DATA = """
 import numpy, torch, pytorch_lightning as pl
 from pathlib import Path

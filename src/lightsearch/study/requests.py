@@ -6,7 +6,7 @@ named by its number, which no other trial of the study ever has.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from optuna.trial import TrialState
 
@@ -46,5 +46,5 @@ def ask_to_end(storage: RetryingStorage, study_id: int, number: int) -> None:
 
 
 def _write(storage: RetryingStorage, study_id: int, requests: Requests) -> None:
-    value = {"stopped_at": requests.stopped_at, "trials": sorted(requests.trials)}
+    value: dict[str, Any] = {"stopped_at": requests.stopped_at, "trials": sorted(requests.trials)}
     storage.set_study_system_attr(study_id, KEY, value)

@@ -1,0 +1,98 @@
+"""Trials that the user ends: what is recorded of them, without a search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import lightsearch
+from lightsearch.coordinator.failure_policy import FailurePolicy
+from lightsearch.errors import UserError
+from lightsearch.outcome import Kind, Outcome
+from lightsearch.study.assignment import TrialAssignment
+from lightsearch.study.requests import ask_to_stop, read_requests
+from lightsearch.study.searches import Registration, running_searches
+from lightsearch.study.trial_queue import TrialQueue
+from lightsearch.study.withdrawal import Withdrawal, withdraw, withdrawn_outcome
+from tests.conftest import digits, open_queue
+
+
+def assigned(queue: TrialQueue) -> TrialAssignment:
+    trial = queue.ask(10)
+    assert isinstance(trial, TrialAssignment)
+    return trial
+
+
+def end(queue: TrialQueue, number: int) -> Withdrawal:
+    return withdraw(queue.study, queue.storage, queue.url, queue.folder, number)
+
+
+@pytest.mark.parametrize(("direction", "best"), [("maximize", (1, 0.9)), ("minimize", (2, 0.2))])
+def test_without_a_file_the_storage_knows_the_best_epoch(place: Path, direction: str, best: tuple[int, float]) -> None:
+    queue = open_queue(digits(f"direction={direction}"), place)
+    trial = assigned(queue)
+    for step, value in enumerate((0.5, 0.9, 0.2)):
+        queue.storage.set_trial_intermediate_value(trial.trial_id, step, value)
+    outcome = withdrawn_outcome(queue.storage.get_trial(trial.trial_id), queue.study_file, None, 1)
+    assert (outcome.kind, outcome.best_epoch, outcome.value, outcome.epochs) == (Kind.PRUNED, *best, 3)
+
+
+def test_an_interrupted_trial_keeps_what_its_process_wrote(place: Path) -> None:
+    queue = open_queue(digits(), place)
+    trial = assigned(queue)
+    folder = queue.folder / "trial-0000"
+    folder.mkdir(parents=True)
+    written = Outcome(number=0, kind=Kind.INTERRUPTED, value=0.7, epochs=4, checkpoint="trial-0000/best.ckpt")
+    (folder / "result.json").write_text(written.model_dump_json())
+    queue.tell(trial, Outcome(number=0, kind=Kind.INTERRUPTED))
+    assert end(queue, 0) is Withdrawal.ENDED
+    assert end(queue, 0) is Withdrawal.FINISHED
+    (recorded,) = queue.study.trials
+    assert recorded.state.name == "PRUNED"
+    assert recorded.user_attrs["result"]["checkpoint"] == "trial-0000/best.ckpt"
+    with pytest.raises(UserError, match="the study has trials 0 to 0"):
+        end(queue, 1)
+
+
+def test_a_trial_of_another_program_is_refused(place: Path) -> None:
+    queue = open_queue(digits(), place)
+    queue.study.ask()
+    with pytest.raises(UserError, match="another program runs it"):
+        end(queue, 0)
+
+
+def test_withdrawn_trials_do_not_stop_a_search() -> None:
+    policy = FailurePolicy()
+    assert not any(policy.judge(Outcome(number=n, kind=Kind.WITHDRAWN), 1) for n in range(40))
+
+
+def test_requests_and_searches_are_kept_with_the_study(place: Path) -> None:
+    queue = open_queue(digits(), place)
+    study_id = queue.study._study_id
+    search = Registration(queue.storage, study_id, 50)
+    began = search.enter()
+    assert [one.n_trials for one in running_searches(queue.storage, study_id)] == [50]
+    ask_to_stop(queue.storage, study_id)
+    assert read_requests(queue.storage, study_id).stopped_at > began
+    assert end_of_running(queue) == {0}
+    search.leave()
+    assert running_searches(queue.storage, study_id) == []
+    assert Registration(queue.storage, study_id, 50).enter() > read_requests(queue.storage, study_id).stopped_at
+
+
+def end_of_running(queue: TrialQueue) -> frozenset[int]:
+    assigned(queue)
+    assert end(queue, 0) is Withdrawal.ASKED
+    return read_requests(queue.storage, queue.study._study_id).trials
+
+
+def test_enqueue_from_python(place: Path) -> None:
+    queue = open_queue(digits(), place)
+    assert lightsearch.enqueue("digits", hidden_size=64) == 0
+    assert lightsearch.enqueue("digits", {"learning_rate": 1e-3}) == 1
+    with pytest.raises(UserError, match="hidden_size takes"):
+        lightsearch.enqueue("digits", hidden_size=1)
+    with pytest.raises(UserError, match="no such study in the storage; there are: digits"):
+        lightsearch.enqueue("mnist", hidden_size=64)
+    assert assigned(queue).params["hidden_size"] == 64
