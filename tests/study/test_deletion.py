@@ -8,6 +8,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from lightsearch.confirm.lock import retraining_lock
 from lightsearch.errors import UserError
 from lightsearch.study import deletion
 from lightsearch.study.trial_queue import TrialQueue
@@ -47,6 +48,12 @@ def test_a_link_is_deleted_and_not_what_it_leads_to(queue: TrialQueue, tmp_path:
     delete(queue)
     assert not queue.folder.is_symlink()
     assert (elsewhere / "trial-0000").is_dir()
+
+
+def test_a_study_that_is_retrained_stays(queue: TrialQueue) -> None:
+    with retraining_lock(queue.folder), pytest.raises(UserError, match="lightsearch retrain works on it"):
+        delete(queue)
+    delete(queue)
 
 
 def test_artifacts_that_are_not_the_study_s_own_stay(queue: TrialQueue, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from lightsearch.study.requests import Requests, read_requests
 from lightsearch.study.searches import RENEWAL_SECONDS, Registration
 from lightsearch.study.trial_queue import TrialQueue
 
-POLL_SECONDS = 0.4
+POLL_SECONDS = 0.3
 """How often requests are read: a running search begins to stop within a second."""
 
 

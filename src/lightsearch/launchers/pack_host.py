@@ -20,7 +20,7 @@ from lightsearch.launchers.processes import interrupt, visible_device
 from lightsearch.machine import descriptors, leftovers
 from lightsearch.machine.memory import raise_oom_score
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.1
 """The least time between two looks at what the coordinator has sent, within a round."""
 
 GATHER_SECONDS = 0.3

@@ -23,7 +23,7 @@ from lightsearch.packs.random_state import RandomState
 from lightsearch.signals import raise_in_thread
 from lightsearch.training.seeding import SeedEpochs, draw_base_seeds, seed_epoch
 
-MEANWHILE_SECONDS = 0.2
+MEANWHILE_SECONDS = 0.1
 """How often a host looks for requests while a member has its turn."""
 
 
@@ -119,9 +119,11 @@ class Member:
 
     def leave(self) -> None:
         """Ends it now. In its turn, it ends there a moment later; no other member may have the turn."""
+        asked = self.stopping
         self.stop()
         if self.in_turn:
-            raise_in_thread(self._thread, Interrupted)
+            if not asked:  # a second exception could interrupt the writing of its outcome
+                raise_in_thread(self._thread, Interrupted)
             return
         state = RandomState()
         while not self.ended:

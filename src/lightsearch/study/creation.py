@@ -98,13 +98,17 @@ def has_begun(trial: FrozenTrial) -> bool:
 
 def is_worked_in(folder: Path) -> bool:
     """Whether a process works in a trial folder of a study. A worker may outlive its coordinator for a moment."""
-    for file in folder.glob("trial-*/.worker.lock"):
-        lock = FileLock(file)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
+    return any(is_held(file) for file in folder.glob("trial-*/.worker.lock"))
+
+
+def is_held(file: Path) -> bool:
+    """Whether a process holds the lock of an existing file."""
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
     return False
 
 

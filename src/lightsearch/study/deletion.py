@@ -21,7 +21,7 @@ from lightsearch.storage.artifacts import Artifacts
 from lightsearch.storage.locks import storage_time, study_lock
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.storage.study_artifacts import ATTR
-from lightsearch.study.creation import DELETED, is_worked_in
+from lightsearch.study.creation import DELETED, is_held, is_worked_in
 from lightsearch.study.leases import is_stale
 from lightsearch.study.searches import running_searches
 from lightsearch.study.stored import find_study
@@ -93,6 +93,9 @@ def _check(parts: StudyParts, storage: RetryingStorage, name: str) -> None:
         raise UserError(
             Mistake("--study", name, f"a search runs on it; stop it first: lightsearch stop --study {name}")
         )
+    if any(is_held(file) for file in parts.folder.glob(".retrain.lock")):
+        hint = "lightsearch retrain works on it; wait until that has ended, or end it"
+        raise UserError(Mistake("--study", name, hint))
     uid = str(parts.study.user_attrs.get("uid", ""))[:8]
     if parts.artifacts is not None and not re.search(rf"/[^/]+-{re.escape(uid)}$", parts.artifacts):
         hint = f"its files are said to be at {parts.artifacts}, which is no folder of a study; delete them yourself"
