@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from lightsearch.coordinator.checks import check, try_out
 from lightsearch.coordinator.coordinator import Coordinator
 from lightsearch.coordinator.launching import choose_launcher
@@ -35,12 +37,13 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
         ResourceUnavailable: if the machine does not let the search continue, as when the storage is gone.
         Exception: what ``request.on_trial_end`` raised, once the search has stopped and everything is saved.
     """
+    started = time.monotonic()
     checked = check(request.resolved(), display)
     request = checked.request
     try_out(checked, display)
     with connected(checked, display) as cluster:  # None: trials run on this machine
         queue = _open_queue(checked, display)
-        with UserRequests(queue, request.n_trials) as requests:
+        with UserRequests(queue, request.n_trials, started) as requests:
             artifacts = artifacts_of(queue.study, request.artifacts)
             size = choose_size(checked, queue, cluster, display)
             launcher = choose_launcher(checked, size, cluster, artifacts)

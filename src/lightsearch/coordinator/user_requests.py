@@ -24,15 +24,17 @@ class UserRequests:
     Args:
         queue: The opened study.
         n_trials: The total of finished trials that the search runs to.
+        started: When the search was asked for, by ``time.monotonic``; None: now.
     """
 
-    def __init__(self, queue: TrialQueue, n_trials: int) -> None:
+    def __init__(self, queue: TrialQueue, n_trials: int, started: float | None = None) -> None:
         self._queue = queue
         self._study_id = study_id_of(queue.study)
         self._registration = Registration(queue.storage, self._study_id, n_trials)
         self._requests = Requests()
+        self._started = time.monotonic() if started is None else started
         self._began = float("inf")
-        """When the search was registered, by the storage's clock. Earlier requests to stop are not for it."""
+        """When the search was asked for, by the storage's clock. Earlier requests to stop are not for it."""
         self._launcher: Launcher | None = None
         self._running: Collection[int] = ()
         self._closed = threading.Event()
@@ -40,7 +42,7 @@ class UserRequests:
     def __enter__(self) -> UserRequests:
         queue = self._queue
         with study_lock(queue.url, queue.study_file.name, retry_seconds=queue.storage.retry_seconds):
-            self._began = self._registration.enter()
+            self._began = self._registration.enter() - (time.monotonic() - self._started)
         self._requests = read_requests(queue.storage, self._study_id)
         threading.Thread(target=self._keep_reading, name="requests", daemon=True).start()
         return self
