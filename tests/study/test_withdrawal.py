@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import optuna
 import pytest
 
 import lightsearch
 from lightsearch.coordinator.failure_policy import FailurePolicy
+from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import UserError
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.study.assignment import TrialAssignment
@@ -96,3 +98,25 @@ def test_enqueue_from_python(place: Path) -> None:
     with pytest.raises(UserError, match="no such study in the storage; there are: digits"):
         lightsearch.enqueue("mnist", hidden_size=64)
     assert assigned(queue).params["hidden_size"] == 64
+
+
+def test_a_whole_number_is_a_real_one(place: Path) -> None:
+    queue = open_queue(digits("space.model={learning_rate={float=[0.1,1.0]}}"), place)
+    lightsearch.enqueue("digits", learning_rate=1)
+    assert isinstance(assigned(queue).params["learning_rate"], float)
+
+
+def test_the_values_of_a_function_are_those_that_it_samples(place: Path) -> None:
+    study_file = StudyFile.model_validate({"name": "function", "objective": "a.module", "direction": "minimize"})
+    study = open_queue(study_file, place).study
+    _function(study.ask())
+    lightsearch.enqueue("function", x=1, n=6)
+    trial = study.ask()
+    _function(trial)
+    assert [type(value) for value in (trial.suggest_float("x", 0, 1), trial.params["n"])] == [float, int]
+    with pytest.raises(UserError, match="n = 7: n takes whole numbers from 0 to 10 in steps of 2"):
+        lightsearch.enqueue("function", n=7)
+
+
+def _function(trial: optuna.Trial) -> float:
+    return trial.suggest_float("x", 0, 1) + trial.suggest_int("n", 0, 10, step=2)

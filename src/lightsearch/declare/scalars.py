@@ -73,7 +73,8 @@ class FloatParameter(RangeParameter):
 
     def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:
         low, high = self.bounds
-        return {name: trial.suggest_float(name, low, high, step=self.step, log=self.log)}
+        value = trial.suggest_float(name, low, high, step=self.step, log=self.log)
+        return {name: float(value)}  # Optuna returns an enqueued 1 as it is
 
     def contains(self, value: Value) -> bool:
         (low, high), step = self.bounds, self.step

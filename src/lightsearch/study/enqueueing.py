@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import optuna
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from lightsearch.compat.optuna_trials import study_id_of
 from lightsearch.declare.enqueued import refused
+from lightsearch.declare.scalars import FloatParameter, IntParameter
 from lightsearch.errors import Mistake, UserError, did_you_mean
 from lightsearch.storage.locks import study_lock
 from lightsearch.storage.retrying import RetryingStorage
@@ -52,7 +53,7 @@ def enqueue(study: optuna.Study, storage: RetryingStorage, url: str, params: Map
         raise UserError(*(Mistake(name, params[name], hint) for name, hint in hints.items()))
     with study_lock(url, study.study_name, retry_seconds=storage.retry_seconds):
         before = study.get_trials(deepcopy=False)
-        study.enqueue_trial(dict(params))
+        study.enqueue_trial(_as_declared(trials, params) if of_function else dict(params))
         searches = running_searches(storage, study_id_of(study))
     waiting = sum(trial.state is TrialState.WAITING for trial in before)
     running = sum(trial.state is TrialState.RUNNING and "owner" in trial.user_attrs for trial in before)
@@ -67,19 +68,35 @@ def enqueue(study: optuna.Study, storage: RetryingStorage, url: str, params: Map
 
 def _refused_by_function(trials: Sequence[FrozenTrial], params: Mapping[str, Any]) -> dict[str, str]:
     """The values that a function does not take, as far as its trials tell: a function declares its own ranges."""
-    known = {name: one for trial in trials for name, one in trial.distributions.items()}
-    hints = {}
+    known, hints = _distributions(trials), {}
     for name, value in params.items():
         distribution = known.get(name)
         if known and distribution is None:
             hints[name] = did_you_mean(name, known)
         elif isinstance(distribution, CategoricalDistribution) and value not in distribution.choices:
             hints[name] = f"{name} takes {', '.join(map(repr, distribution.choices))}"
-        elif isinstance(distribution, IntDistribution | FloatDistribution) and not _is_within(distribution, value):
-            hints[name] = f"{name} takes numbers from {distribution.low:g} to {distribution.high:g}"
+        elif isinstance(distribution, IntDistribution | FloatDistribution):
+            parameter = _parameter(distribution)
+            if not parameter.contains(value):
+                hints[name] = f"{name} takes {parameter.takes}"
     return hints
 
 
-def _is_within(distribution: IntDistribution | FloatDistribution, value: Any) -> bool:
-    types = (int,) if isinstance(distribution, IntDistribution) else (int, float)
-    return type(value) in types and distribution.low <= value <= distribution.high
+def _parameter(distribution: IntDistribution | FloatDistribution) -> IntParameter | FloatParameter:
+    """The parameter that a study file would declare for a range of numbers."""
+    kind = IntParameter if isinstance(distribution, IntDistribution) else FloatParameter
+    step = None if distribution.step == 1 and kind is IntParameter else distribution.step
+    return kind.model_construct(bounds=(distribution.low, distribution.high), step=step)
+
+
+def _as_declared(trials: Sequence[FrozenTrial], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The values for a function, to which Optuna passes an enqueued 1 as it is, also where it samples real numbers."""
+    known = _distributions(trials)
+    return {
+        name: float(value) if isinstance(known.get(name), FloatDistribution) else value
+        for name, value in params.items()
+    }
+
+
+def _distributions(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
+    return {name: one for trial in trials for name, one in trial.distributions.items()}
