@@ -18,7 +18,7 @@ from lightsearch.outcome import describe
 from lightsearch.storage import locks, opening
 from lightsearch.storage.locks import check_server
 from lightsearch.storage.opening import attach_storage, open_storage
-from lightsearch.storage.urls import check_url, storage_url
+from lightsearch.storage.urls import check_url, storage_url, study_options
 from tests import postgresql
 from tests.conftest import environment
 
@@ -27,6 +27,17 @@ def test_sqlite_is_opened_in_wal_mode(tmp_path: Path) -> None:
     open_storage(f"sqlite:///{tmp_path}/a/b/studies.db")
     with contextlib.closing(sqlite3.connect(tmp_path / "a/b/studies.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_options_of_a_command_name_another_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LIGHTSEARCH_STORAGE", raising=False)
+    assert study_options("mnist", "sqlite:///studies/studies.db") == "--study mnist"
+    assert study_options("mnist", f"sqlite:///{Path('studies/studies.db').absolute()}") == "--study mnist"
+    assert study_options("mnist", "sqlite:///a b.db") == "--study mnist --storage 'sqlite:///a b.db'"
+    url = "postgresql://me:secret@host/studies"
+    assert "secret" not in study_options("mnist", url)
+    monkeypatch.setenv("LIGHTSEARCH_STORAGE", url)
+    assert study_options("mnist", url) == "--study mnist"
 
 
 def test_a_writer_waits_for_another_program_that_holds_the_lock(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_an_interrupted_deletion_is_repeated(place: Path, queue: TrialQueue, mon
         patched.setattr(shutil, "rmtree", interrupted)
         with pytest.raises(KeyboardInterrupt):
             delete(queue)
-    with pytest.raises(UserError, match="its deletion was interrupted; run lightsearch delete --study digits"):
+    with pytest.raises(UserError, match="its deletion was interrupted; complete it: lightsearch delete --study digits"):
         open_queue(digits(), place)
     delete(queue)
     assert not queue.folder.exists()

@@ -12,6 +12,9 @@ from rich.console import Console
 HINT = "fix that, and give the same command again"
 """What to do if a resource was unavailable."""
 
+EXAMPLE = "studies/digits.toml"
+"""The study file if none is named. Where it does not exist, the digits example of the package is searched."""
+
 STUDY_HELP = "The study's name, or its file (studies/NAME.toml)."
 Storage = Annotated[
     str | None,
@@ -55,6 +58,16 @@ def study_path(study: str) -> Path:
     from lightsearch.declare.study_name import study_path
 
     return study_path(study)
+
+
+def run_command(study: str, url: str, n_trials: int) -> str:
+    """The command that runs a study up to ``n_trials``. A study whose file is not found by its name needs the file."""
+    from lightsearch.storage.urls import study_options
+
+    path = study_path(study)
+    if path.exists() or path == Path(EXAMPLE):
+        return f"lightsearch run {study_options(study, url)} --n-trials {n_trials}"
+    return f"lightsearch run {study_options('FILE', url)} --name {study} --n-trials {n_trials}"
 
 
 def study_name(study: str) -> str:

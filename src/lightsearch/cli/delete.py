@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lightsearch.cli.command import STUDY_HELP, Storage, console, study_name
-from lightsearch.errors import Mistake, UserError
+from lightsearch.errors import UserError
 
 if TYPE_CHECKING:
     from lightsearch.study.deletion import StudyParts
@@ -31,7 +31,7 @@ def main(
     lines = _described(parts, url)
     if not yes:
         if not sys.stdin.isatty():
-            raise UserError(Mistake("--yes", False, "nobody can be asked without a terminal; give --yes"))
+            raise UserError("--yes: there is no terminal in which to ask; give --yes to delete without a question")
         screen.print("\n".join(["this deletes", *lines]), markup=False, soft_wrap=True)
         typer.confirm(f"delete the study {name}?", abort=True)
     delete(parts, opened, url, name)
@@ -44,14 +44,15 @@ def main(
 def _described(parts: StudyParts, url: str) -> list[str]:
     """What is deleted, one line each."""
     from lightsearch.credentials import redact
+    from lightsearch.display.wording import counted
 
-    lines = [f"storage   {parts.n_trials} trials in {redact(url)}"]
+    lines = [f"storage   {counted(parts.n_trials, 'trial')} in {redact(url)}"]
     if parts.folder.is_symlink():
         lines.append(f"link      {parts.folder}; {parts.folder.readlink()}, to which it leads, stays")
     elif parts.folder.exists():
         files = [file for file in parts.folder.rglob("*") if file.is_file() and not file.is_symlink()]
         megabytes = sum(file.stat().st_size for file in files) / 1e6
-        lines.append(f"folder    {parts.folder} ({len(files)} files, {megabytes:.1f} MB)")
+        lines.append(f"folder    {parts.folder} ({counted(len(files), 'file')}, {megabytes:.1f} MB)")
     if parts.artifacts is not None:
         where = redact(parts.artifacts) if "://" in parts.artifacts else parts.artifacts
         lines.append(f"artifacts {where}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lightsearch.cli.command import STUDY_HELP, Storage, console, study_name
+from lightsearch.cli.command import STUDY_HELP, Storage, console, run_command, study_name
 from lightsearch.errors import Mistake, UserError
 
 if TYPE_CHECKING:
@@ -35,12 +37,10 @@ def main(
     screen = console()
     line = f"enqueued as trial {enqueued.number} of {found.study_name}: {describe_params(params)}"
     screen.print(line, markup=False, soft_wrap=True)
-    screen.print(_what_follows(enqueued, study), markup=False, soft_wrap=True)
+    screen.print(_what_follows(enqueued, study, url), markup=False, soft_wrap=True)
 
 
 def _params(values: list[str]) -> dict[str, Any]:
-    from lightsearch.declare.reading import parsed_value
-
     params: dict[str, Any] = {}
     mistakes = []
     for given in values:
@@ -50,7 +50,7 @@ def _params(values: list[str]) -> dict[str, Any]:
                 raise ValueError
             if name in params:
                 mistakes.append(Mistake(name, text, "is given twice"))
-            params[name] = parsed_value(text)
+            params[name] = _value(text)
         except ValueError:
             mistakes.append(Mistake("NAME=VALUE", given, "write the name of a parameter and its value, as in lr=1e-3"))
     if mistakes:
@@ -58,14 +58,32 @@ def _params(values: list[str]) -> dict[str, Any]:
     return params
 
 
-def _what_follows(enqueued: Enqueued, study: str) -> str:
+def _value(text: str) -> Any:
+    """A value as in TOML, a number or a boolean as in Python (``.001``, ``True``), or a bare word.
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    from lightsearch.declare.reading import parsed_value
+
+    value = parsed_value(text)
+    if value == text:  # a bare word
+        with contextlib.suppress(ValueError, SyntaxError):
+            as_python = ast.literal_eval(text)
+            return as_python if isinstance(as_python, bool | int | float) else value
+    return value
+
+
+def _what_follows(enqueued: Enqueued, study: str, url: str) -> str:
     """Who runs the configuration, and when."""
+    from lightsearch.display.wording import counted
+
     after = f", after {enqueued.waiting} others that wait" if enqueued.waiting > 1 else ""
     after = ", after another one that waits" if enqueued.waiting == 1 else after
     if enqueued.running_to is not None and enqueued.running_to >= enqueued.total:
-        return f"the running search takes it next{after}; it counts towards its {enqueued.running_to} trials"
+        return f"the running search takes it next{after}; it counts towards its {counted(enqueued.running_to, 'trial')}"
     why = "no search runs on the study"
     if enqueued.running_to is not None:
-        why = f"the running search ends with {enqueued.running_to} trials"
-    command = f"lightsearch run --study {study} --n-trials {enqueued.total}"
+        why = f"the running search ends with {counted(enqueued.running_to, 'trial')}"
+    command = run_command(study, url, enqueued.total)
     return f"{why}; this runs it{after} (--n-trials is the study's total, this one included):\n  {command}"

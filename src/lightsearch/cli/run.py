@@ -12,10 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from lightsearch.cli.command import HINT, DataDir, Storage, console, data_dir, print_findings, study_path
-
-EXAMPLE = "studies/digits.toml"
-"""The study file if none is named. Where it does not exist, the digits example of the package is searched."""
+from lightsearch.cli.command import EXAMPLE, HINT, DataDir, Storage, console, data_dir, print_findings, study_path
 
 StudyOption = Annotated[str, typer.Option(help="The study file, or its name in studies/.")]
 Total = Annotated[int, typer.Option(min=1, help="Total of finished trials for the study (complete or pruned).")]
@@ -114,7 +111,7 @@ def main(
 
 def _study_file(study: str, screen: Console) -> Path:
     path = study_path(study)
-    if study != EXAMPLE or path.exists():
+    if path != Path(EXAMPLE) or path.exists():
         return path
     screen.print(f"no {EXAMPLE} here: this is the digits example. For your own model: lightsearch new --help")
     return Path(str(resources.files("lightsearch.declare") / "digits.toml"))
@@ -190,9 +187,10 @@ def _print_next(screen: Console, result: Any, url: str, storage: str | None) -> 
     """Where the results are, and the commands that use them."""
     from lightsearch.coordinator.ending import Ending
     from lightsearch.credentials import redact
+    from lightsearch.storage.urls import study_options
 
     results = result.results
-    study = f"--study {results['study']}" + (f" --storage {redact(url)}" if storage else "")
+    study = study_options(results["study"], url)
     screen.print(f"\nresults    {result.folder / 'results.json'}", soft_wrap=True)
     if results["best"] and _has_model(result):
         screen.print(f"checkpoint {result.folder / results['best']['checkpoint']}", soft_wrap=True)

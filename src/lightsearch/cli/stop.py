@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from lightsearch.cli.command import STUDY_HELP, Storage, console, study_name
+from lightsearch.cli.command import STUDY_HELP, Storage, console, run_command, study_name, study_path
+from lightsearch.errors import UserError
 
 if TYPE_CHECKING:
     import optuna
 
+    from lightsearch.storage.retrying import RetryingStorage
     from lightsearch.study.searches import RunningSearch
 
 WAIT_SECONDS = 60.0
@@ -29,21 +31,35 @@ def main(
     storage: Storage = None,
 ) -> None:
     """Stop all searches on a study, as Ctrl-C does, from any machine with the same storage; or end one trial."""
-    from lightsearch.storage.opening import open_storage
     from lightsearch.storage.urls import storage_url
-    from lightsearch.study.stored import find_study
 
     url = storage_url(storage)
-    opened = open_storage(url, create=False)
-    found = find_study(opened, study_name(study))
+    opened, found = _open(url, study)
     if trial is None:
         _stop_searches(console(), opened, url, found, study)
     else:
         _end_trial(console(), opened, url, found, trial)
 
 
-def _stop_searches(screen: Console, storage: Any, url: str, study: optuna.Study, given: str) -> None:
+def _open(url: str, study: str) -> tuple[RetryingStorage, optuna.Study]:
+    """Opens the storage and the study."""
+    from lightsearch.storage.opening import open_storage
+    from lightsearch.study.stored import find_study
+
+    name = study_name(study)
+    try:
+        opened = open_storage(url, create=False)
+        return opened, find_study(opened, name)
+    except UserError as error:
+        if not study_path(study).exists():
+            raise
+        hint = "a first search that is still starting up has no study yet: press Ctrl-C there, or repeat this later"
+        raise UserError(*error.mistakes, hint) from None
+
+
+def _stop_searches(screen: Console, storage: RetryingStorage, url: str, study: optuna.Study, given: str) -> None:
     from lightsearch.compat.optuna_trials import study_id_of
+    from lightsearch.display.wording import counted
     from lightsearch.storage.locks import study_lock
     from lightsearch.study.requests import ask_to_stop
     from lightsearch.study.searches import running_searches
@@ -51,10 +67,10 @@ def _stop_searches(screen: Console, storage: Any, url: str, study: optuna.Study,
     study_id = study_id_of(study)
     with study_lock(url, study.study_name, retry_seconds=storage.retry_seconds):
         asked = running_searches(storage, study_id)
-        if asked:
-            ask_to_stop(storage, study_id)
+        ask_to_stop(storage, study_id)
     if not asked:
-        screen.print(f"no search runs on {study.study_name}", markup=False)
+        line = f"no search runs on {study.study_name}; one that is starting up stops before its first trial"
+        screen.print(line, markup=False, soft_wrap=True)
         return
     screen.print(f"asked to stop: {', '.join(map(_described, asked))}", markup=False, soft_wrap=True)
     keys = {search.key for search in asked}
@@ -62,15 +78,13 @@ def _stop_searches(screen: Console, storage: Any, url: str, study: optuna.Study,
         screen.print(f"not stopped after {WAIT_SECONDS:.0f} s; it stops when it answers, or when its lease has ended")
         raise typer.Exit(1)
     waiting = sum(trial.state.name == "WAITING" for trial in study.get_trials(deepcopy=False))
-    screen.print(
-        f"stopped; {waiting} trials wait to be continued by the command that started the search:", soft_wrap=True
-    )
-    screen.print(
-        f"  lightsearch run --study {given} --n-trials {max(search.n_trials for search in asked)}", markup=False
-    )
+    wait = f"{counted(waiting, 'trial')} {'waits' if waiting == 1 else 'wait'} to be continued"
+    screen.print(f"stopped; {wait} by the command that started the search:", soft_wrap=True)
+    command = run_command(given, url, max(search.n_trials for search in asked))
+    screen.print(f"  {command}", markup=False, soft_wrap=True)
 
 
-def _end_trial(screen: Console, storage: Any, url: str, study: optuna.Study, number: int) -> None:
+def _end_trial(screen: Console, storage: RetryingStorage, url: str, study: optuna.Study, number: int) -> None:
     from lightsearch.display.wording import describe_outcome
     from lightsearch.paths import study_folder
     from lightsearch.study.origin import ended_how, outcome_of

@@ -49,6 +49,11 @@ def describe_pareto_front(trials: list[FrozenTrial], direction: str | Sequence[s
     return f", front of {len(pareto_front(trials, directions))}" if len(directions) > 1 else ""
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: ``1 trial``, ``2 trials``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def duration(seconds: float) -> str:
     """``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
     whole = round(seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
@@ -35,6 +36,18 @@ def storage_url(option: str | None) -> str:
         )
         raise UserError(Mistake("--storage", redact(option), hint))
     return option or os.environ.get(URL_VARIABLE) or DEFAULT_URL
+
+
+def study_options(study: str, url: str) -> str:
+    """The options of a command that name a study: ``--study``, and ``--storage`` if it is not found without.
+
+    Args:
+        study: The study's name, or its file.
+        url: The URL of its storage. A password in it is hidden.
+    """
+    default = storage_url(None)
+    found = url == default or (sqlite_file(url) is not None and sqlite_file(url) == sqlite_file(default))
+    return f"--study {shlex.quote(study)}" + ("" if found else f" --storage {shlex.quote(redact(url))}")
 
 
 def check_url(url: str) -> list[Mistake]:

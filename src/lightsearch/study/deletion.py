@@ -21,6 +21,7 @@ from lightsearch.storage.artifacts import Artifacts
 from lightsearch.storage.locks import storage_time, study_lock
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.storage.study_artifacts import ATTR
+from lightsearch.storage.urls import study_options
 from lightsearch.study.creation import DELETED, is_held, is_worked_in
 from lightsearch.study.leases import is_stale
 from lightsearch.study.searches import running_searches
@@ -90,9 +91,8 @@ def _check(parts: StudyParts, storage: RetryingStorage, name: str) -> None:
         for trial in parts.study.get_trials(deepcopy=False)
     )
     if runs or running_searches(storage, study_id_of(parts.study)) or is_worked_in(parts.folder):
-        raise UserError(
-            Mistake("--study", name, f"a search runs on it; stop it first: lightsearch stop --study {name}")
-        )
+        hint = f"a search runs on it; stop it first: lightsearch stop {study_options(name, storage.url)}"
+        raise UserError(Mistake("--study", name, hint))
     if any(is_held(file) for file in parts.folder.glob(".retrain.lock")):
         hint = "lightsearch retrain works on it; wait until that has ended, or end it"
         raise UserError(Mistake("--study", name, hint))

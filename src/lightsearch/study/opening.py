@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
 from lightsearch.storage.retrying import RetryingStorage
+from lightsearch.storage.urls import study_options
 from lightsearch.study import creation, provenance, samplers
 from lightsearch.study.creation import NewStudy
 from lightsearch.study.leases import Leases
@@ -55,7 +56,8 @@ def open_study(
     new = NewStudy(study_file, _attrs(study_file, facts), [*first, *study_file.enqueue])
     creation.discard_unfinished(storage, study_file.name)
     if creation.DELETED + study_file.name in optuna.get_all_study_names(storage):
-        hint = f"its deletion was interrupted; run lightsearch delete --study {study_file.name}"
+        command = f"lightsearch delete {study_options(study_file.name, storage.url)}"
+        hint = f"its deletion was interrupted; complete it: {command}"
         raise UserError(Mistake("name", study_file.name, hint))
     if study_file.name in creation.study_names(storage):
         return _continue(storage, _load(storage, study_file), new, folder, _Widen(widen, defaults or {}))
