@@ -162,7 +162,7 @@ def _print_ending(screen: Console, result: Any) -> None:
         Ending.UNAVAILABLE: f"stopped: {result.unavailable}; {HINT}",
     }[result.ending]
     states = results["counts"]["states"]
-    counts = ", ".join(f"{n} {state if state != 'fail' else 'failed'}" for state, n in states.items())
+    counts = ", ".join(f"{n} {state if state != 'fail' else 'failed'}" for state, n in states.items()) or "no trials"
     line = f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all"
     screen.print(line, markup=False, soft_wrap=True)
     if epochs["at_most"] and _has_model(result):
