@@ -17,7 +17,7 @@ class Ending(StrEnum):
     TIMEOUT = "timeout"
     """``--timeout`` was reached; interrupted trials wait to be continued."""
     STOPPED = "stopped"
-    """A signal or ``lightsearch stop`` stopped it, or its process was killed; interrupted trials wait to be continued."""
+    """A signal, a kill or ``lightsearch stop`` stopped it; interrupted trials wait to be continued."""
     RUNNING = "running"
     """It has not ended: the result was loaded while another process searches."""
     CALLBACK = "callback"
