@@ -42,7 +42,8 @@ SYNTAX = (
     (r"should be a table; write \{ key = value, \.\.\. \}, or \[.*?\] with its keys below", "write a dictionary"),
     (r"(?<![\w.])(log|step|length) = ", r"\1="),
     (r"\b(log)=true\b", r"\1=True"),
-    (r"\[(data|model|space|trainer|callbacks|stop|logger)((?:\.\w+)*)\]", r"\1\2"),
+    (r"\[(data|model|config|space|trainer|callbacks|stop|logger)((?:\.\w+)*)\]", r"\1\2"),
+    (r'" = \.\.\.', '": ...'),
     (r"\b(?:in|by) the file\b", "in this call"),
     (r"\bthe (?:study )?file (?=takes|no longer|nor)", "this call "),
 )

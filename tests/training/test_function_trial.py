@@ -223,7 +223,7 @@ def test_mistakes_before_any_trial(place: Path) -> None:
         assert line in str(refused.value)
         assert len(refused.value.mistakes) == 1
     for options, line in (
-        ({"trial_timeout": 5}, "trial_timeout = 5: with --workers 0 a trial runs in this process"),
+        ({"trial_timeout": 5}, "trial_timeout = 5: with workers=0 a trial runs in this process"),
         ({"threads": 0}, "threads = 0: write a number from 1 to 1024"),
     ):
         with pytest.raises(UserError, match=line):

@@ -250,10 +250,13 @@ def test_without_a_script_lightning_cli_builds_the_named_classes_of_either_packa
         ({"config": {"file": "nothing.yaml", "cli": "main.py"}}, "cannot be read"),
         ({"config": {"file": "config.yaml", "cli": "other.py"}}, "no such script"),
         ({"config": {"file": "config.yaml", "cli": "parts"}}, "ends without a call of LightningCLI"),
-        ({"model": {"class_path": "parts.Net"}}, "has no effect beside [config]"),
+        ({"model": {"class_path": "parts.Net"}}, "has no effect beside config"),
         ({"space": {"config": {"model.encoder.init_args.wide": {"int": [1, 2]}}}}, "LightningCLI says"),
         ({"space": {"config": {"trainer.callbacks.9.init_args.patience": {"int": [1, 2]}}}}, "is no position"),
-        ({"space": {"model": {"scale": {"float": [0.5, 1.0]}}}}, "write it in [space.config]"),
+        (
+            {"space": {"model": {"scale": {"float": [0.5, 1.0]}}}},
+            'write it in space.config, as in "model.init_args.NAME": ...',
+        ),
     ],
 )
 def test_a_mistake_gets_one_line_and_nothing_is_stored(project: Path, keys: dict[str, Any], line: str) -> None:
