@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from lightsearch.declare.study_file import checked_name
-from lightsearch.errors import Mistake, UserError
+from lightsearch.declare.study_name import study_name
+from lightsearch.declare.values import as_plain
+from lightsearch.python_words import in_python_words
 from lightsearch.storage.opening import open_storage
 from lightsearch.storage.urls import storage_url
 from lightsearch.study import enqueueing
 from lightsearch.study.stored import find_study
 
 
-def enqueue(study: str, params: Mapping[str, Any] | None = None, /, *, storage: str | None = None, **more: Any) -> int:
+@in_python_words
+def enqueue(
+    study: str | Path, params: Mapping[str, Any] | None = None, /, *, storage: str | None = None, **more: Any
+) -> int:
     """Adds a configuration to a study, to be run next: ``lightsearch.enqueue("mnist", lr=1e-3, width=64)``.
 
     A search that runs on the study takes it next. If none runs, ``search`` with a larger ``n_trials`` does, which is
     the study's total, this trial included.
 
     Args:
-        study: The study's name.
+        study: The study's name, or its file (``studies/mnist.toml``).
         params: Values by the names of parameters, where a name is no Python name: ``{"optimizer.lr": 1e-3}``.
         storage: SQLAlchemy URL (else LIGHTSEARCH_STORAGE, else ``sqlite:///studies/studies.db``).
         more: Further values by the names of parameters. Parameters that are left out are sampled.
@@ -31,10 +36,8 @@ def enqueue(study: str, params: Mapping[str, Any] | None = None, /, *, storage: 
     Raises:
         UserError: if there is no such study, and with one line for each name or value that is not in its space.
     """
-    try:
-        name = checked_name(study)
-    except ValueError as error:
-        raise UserError(Mistake("study", study, str(error))) from None
+    name = study_name(str(study))
     url = storage_url(None) if storage is None else storage
     opened = open_storage(url, create=False)
-    return enqueueing.enqueue(find_study(opened, name), opened, url, {**(params or {}), **more}).number
+    values = {key: as_plain(value) for key, value in {**(params or {}), **more}.items()}
+    return enqueueing.enqueue(find_study(opened, name), opened, url, values).number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 
@@ -91,11 +92,11 @@ def end_of_running(queue: TrialQueue) -> frozenset[int]:
 
 def test_enqueue_from_python(place: Path) -> None:
     queue = open_queue(digits(), place)
-    assert lightsearch.enqueue("digits", hidden_size=64) == 0
+    assert lightsearch.enqueue("digits", hidden_size=np.int64(64)) == 0
     assert lightsearch.enqueue("digits", {"learning_rate": 1e-3}) == 1
     with pytest.raises(UserError, match="hidden_size takes"):
         lightsearch.enqueue("digits", hidden_size=1)
-    with pytest.raises(UserError, match="no such study in the storage; there are: digits"):
+    with pytest.raises(UserError, match=r"^study = 'mnist': no such study in the storage; there are: digits"):
         lightsearch.enqueue("mnist", hidden_size=64)
     assert assigned(queue).params["hidden_size"] == 64
 
