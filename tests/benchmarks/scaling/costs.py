@@ -23,7 +23,7 @@ def costs(url: str, samples: int = 15) -> dict[str, float]:
     queue = open_queue(url)
     took: dict[str, list[float]] = {}
     held: list[float] = []
-    lock = study_module.storage_lock
+    lock = study_module.study_lock
 
     @contextlib.contextmanager
     def timed_lock(*args: Any, **options: Any) -> Iterator[Any]:
@@ -38,7 +38,7 @@ def costs(url: str, samples: int = 15) -> dict[str, float]:
         took.setdefault(name, []).append((time.perf_counter() - began) * 1e3)
         return answer
 
-    study_module.storage_lock = timed_lock  # type: ignore[attr-defined]
+    study_module.study_lock = timed_lock  # type: ignore[attr-defined]
     try:
         warm = queue.ask(10**6)
         queue.history()
@@ -62,7 +62,7 @@ def costs(url: str, samples: int = 15) -> dict[str, float]:
         assert isinstance(warm, TrialAssignment)
         queue.tell(warm, Outcome(number=warm.number, kind=Kind.COMPLETE, value=0.5))
     finally:
-        study_module.storage_lock = lock  # type: ignore[attr-defined]
+        study_module.study_lock = lock  # type: ignore[attr-defined]
     medians = {name: statistics.median(values) for name, values in took.items()}
     return {**medians, "statements": statements, "statements of its worker": worker}
 
