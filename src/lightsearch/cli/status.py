@@ -58,7 +58,7 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     from optuna.trial import TrialState
 
     from lightsearch.display.epochs import latest_epoch
-    from lightsearch.display.wording import describe_outcome
+    from lightsearch.display.wording import counted, describe_outcome
     from lightsearch.paths import study_folder
     from lightsearch.storage.locks import storage_time
     from lightsearch.study.leaders import leaders, pareto_front
@@ -94,7 +94,8 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
         elif trial.state is TrialState.WAITING:
             _print_waiting(screen, trial)
     if declared.objective is None:
-        screen.print(f"tested    {len(found.user_attrs.get('test_evaluations', []))} times on the test set")
+        uses = len(found.user_attrs.get("test_evaluations", []))
+        screen.print(f"tested    {counted(uses, 'time')} on the test set")
     print_findings(screen, found)
 
 
