@@ -18,14 +18,14 @@ from tests.faults.helpers import SLOW, Started, check_whole, epochs_reported, lo
 NAPPING = (
     "import time\nfrom pathlib import Path\nfrom lightsearch import Classifier\n\n"
     "class Naps(Classifier):\n    def on_train_batch_start(self, *_):\n"
-    "        if self.current_epoch == {epoch} and 'trial-0000' in str(self.trainer.default_root_dir):\n"
+    "        if self.current_epoch == {epoch} and '{trials}' in str(self.trainer.default_root_dir):\n"
     "            Path('there').touch()\n            time.sleep(600)\n"
 )
-"""A module of which the first trial sleeps in the middle of an epoch."""
+"""A module of which some trials sleep in the middle of an epoch."""
 
 
-def napping(place: Path, epoch: int = 3) -> tuple[str, str]:
-    (place / "odd.py").write_text(NAPPING.format(epoch=epoch))
+def napping(place: Path, epoch: int = 3, trials: str = "trial-0000") -> tuple[str, str]:
+    (place / "odd.py").write_text(NAPPING.format(epoch=epoch, trials=trials))
     return "--set", "model.class_path=odd.Naps"
 
 
@@ -135,7 +135,9 @@ def test_two_searches_on_a_server(
 ) -> None:
     url = server.database(f"test-{uuid.uuid4().hex}")
     monkeypatch.setenv("LIGHTSEARCH_STORAGE", url)
-    processes = [started("--n-trials", 6, "--workers", 1) for _ in range(2)]
+    # Every trial sleeps until it is asked to stop: none ends before a slow machine has sent the request.
+    naps = napping(place, trials="trial-")
+    processes = [started("--n-trials", 6, "--workers", 1, *naps) for _ in range(2)]
     study = None
 
     def both_run() -> bool:
