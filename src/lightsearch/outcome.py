@@ -34,6 +34,8 @@ class Kind(StrEnum):
     """Killed at its time limit."""
     CRASHED = "crashed"
     """Its process died, and so did every restart of it."""
+    PAUSED = "paused"
+    """Trained as far as the scheduler wanted. It continues from its checkpoint if the scheduler chooses it again."""
     INTERRUPTED = "interrupted"
     """Stopped with the search, or because a resource of the machine was unavailable. The next run continues it."""
     WITHDRAWN = "withdrawn"
@@ -61,6 +63,7 @@ POLICIES: dict[Kind, Policy] = {
     Kind.OUT_OF_MEMORY: Policy(TrialState.FAIL, False, False),
     Kind.TIMEOUT: Policy(TrialState.FAIL, False, True),
     Kind.CRASHED: Policy(TrialState.FAIL, False, True),
+    Kind.PAUSED: Policy(TrialState.WAITING, False, False),
     Kind.INTERRUPTED: Policy(TrialState.WAITING, False, False),
     Kind.WITHDRAWN: Policy(TrialState.FAIL, False, False),
     Kind.USER_ERROR: Policy(TrialState.FAIL, False, True),
@@ -109,8 +112,9 @@ class Outcome(BaseModel):
     stop_reason: str = ""
     """Why the trial ended: ``max_epochs``, ``early_stopping``, the user's callback or module that ended it
     (``EarlyStopping(val_loss)``, ``Timer``, ``MyNet``), ``stopped`` (by another limit of the Trainer), ``pruned``,
-    ``infeasible``, ``stopped_by_user``, ``returned`` (a function returned a value), the type of the exception that it
-    raised, or the kind of the failure if its process ended without an outcome."""
+    ``paused``, ``not_resumed`` (the search ended while it was paused), ``infeasible``, ``stopped_by_user``,
+    ``returned`` (a function returned a value), the type of the exception that it raised, or the kind of the failure if
+    its process ended without an outcome."""
     params: dict[str, Any] = {}
     """The sampled parameters."""
     metrics: dict[str, float] = {}
@@ -139,6 +143,9 @@ class Outcome(BaseModel):
         """What follows from its kind."""
         return POLICIES[self.kind]
 
+
+NOT_RESUMED = "not_resumed"
+"""The ``stop_reason`` of a trial that was paused, and that the scheduler did not choose again until the end."""
 
 STOPPED_BY_USER = "stopped_by_user"
 """The ``stop_reason`` of a trial that ``lightsearch stop --trial`` ended."""

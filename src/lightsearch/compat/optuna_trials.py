@@ -58,8 +58,12 @@ def intermediate_values_of(trial: optuna.Trial) -> dict[int, float]:
 
 def enqueued_params_of(trial: FrozenTrial) -> dict[str, Any]:
     """The parameters that a trial was enqueued with; empty if it was not enqueued."""
-    params: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
+    params: dict[str, Any] = trial.system_attrs.get(FIXED_PARAMS, {})
     return params
+
+
+FIXED_PARAMS = "fixed_params"
+"""The system attribute of a trial with values that are given to it, instead of the sampler's."""
 
 
 CMA_STATE = ("cma:", "sepcma:", "cmawm:")

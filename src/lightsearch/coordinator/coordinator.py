@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from optuna.trial import TrialState
+
 from lightsearch.atomic_files import make_folder
 from lightsearch.coordinator.ending import Ending
 from lightsearch.coordinator.failure_policy import FailurePolicy, SearchFailure
@@ -130,6 +132,10 @@ class Coordinator:
             return None
         if isinstance(assigned, TrialAssignment):
             return self._job(assigned)
+        if assigned is NoTrialReason.SETTLED:
+            for outcome in self.queue.end_paused():
+                self._follow(outcome)
+            assigned = NoTrialReason.NONE
         if assigned is not NoTrialReason.LATER and not self.loop.running:
             self._ending = Ending.EXHAUSTED if assigned is NoTrialReason.EXHAUSTED else Ending.DONE
         return None
@@ -157,8 +163,11 @@ class Coordinator:
         self.display.message(f"trial {running.number}: ended by lightsearch stop --trial {running.number}")
         self._record(withdrawn_outcome(trial, self.queue.study_file, written, assigned.attempt))
 
-    def finished(self, running: RunningJob, outcome: Outcome) -> None:  # noqa: ARG002
-        self._record(outcome)
+    def finished(self, running: RunningJob, outcome: Outcome) -> None:
+        if outcome.kind is Kind.PAUSED and self.is_withdrawn(running.job):
+            self.withdrawn(running)
+        else:
+            self._record(outcome)
 
     def failed(self, running: RunningJob, failure: Failure) -> None:
         outcome = Outcome(
@@ -222,9 +231,11 @@ class Coordinator:
                 "data_dir": self.data_dir,
                 "attempt": assigned.attempt,
                 "history": self.queue.history(),
+                **({} if assigned.until is None else {"until": assigned.until}),
             },
             batch_key=repr(sorted(data.items())),  # trials with equal data train on the same batches
             own_process=own_process,
+            spent=assigned.spent,
             isolated=isolated or self._failed_packs >= MAX_FAILED_PACKS,
         )
 
@@ -253,14 +264,19 @@ class Coordinator:
                 f"trial {number}: another coordinator has taken over this trial because its lease expired; "
                 "this result is ignored"
             )
-        elif outcome.kind is not Kind.INTERRUPTED:
-            leftovers.sweep(self.queue.folder, [number])
-            trials = self.queue.study.get_trials(deepcopy=False)
-            self._checkpoints.add(number)
-            self._checkpoints.delete_others(trials)
-            self.display.finished(outcome.model_copy(update={"params": trials[number].params}), trials)
-            self.trial_end(self.queue.study, trials[number])
+        elif outcome.policy.state is not TrialState.WAITING:
+            self._follow(outcome)
         self.failure = self._failures.judge(outcome, self.launcher.slots) or self.failure
+
+    def _follow(self, outcome: Outcome) -> None:
+        """What follows from the end of a trial, once it is recorded."""
+        number = outcome.number
+        leftovers.sweep(self.queue.folder, [number])
+        trials = self.queue.study.get_trials(deepcopy=False)
+        self._checkpoints.add(number)
+        self._checkpoints.delete_others(trials)
+        self.display.finished(outcome.model_copy(update={"params": trials[number].params}), trials)
+        self.trial_end(self.queue.study, trials[number])
 
     def _clean_up_earlier(self) -> None:
         """Removes what killed processes of earlier searches left, and finds their checkpoints."""

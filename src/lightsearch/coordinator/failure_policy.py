@@ -25,7 +25,7 @@ class SearchFailure(TrialError):
 
 
 class FailurePolicy:
-    """Counts the failures since the last finished trial. A trial that is interrupted or withdrawn is not a failure."""
+    """Counts the failures since a trial last finished or paused. To be interrupted or withdrawn is no failure."""
 
     def __init__(self) -> None:
         self._kinds: Counter[Kind] = Counter()
@@ -46,10 +46,10 @@ class FailurePolicy:
             Why the search stops; None: it continues.
         """
         policy = outcome.policy
-        if policy.counts:
+        if policy.counts or outcome.kind is Kind.PAUSED:
             self._kinds.clear()
             self._last_message, self._alike = "", 0
-        if policy.counts or outcome.kind in (Kind.INTERRUPTED, Kind.WITHDRAWN):
+        if policy.counts or outcome.kind in (Kind.PAUSED, Kind.INTERRUPTED, Kind.WITHDRAWN):
             return None
         self._kinds[outcome.kind] += 1
         if policy.stops_search:

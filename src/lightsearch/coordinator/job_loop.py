@@ -133,7 +133,8 @@ class JobLoop(Generic[AnyOutcome]):
             job = self._work.next_job()
             if job is None:
                 return
-            self.running[job.number] = RunningJob(job, Restarts(progress_of(job.folder)))
+            self.running[job.number] = running = RunningJob(job, Restarts(progress_of(job.folder)))
+            running.began -= job.spent
             self.launcher.launch(job)
 
     def _wait(self, seconds: float) -> None:

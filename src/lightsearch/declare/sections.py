@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -78,6 +78,17 @@ class OptunaSpec(StrictModel):
     """``TPESampler``, ``MedianPruner``, ..."""
     init_args: Arguments = {}
     """Its constructor arguments. A table with a ``name`` is built first, as a wrapped pruner."""
+
+
+class SchedulerSpec(StrictModel):
+    """What decides which trial trains its next epochs; see ``lightsearch.study.schedulers``."""
+
+    name: Literal["freeze_thaw", "asha", "hyperband", "none"]
+    """``none``: every trial trains until it ends."""
+    min_epochs: int = Field(default=1, ge=1, le=MOST_INT)
+    """Of asha and hyperband: the epochs of the first rung."""
+    reduction_factor: int = Field(default=3, ge=2, le=1000)
+    """Of asha and hyperband: the ratio of neighbouring rungs; one trial in so many is promoted."""
 
 
 class TrainerSpec(StrictModel):

@@ -20,6 +20,7 @@ from lightsearch.declare.sections import (
     ClassSpec,
     Constraints,
     OptunaSpec,
+    SchedulerSpec,
     StopRules,
     StrictModel,
     TrainerSpec,
@@ -85,6 +86,8 @@ class StudyFile(StrictModel):
     """The Optuna sampler, which proposes parameters."""
     pruner: OptunaSpec = OptunaSpec(name="MedianPruner", init_args={"n_startup_trials": 5, "n_warmup_steps": 1})
     """The Optuna pruner, which stops unpromising trials."""
+    scheduler: SchedulerSpec | None = None
+    """What decides which trial trains its next epochs; None: see ``scheduling.scheduler_of``."""
     stop: StopRules = StopRules()
     """When the study stops by itself."""
 

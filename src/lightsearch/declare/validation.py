@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from lightsearch.declare import enqueued, lightning_cli
 from lightsearch.declare.callbacks import check_remembered
 from lightsearch.declare.parameters import KINDS
+from lightsearch.declare.scheduling import check_scheduler
 from lightsearch.declare.space import Space
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, did_you_mean
@@ -30,7 +31,7 @@ def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]
         return None, mistakes + [_mistake(dict(details)) for details in error.errors()]
     mistakes += _check_directions(study_file) + _check_enqueued(study_file)
     mistakes += _check_stop(study_file) + _check_sampled_callbacks(study_file)
-    mistakes += check_remembered(study_file.callbacks)
+    mistakes += check_remembered(study_file.callbacks) + check_scheduler(study_file)
     return (None if mistakes else study_file), mistakes
 
 

@@ -28,6 +28,8 @@ class Job:
     """Equal for jobs with the same data. A launcher prefers to run them in one process, where they share batches."""
     own_process: bool = False
     """The job must not share a process: it may have caused the crash of its last process."""
+    spent: float = 0.0
+    """Seconds that earlier jobs of the same trial took, which count towards its time limit."""
     isolated: bool = False
     """The job trains in no pack, though it may share a process: its last pack failed, or packs keep failing."""
 

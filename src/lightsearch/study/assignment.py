@@ -11,6 +11,7 @@ class NoTrialReason(Enum):
 
     LATER = "the running trials may be enough; if one fails, another one is needed"
     NONE = "the study has its total of finished trials"
+    SETTLED = "the scheduler expects nothing more from the trials that wait"
     EXHAUSTED = "the sampler has visited every point of the space"
 
 
@@ -25,3 +26,7 @@ class TrialAssignment(NamedTuple):
     """Which start of the trial this is, from 1."""
     params: dict[str, Any]
     """Its sampled parameters."""
+    until: int | None = None
+    """The number of epochs after which it pauses; None: it trains to its end."""
+    spent: float = 0.0
+    """Seconds that it trained before its last pause."""

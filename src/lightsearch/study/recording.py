@@ -10,9 +10,10 @@ from optuna.trial import TrialState
 
 from lightsearch.declare.measures import MEASURES, SPREAD
 from lightsearch.declare.study_file import StudyFile
-from lightsearch.outcome import Outcome
+from lightsearch.outcome import Kind, Outcome
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.study import pareto
+from lightsearch.study.scheduling import PAUSED
 
 
 def read_outcome(folder: Path, attempt: int) -> Outcome | None:
@@ -32,7 +33,7 @@ def read_outcome(folder: Path, attempt: int) -> Outcome | None:
 def record(
     study: optuna.Study, storage: RetryingStorage, study_file: StudyFile, trial_id: int, outcome: Outcome
 ) -> None:
-    """Records the outcome of a running trial. An interrupted trial waits to be continued.
+    """Records the outcome of a running trial. One that is interrupted or paused waits to be continued.
 
     Args:
         study: The study.
@@ -42,11 +43,14 @@ def record(
         outcome: How it ended.
     """
     state = outcome.policy.state
+    if outcome.kind is not Kind.INTERRUPTED:
+        storage.set_trial_user_attr(trial_id, "kind", outcome.kind)
+        storage.set_trial_user_attr(trial_id, "result", outcome.model_dump(mode="json", exclude={"params", "kind"}))
     if state is TrialState.WAITING:
+        if outcome.kind is Kind.PAUSED:
+            storage.set_trial_user_attr(trial_id, PAUSED, True)
         storage.set_trial_state_values(trial_id, state)
         return
-    storage.set_trial_user_attr(trial_id, "kind", outcome.kind)
-    storage.set_trial_user_attr(trial_id, "result", outcome.model_dump(mode="json", exclude={"params", "kind"}))
     if any(spreads := _spreads(outcome, study_file)):
         storage.set_trial_user_attr(trial_id, pareto.SPREADS, spreads)
     values = _values(outcome, study_file) if state is TrialState.COMPLETE else None

@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lightsearch.compat.optuna_trials import (
+    FIXED_PARAMS,
     add_trial,
     enqueued_params_of,
     set_cached_trials,
@@ -24,13 +25,15 @@ from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.storage.locks import LockLost, study_lock
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.storage.worker_storage import History
-from lightsearch.study import draws, samplers
+from lightsearch.study import draws, samplers, withdrawal
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.history import HistoryMaker
 from lightsearch.study.leases import Leases
 from lightsearch.study.opening import open_study
 from lightsearch.study.origin import FINISHED
 from lightsearch.study.recording import record
+from lightsearch.study.schedulers import Decision
+from lightsearch.study.scheduling import PAUSED, UNTIL, Scheduling, attrs_of, is_paused
 from lightsearch.study.widenings import widenings
 
 
@@ -39,6 +42,8 @@ class _Claimed(NamedTuple):
 
     trial_id: int
     attempt: int
+    until: int | None
+    spent: float
 
 
 class TrialQueue:
@@ -59,6 +64,7 @@ class TrialQueue:
         self.url = url
         self.folder = folder
         self.study: optuna.Study
+        self._scheduling = Scheduling(study_file)
         self._leases: Leases
         self._histories: HistoryMaker
         self._n_widenings = 0
@@ -79,7 +85,7 @@ class TrialQueue:
         return changes
 
     def ask(self, n_trials: int) -> TrialAssignment | NoTrialReason:
-        """A trial to run, with its parameters sampled: an interrupted, an enqueued or a new one.
+        """A trial to run, with its parameters sampled: an interrupted, an enqueued, a paused or a new one.
 
         Args:
             n_trials: The study's total of finished trials.
@@ -102,6 +108,19 @@ class TrialQueue:
     def is_done(self, n_trials: int) -> bool:
         """Whether the study has its total of finished trials."""
         return sum(trial.state in FINISHED for trial in self.study.get_trials(deepcopy=False)) >= n_trials
+
+    def end_paused(self) -> list[Outcome]:
+        """Ends the trials that are paused, from which the scheduler expects nothing more.
+
+        Returns:
+            Their outcomes.
+        """
+        with self._lock():
+            paused = [trial for trial in self.study.get_trials(deepcopy=False) if is_paused(trial)]
+            return [
+                withdrawal.end_paused(self.study, self.storage, self.study_file, self._leases, self.folder, trial)
+                for trial in paused
+            ]
 
     def tell(self, assigned: TrialAssignment, outcome: Outcome) -> bool:
         """Records the outcome of a trial. An interrupted trial waits to be continued.
@@ -146,20 +165,40 @@ class TrialQueue:
             return NoTrialReason.NONE
         if finished + running >= n_trials:
             return NoTrialReason.LATER
-        waiting = next((trial for trial in trials if trial.state is TrialState.WAITING), None)
-        if waiting is None and samplers.is_exhausted(self.study_file, self.study, trials):
+        waiting = next((one for one in trials if one.state is TrialState.WAITING and not is_paused(one)), None)
+        decision = None
+        if waiting is None and self._scheduling.is_on:
+            paused = sum(map(is_paused, trials))
+            decision = self._scheduling.decide(trials, max(0, n_trials - finished - running - paused))
+            if decision is None:
+                return NoTrialReason.LATER if running else NoTrialReason.SETTLED
+            waiting = None if decision.number is None else trials[decision.number]
+        is_new = waiting is None and (decision is None or decision.params is None)
+        if is_new and samplers.is_exhausted(self.study_file, self.study, trials):
             return NoTrialReason.EXHAUSTED
-        attempt = 1 if waiting is None else int(waiting.user_attrs.get("attempt", 0)) + 1
-        attrs = self._leases.new(attempt)
         check_lock()
+        return self._begin(waiting, decision)
+
+    def _begin(self, waiting: FrozenTrial | None, decision: Decision | None) -> _Claimed:
+        """Makes a trial that waits, or a new one, a running trial of this coordinator."""
+        before = {} if waiting is None else waiting.user_attrs
+        attempt = int(before.get("attempt", 0)) + 1
+        attrs = self._leases.new(attempt)
+        if decision is not None:
+            attrs |= attrs_of(decision, waiting)
+        elif self._scheduling.is_on and UNTIL not in before:  # enqueued
+            attrs |= {UNTIL: self._scheduling.first_pause(), PAUSED: False}
+        until, spent = {**before, **attrs}.get(UNTIL), float(before.get("result", {}).get("seconds", 0.0))
         # The owner is written with the state or before it: wherever this process is killed, no running trial lacks one.
         if waiting is None:
-            return _Claimed(add_trial(self.study, create_trial(state=TrialState.RUNNING, user_attrs=attrs)), attempt)
+            system_attrs = {} if decision is None or decision.params is None else {FIXED_PARAMS: dict(decision.params)}
+            new = create_trial(state=TrialState.RUNNING, user_attrs=attrs, system_attrs=system_attrs)
+            return _Claimed(add_trial(self.study, new), attempt, until, spent)
         trial_id = trial_id_of(waiting)
         for key, value in attrs.items():
             self.storage.set_trial_user_attr(trial_id, key, value)
         self.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
-        return _Claimed(trial_id, attempt)
+        return _Claimed(trial_id, attempt, until, spent)
 
     def _check_not_replaced(self) -> None:
         """Ends a search that opened the study before another search replaced it or widened its space.
@@ -203,7 +242,7 @@ class TrialQueue:
         trial = Trial(self.study, claimed.trial_id)
         params = space.suggest(trial)
         self._leases.held.add(claimed.trial_id)
-        return TrialAssignment(trial.number, claimed.trial_id, claimed.attempt, params)
+        return TrialAssignment(trial.number, claimed.trial_id, claimed.attempt, params, claimed.until, claimed.spent)
 
     def _give_back(self, claimed: _Claimed) -> None:
         """Makes a trial that could not be sampled wait again; it fails if it was enqueued with impossible values."""

@@ -13,11 +13,12 @@ from optuna.trial import FrozenTrial, TrialState
 from lightsearch.compat.optuna_trials import study_id_of, trial_id_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
-from lightsearch.outcome import STOPPED_BY_USER, Kind, Outcome
+from lightsearch.outcome import NOT_RESUMED, STOPPED_BY_USER, Kind, Outcome
 from lightsearch.paths import trial_folder
 from lightsearch.storage.locks import study_lock
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.study.leases import Leases
+from lightsearch.study.origin import outcome_of
 from lightsearch.study.recording import read_outcome, record
 from lightsearch.study.requests import ask_to_end
 from lightsearch.study.stored import declaration_of
@@ -59,7 +60,7 @@ def withdraw(study: optuna.Study, storage: RetryingStorage, url: str, folder: Pa
                 raise UserError(Mistake("--trial", number, "another program runs it; stop it there"))
             ask_to_end(storage, study_id_of(study), number)
             return Withdrawal.ASKED
-        _end_waiting(study, storage, study_file, leases, folder, trial)
+        _end_waiting(study, storage, study_file, leases, folder, trial, STOPPED_BY_USER)
         return Withdrawal.ENDED
 
 
@@ -75,11 +76,33 @@ def withdrawn_outcome(trial: FrozenTrial, study_file: StudyFile, written: Outcom
         written: What the trial's process wrote when it was interrupted; None: it wrote nothing.
         attempt: Which start of the trial this is.
     """
+    return _ended(trial, study_file, written, attempt, STOPPED_BY_USER)
+
+
+def end_paused(
+    study: optuna.Study,
+    storage: RetryingStorage,
+    study_file: StudyFile,
+    leases: Leases,
+    folder: Path,
+    trial: FrozenTrial,
+) -> Outcome:
+    """Ends a paused trial that is not to continue. The caller holds the study's lock.
+
+    Returns:
+        Its outcome: pruned, with the best epoch's value.
+    """
+    return _end_waiting(study, storage, study_file, leases, folder, trial, NOT_RESUMED)
+
+
+def _ended(
+    trial: FrozenTrial, study_file: StudyFile, written: Outcome | None, attempt: int, stop_reason: str
+) -> Outcome:
     outcome = written or Outcome(number=trial.number, kind=Kind.WITHDRAWN, attempt=attempt)
     if outcome.value is None:  # a function's process does not write one, and one that was killed writes nothing
         outcome = outcome.model_copy(update=_reported(trial, study_file))
     kind = Kind.WITHDRAWN if outcome.value is None else Kind.PRUNED
-    return outcome.model_copy(update={"kind": kind, "stop_reason": STOPPED_BY_USER, "error": None})
+    return outcome.model_copy(update={"kind": kind, "stop_reason": stop_reason, "error": None})
 
 
 def _reported(trial: FrozenTrial, study_file: StudyFile) -> dict[str, Any]:
@@ -100,7 +123,8 @@ def _end_waiting(
     leases: Leases,
     folder: Path,
     trial: FrozenTrial,
-) -> None:
+    stop_reason: str,
+) -> Outcome:
     """Ends a trial that waits to be started, or to be continued."""
     trial_id, attempt = trial_id_of(trial), max(1, int(trial.user_attrs.get("attempt", 1)))
     written = read_outcome(trial_folder(folder, trial.number), attempt)
@@ -108,4 +132,6 @@ def _end_waiting(
     for key, value in leases.new(attempt).items():
         storage.set_trial_user_attr(trial_id, key, value)
     storage.set_trial_state_values(trial_id, TrialState.RUNNING)
-    record(study, storage, study_file, trial_id, withdrawn_outcome(trial, study_file, written, attempt))
+    outcome = _ended(trial, study_file, written or outcome_of(trial), attempt, stop_reason)
+    record(study, storage, study_file, trial_id, outcome)
+    return outcome

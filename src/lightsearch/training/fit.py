@@ -27,8 +27,9 @@ class Fit(NamedTuple):
     """How a fit ended, and where it ran."""
 
     stop_reason: str
-    """``max_epochs``, ``early_stopping``, ``epochs`` (of a fit without validation), the user's callback or module that
-    ended it (``EarlyStopping(val_loss)``, ``Timer``, ``MyNet``), or ``stopped`` (another limit of the Trainer)."""
+    """``max_epochs``, ``early_stopping``, ``paused``, ``epochs`` (of a fit without validation), the user's callback or
+    module that ended it (``EarlyStopping(val_loss)``, ``Timer``, ``MyNet``), or ``stopped`` (another limit of the
+    Trainer)."""
     device: str
     """``cpu``, ``cuda:0``, ``2 x cuda``, ..."""
     threads: int

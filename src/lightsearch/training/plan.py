@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.training.checkpoint_callbacks import best_checkpoints, last_checkpoint
 from lightsearch.training.epoch_log import is_part_of_epoch
-from lightsearch.training.stopping import StopAfter, early_stopping, stop_reason
+from lightsearch.training.stopping import StopAfter, early_stopping, pause_after, stop_reason
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,21 @@ class WithValidation:
     """The smallest change that counts as an improvement."""
     save_top_k: int = 1
     """Number of best epochs whose checkpoints are kept."""
+    until: int | None = None
+    """The number of epochs after which the fit pauses; None: it does not."""
 
     trainer_keywords: ClassVar[dict[str, Any]] = {}
 
     @classmethod
-    def of(cls, study_file: StudyFile) -> WithValidation:
-        """The plan of a study's trials."""
+    def of(cls, study_file: StudyFile, until: int | None = None) -> WithValidation:
+        """The plan of a study's trials, of which one pauses after ``until`` epochs."""
         trainer = study_file.trainer
-        return cls(study_file.metric, study_file.mode, trainer.patience, trainer.min_delta, trainer.save_top_k)
+        return cls(study_file.metric, study_file.mode, trainer.patience, trainer.min_delta, trainer.save_top_k, until)
 
     def stopping_rules(self, lightning: ModuleType) -> list[Any]:
         """The callbacks that may end the fit before ``max_epochs``."""
-        return [early_stopping(lightning, self.metric, self.mode, self.patience, self.min_delta)]
+        rules = [early_stopping(lightning, self.metric, self.mode, self.patience, self.min_delta)]
+        return rules if self.until is None else [*rules, pause_after(lightning, self.until)]
 
     def checkpoints(self, lightning: ModuleType, folder: Path, keywords: dict[str, Any]) -> Iterator[Any]:
         """The callbacks that write ``best.ckpt``, ``last.ckpt`` and, for ``save_top_k`` > 1, ``epoch-*.ckpt``."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pytorch_lightning import Callback
 
 from lightsearch.compat.lightning_package import based_on
+from lightsearch.training.epoch_log import validates_now
 
 NEVER = 2**31
 """A patience that no fit exceeds: Lightning has no value for "never"."""
@@ -40,6 +41,41 @@ class ResumableEarlyStopping:
             self.stopping_reason = type(self.stopping_reason).PATIENCE_EXHAUSTED
         if any(one.wait_count >= one.patience for one in trainer.early_stopping_callbacks):  # the module's own included
             trainer.should_stop = True
+
+
+def pause_after(lightning: ModuleType, epochs: int) -> Any:
+    """The callback that ends a fit after a number of epochs, from which the trial continues later.
+
+    It is a ``Checkpoint`` by type: Lightning calls those last, after all rules that end the fit for good.
+    """
+    return based_on(lightning.callbacks.Checkpoint, PauseAfter)(epochs)
+
+
+class PauseAfter:
+    """Mixin for Lightning's ``Checkpoint``: ends a fit after a number of epochs, unless another rule ends it there.
+
+    It keeps no state in checkpoints, so that the next fit goes on.
+
+    Args:
+        epochs: Total number of epochs, including those before a resume. If the last of them is not validated, the fit
+            pauses after the next validation.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+        self.paused = False
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        self._pause(trainer, trainer.current_epoch)  # a process died after the pause, before the outcome was written
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        if validates_now(trainer):
+            self._pause(trainer, trainer.current_epoch + 1)
+
+    def _pause(self, trainer: Any, trained: int) -> None:
+        if trained >= self.epochs and not trainer.should_stop and trained < trainer.max_epochs:
+            self.paused = trainer.should_stop = True
 
 
 class StopAfter(Callback):
@@ -69,6 +105,8 @@ class StopAfter(Callback):
 
 def stop_reason(trainer: Any) -> str:
     """Why a fit ended: see ``Fit.stop_reason``."""
+    if any(isinstance(callback, PauseAfter) and callback.paused for callback in trainer.callbacks):
+        return "paused"
     for callback in trainer.callbacks:
         if isinstance(callback, ResumableEarlyStopping) and callback.stopping_reason.name != "NOT_STOPPED":
             return "early_stopping"

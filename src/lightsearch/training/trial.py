@@ -49,6 +49,7 @@ def run_trial(
     data_dir: str | None,
     attempt: int,
     history: History | None = None,
+    until: int | None = None,
     context: PackContext | None = None,
 ) -> Outcome:
     """Trains one trial, or resumes it from its last checkpoint, and writes its outcome.
@@ -61,6 +62,7 @@ def run_trial(
         data_dir: Folder of the data files.
         attempt: Which start of the trial this is, from 1.
         history: The finished trials that the pruner compares with; None: they are read from the storage.
+        until: The number of epochs, over all attempts, after which it pauses; None: it trains to its end.
         context: The trial's pack; None: it trains in no pack.
 
     Returns:
@@ -82,6 +84,7 @@ def run_trial(
         outcome=outcome,
         folder=folder,
         data_dir=data_dir,
+        until=until,
         context=context or PackContext(),
         log=EpochLog(folder / EPOCHS),
         began=began,
@@ -103,6 +106,7 @@ class _RunningTrial:
     """The outcome as far as it is known before training: parameters and seed."""
     folder: Path
     data_dir: str | None
+    until: int | None
     context: PackContext
     log: EpochLog
     """Receives the epochs of the first process."""
@@ -127,7 +131,7 @@ class _RunningTrial:
         with paused_by_measurements("latency_ms" in measured and rank.is_first) as pauses:
             fitted = fit(
                 replace(built, trainer_keywords={"logger": logger, **built.trainer_keywords}),
-                WithValidation.of(study_file),
+                WithValidation.of(study_file, self.until),
                 folder=self.folder,
                 log=self.log if rank.is_first else EpochLog(None),
                 callbacks=[*callbacks, *pauses],
@@ -135,7 +139,7 @@ class _RunningTrial:
             )
         pruned = isinstance(watch, PruningCallback) and watch.pruned_epoch is not None
         return {
-            "kind": Kind.PRUNED if pruned else Kind.COMPLETE,
+            "kind": Kind.PRUNED if pruned else Kind.PAUSED if fitted.stop_reason == "paused" else Kind.COMPLETE,
             "stop_reason": "pruned" if pruned else fitted.stop_reason,
             "metrics": measured,
             "device": fitted.device,

@@ -59,6 +59,10 @@ class Decision(NamedTuple):
 class Scheduler(Protocol):
     """Decides what trains next. Its decisions follow from the study's seed and the curves alone."""
 
+    @property
+    def first_pause(self) -> int:
+        """The number of epochs after which a trial pauses that begins without a decision: an enqueued one."""
+
     def decide(self, curves: Sequence[Curve], n_new: int) -> Decision | None:
         """What trains next.
 

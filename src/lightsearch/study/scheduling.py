@@ -1,0 +1,104 @@
+"""Asks the study's scheduler about the trials of the storage, and writes down what it decided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.study.origin import is_foreign
+from lightsearch.study.schedulers import Curve, Decision, Progress
+from lightsearch.study.schedulers.choice import make_scheduler
+
+UNTIL = "until"
+"""The attribute of a trial with the epoch after which it pauses."""
+
+PAUSED = "paused"
+"""The attribute of a trial that says whether it waits because it has paused."""
+
+DECISIONS = "decisions"
+"""The attribute of a trial with what the scheduler decided about it: a list of ``{"after", "until", "reason"}``."""
+
+PROGRESS = {TrialState.RUNNING: Progress.RUNNING, TrialState.WAITING: Progress.PAUSED}
+
+
+class Scheduling:
+    """The scheduler of a study, and the trials as it sees them.
+
+    Args:
+        study_file: The study file.
+    """
+
+    def __init__(self, study_file: StudyFile) -> None:
+        self._scheduler = make_scheduler(study_file)
+        self._max_epochs = study_file.trainer.max_epochs
+        self._sign = 1.0 if study_file.direction == "maximize" else -1.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether trials pause."""
+        return self._scheduler is not None
+
+    def decide(self, trials: Sequence[FrozenTrial], n_new: int) -> Decision | None:
+        """What trains next; None: nothing now, or, if no trial runs, nothing any more.
+
+        The best trial of all is trained to its end before a study ends.
+
+        Args:
+            trials: All trials of the study.
+            n_new: The number of trials that may yet begin.
+        """
+        assert self._scheduler is not None
+        curves = [curve_of(trial) for trial in trials if _takes_part(trial)]
+        decision = self._scheduler.decide(curves, n_new)
+        if decision is not None or any(one.progress is Progress.RUNNING for one in curves):
+            return decision
+        known = [one for one in curves if one.values]
+        best = max(known, key=lambda one: max(self._sign * value for value in one.values.values()), default=None)
+        if best is None or best.progress is not Progress.PAUSED:
+            return None
+        return Decision(best.number, self._max_epochs, "the best trial trains to its end")
+
+    def first_pause(self) -> int | None:
+        """The number of epochs after which a trial pauses that the user has enqueued; None: it does not pause."""
+        return None if self._scheduler is None else self._scheduler.first_pause
+
+
+def attrs_of(decision: Decision, trial: FrozenTrial | None) -> dict[str, Any]:
+    """The attributes that a trial gets from a decision.
+
+    Args:
+        decision: The decision.
+        trial: The trial that continues; None: it is a new one.
+    """
+    earlier = [] if trial is None else trial.user_attrs.get(DECISIONS, [])
+    after = 0 if trial is None else curve_of(trial).epochs
+    entry = {"after": after, "until": decision.until, "reason": decision.reason}
+    return {UNTIL: decision.until, PAUSED: False, DECISIONS: [*earlier, entry]}
+
+
+def is_paused(trial: FrozenTrial) -> bool:
+    """Whether a trial waits for the scheduler. One that was interrupted waits too, and continues first."""
+    return trial.state is TrialState.WAITING and bool(trial.user_attrs.get(PAUSED))
+
+
+def curve_of(trial: FrozenTrial) -> Curve:
+    """A trial as a scheduler sees it."""
+    values = {step + 1: value for step, value in trial.intermediate_values.items() if math.isfinite(value)}
+    until = int(trial.user_attrs.get(UNTIL) or 0)
+    return Curve(trial.number, trial.params, PROGRESS.get(trial.state, Progress.FINISHED), values, until)
+
+
+def until_of(attrs: Mapping[str, Any]) -> int | None:
+    """The epoch after which a trial pauses; None: it does not."""
+    until = attrs.get(UNTIL)
+    return None if until is None else int(until)
+
+
+def _takes_part(trial: FrozenTrial) -> bool:
+    """Whether the scheduler sees a trial: it has begun, has not failed, and is lightsearch's own."""
+    begun = trial.state is not TrialState.WAITING or "attempt" in trial.user_attrs
+    return begun and trial.state is not TrialState.FAIL and not is_foreign(trial)
