@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
-from typing import NamedTuple
 
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, NopPruner, SuccessiveHalvingPruner
@@ -17,31 +17,14 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.declare.values import Value
 from lightsearch.study import samplers
 from lightsearch.study.schedulers import Curve, Progress, Scheduler
+from tests.benchmarks.search_efficiency import peers
 from tests.benchmarks.search_efficiency.clock import Assignment, Search
+from tests.benchmarks.search_efficiency.setup import Setup
 
 N_TRIALS = 100_000
 """The study's total of trials, for a scheduler: a search ends by its epochs."""
 PATIENCE = 3
 """Of the search without a scheduler."""
-
-
-class Setup(NamedTuple):
-    """What a method is made for."""
-
-    study_file: StudyFile
-    """The study: space, seed, epochs of a trial, and this project's own settings."""
-    patience: int | None = None
-    """That of ``default``; None: the study's."""
-
-    @property
-    def epochs(self) -> int:
-        """Of a full training."""
-        return self.study_file.trainer.max_epochs
-
-    @property
-    def seed(self) -> int:
-        """Of the search."""
-        return self.study_file.seed
 
 
 class Stopping:
@@ -219,18 +202,25 @@ METHODS: dict[str, Callable[[Setup], Search]] = {
     "optuna-tpe": optuna_tpe,
     "optuna-tpe-hyperband": optuna_tpe_hyperband,
     "optuna-random-asha": optuna_random_asha,
+    "syne-tune-asha": partial(peers.SyneTune, scheduler="ASHA"),
+    "syne-tune-bohb": partial(peers.SyneTune, scheduler="BOHB"),
+    "syne-tune-cqr": partial(peers.SyneTune, scheduler="CQR", whole=True),
+    "syne-tune-asha-cqr": partial(peers.SyneTune, scheduler="ASHACQR"),
+    "smac": peers.Smac,
+    "hebo": peers.Hebo,
+    "ray-asha": peers.RayAsha,
 }
 """By the names of the command line."""
 
 
-PACKAGES: dict[str, str] = {}
-"""The module that a method needs beside this project."""
+MODULES = {"syne-tune": "syne_tune", "smac": "smac", "hebo": "hebo", "ray": "ray"}
+"""The module that methods need whose names begin so."""
 
 
 def missing(method: str) -> str | None:
     """The module that a method needs and that is not there; None: it can run."""
-    module = PACKAGES.get(method)
-    return module if module is not None and find_spec(module) is None else None
+    absent = (module for prefix, module in MODULES.items() if method.startswith(prefix) and find_spec(module) is None)
+    return next(absent, None)
 
 
 def _sampler_and_pruner(study_file: StudyFile, patience: int) -> Search:

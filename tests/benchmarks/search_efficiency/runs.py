@@ -56,7 +56,8 @@ class Run(NamedTuple):
 
 def run(options: Options, one: Run) -> Regrets:
     """The regret of a search after each epoch."""
-    from tests.benchmarks.search_efficiency.methods import METHODS, Setup
+    from tests.benchmarks.search_efficiency.methods import METHODS
+    from tests.benchmarks.search_efficiency.setup import Setup
 
     _quiet()
     problem = options.problem()
@@ -125,7 +126,5 @@ def _problem(surrogate: Path | None, table: Path | None, reference: Path | None)
 
 
 def _quiet() -> None:
-    import optuna
-
-    optuna.logging.set_verbosity(logging.WARNING)
+    logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
