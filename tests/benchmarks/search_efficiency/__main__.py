@@ -1,0 +1,95 @@
+"""How well a search finds good configurations with few epochs, against other methods and packages.
+
+    python -m tests.benchmarks.search_efficiency --surrogate DIR [--tasks A,B,...] [--reference FILE] [--seeds 3]
+        [--workers 1] [--method NAME ...] [--json FILE] [--processes P]
+    python -m tests.benchmarks.search_efficiency --table tests/benchmarks/search_efficiency/digits.parquet ...
+
+Nothing is trained: learning curves come from the surrogate of LCBench (``pip install lightsearch[bench]``), or from the
+table that ``record_table`` records. Every method is asked for the next trial when a simulated worker is free, and told
+a value when its epoch is over. Every epoch that any trial trains counts, and the best value of any epoch is the
+search's result. Regret 1 is a median random configuration, 0 the best of many random ones.
+
+Methods: ``default`` (this project), ``none`` (this project without a scheduler), ``optuna-...``, and those of packages
+that are installed beside it; ``all`` are all. See ``peers`` for their packages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from lightsearch.errors import UserError
+from tests.benchmarks.search_efficiency.accounting import slowdowns, summarise, write_summaries
+from tests.benchmarks.search_efficiency.methods import METHODS, missing
+from tests.benchmarks.search_efficiency.printing import table_of, table_of_slowdowns
+from tests.benchmarks.search_efficiency.problem import study_of
+from tests.benchmarks.search_efficiency.runs import Options, Run, run_all
+
+
+def main() -> None:
+    given = _parser().parse_args()
+    options = Options(
+        given.surrogate, given.table, given.reference, given.clock == "seconds", given.patience, tuple(given.set)
+    )
+    problem = options.problem()
+    tasks = given.tasks.split(",") if given.tasks else list(problem.scales)
+    if unknown := [task for task in tasks if task not in problem.scales]:
+        sys.exit(f"--tasks {','.join(unknown)}: not in the reference; it has {', '.join(problem.scales)}")
+    try:
+        study_of(problem, 0, options.overrides)
+    except UserError as error:
+        sys.exit(str(error))
+    methods = _available(list(METHODS) if "all" in given.method else given.method)
+    counts = sorted({1, given.workers})
+    runs = [
+        Run(method, task, seed, workers)
+        for method in methods
+        for workers in counts
+        for seed in range(given.seeds)
+        for task in tasks
+    ]
+    found = run_all(options, runs, given.processes, lambda line: print(line, file=sys.stderr, flush=True))
+    of = {
+        (method, workers): [found[one] for one in runs if (one.method, one.workers) == (method, workers)]
+        for method in methods
+        for workers in counts
+    }
+    summaries = {method: summarise(of[method, given.workers], problem.epochs) for method in methods}
+    print(table_of(summaries))
+    if given.workers > 1:
+        ratios = {method: slowdowns(of[method, 1], of[method, given.workers], problem.epochs) for method in methods}
+        print(table_of_slowdowns(given.workers, ratios))
+    if given.json:
+        write_summaries(given.json, summaries)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--surrogate", type=Path, help="folder of LCBench's surrogate")
+    source.add_argument("--table", type=Path, help="a table of learning curves; its seeds are the tasks")
+    parser.add_argument("--reference", type=Path, help="the tasks' median and highest accuracies (JSON)")
+    parser.add_argument("--tasks", help="separated by commas; otherwise all of the reference")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--method", nargs="+", default=["default"], choices=[*METHODS, "all"], metavar="NAME")
+    parser.add_argument("--json", type=Path, help="receives means and standard errors")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--clock", choices=["epochs", "seconds"], default="epochs", help="the duration of an epoch")
+    parser.add_argument("--patience", type=int, help="of early stopping in `default`; otherwise the project's")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the study of `default`")
+    return parser
+
+
+def _available(names: list[str]) -> list[str]:
+    """The methods whose packages are installed; the others are named."""
+    for name in names:
+        if absent := missing(name):
+            print(f"{name}: skipped, {absent} is not installed", file=sys.stderr)
+    return [name for name in names if not missing(name)]
+
+
+if __name__ == "__main__":
+    main()
