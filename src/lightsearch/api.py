@@ -32,6 +32,7 @@ from lightsearch.launchers.ray import RayCluster
 from lightsearch.outcome import EXIT_OF_SIGNAL
 from lightsearch.python_words import in_python_words
 from lightsearch.storage.urls import check_url, storage_url
+from lightsearch.study.budget import N_TRIALS, UNLIMITED
 
 if TYPE_CHECKING:
     from lightsearch.confirm.confirmation import Confirmation
@@ -42,8 +43,9 @@ if TYPE_CHECKING:
 @in_python_words
 def search(
     study: Study,
-    n_trials: int = 50,
+    n_trials: int | None = None,
     *,
+    epochs: int | None = None,
     workers: int | None = None,
     threads: int | None = None,
     pack: int | None = None,
@@ -59,13 +61,14 @@ def search(
     on_trial_end: OnTrialEnd | None = None,
     **keys: Any,
 ) -> SearchResult:
-    """Searches, or continues a search, until the study has ``n_trials`` finished trials.
+    """Searches, or continues a search, until the study has ``n_trials`` finished trials, or ``epochs``.
 
     Args:
         study: A study file's path, its content as a dictionary, or a function of a trial as in
             ``optuna.Study.optimize``. In a dictionary a class may stand in the place of its path:
             ``{"name": "mine", "model": MyNet, "data": {"class_path": MyData, "init_args": {...}}, ...}``.
-        n_trials: The study's total of finished trials (complete and pruned).
+        n_trials: The study's total of finished trials (complete and pruned); None: 50, or no limit with ``epochs``.
+        epochs: The study's total of epochs, over all its trials; None: as many as the trials need.
         workers: Processes at a time; 0: one trial at a time in this process; None: fills the cores, or one per GPU.
         threads: CPU threads per process; None: ``OMP_NUM_THREADS``, else the processes share the cores.
         pack: Trials per process, trained together as one model; 1: one by one; None: packs where they are faster.
@@ -100,7 +103,8 @@ def search(
     """
     request = SearchRequest(
         declared=_declared(study, callbacks, keys),
-        n_trials=as_plain(n_trials),
+        n_trials=as_plain(n_trials) if n_trials is not None else N_TRIALS if epochs is None else UNLIMITED,
+        epochs=as_plain(epochs),
         url=_url(storage),
         workers=as_plain(workers),
         threads=as_plain(threads),
@@ -278,7 +282,7 @@ def _absolute(data_dir: str | Path | None) -> str | None:
 
 def _search_on_screen(request: SearchRequest) -> SearchResult:
     """Searches with the display that suits the screen, and shows what stopped the search."""
-    with display_on(Console(highlight=False), request.declared, request.n_trials) as display:
+    with display_on(Console(highlight=False), request.declared, request.n_trials, request.epochs) as display:
         result = run_search(request, display)
         if result.failure is not None:
             display.message(f"stopped: {result.failure.reason}\nlast error:\n{result.failure.details}")

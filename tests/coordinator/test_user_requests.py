@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lightsearch.compat.optuna_trials import study_id_of
 from lightsearch.coordinator.user_requests import UserRequests
+from lightsearch.study.budget import Budget
 from lightsearch.study.requests import ask_to_stop
 from tests.conftest import digits, open_queue
 
@@ -15,7 +16,7 @@ def test_a_search_stops_if_that_was_asked_while_it_started_up_and_not_before(pla
     queue = open_queue(digits(), place)
     started = time.monotonic()
     ask_to_stop(queue.storage, study_id_of(queue.study))
-    with UserRequests(queue, 1, started) as starting:
+    with UserRequests(queue, Budget(1), started) as starting:
         assert starting.stop_asked
-    with UserRequests(queue, 1) as later:
+    with UserRequests(queue, Budget(1)) as later:
         assert not later.stop_asked

@@ -147,6 +147,7 @@ LEAVES = (
     *("trainer.unknown", "constraints", "constraints.parameters", "constraints.latency_ms"),
     *("stop", *(f"stop.{name}" for name in ("patience", "min_delta", "value", "min_gain", "horizon", "unknown"))),
     *("sampler", "sampler.name", "sampler.init_args", "pruner", "pruner.name", "pruner.init_args"),
+    *("scheduler", *(f"scheduler.{name}" for name in ("name", "min_epochs", "reduction_factor", "unknown"))),
 )
 
 

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
+from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from lightsearch.display.live import LiveDisplay
@@ -11,6 +12,7 @@ from lightsearch.display.pace import Pace
 from lightsearch.display.wording import describe_outcome, describe_params, duration
 from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.study.assignment import TrialAssignment
+from lightsearch.study.budget import UNLIMITED
 from tests.conftest import digits, open_queue
 
 
@@ -36,11 +38,17 @@ def test_the_time_to_go_is_that_of_the_trials_missing(monkeypatch: pytest.Monkey
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     pace = Pace(n_trials=10)
     assert pace.describe([]) == "0 s so far"  # what goes before the trials says nothing of their pace
-    pace.begin()
-    assert pace.describe([]) == "5 s so far"
-    pace.count(Outcome(number=0, kind=Kind.COMPLETE))
-    pace.count(Outcome(number=1, kind=Kind.DIVERGED))  # no progress towards the total
-    assert pace.describe([]) == "20 s so far, about 3 min 20 s to go"
+    before = [create_trial(state=TrialState.COMPLETE, value=1.0)]
+    pace.begin(before)
+    assert pace.describe(before) == "5 s so far"
+    failed = create_trial(state=TrialState.FAIL)  # no progress towards the total
+    assert pace.describe([*before, *before, failed]) == "20 s so far, about 2 min 40 s to go"
+
+
+def test_a_budget_in_epochs_is_counted_in_epochs() -> None:
+    pace = Pace(n_trials=UNLIMITED, epochs=40)
+    trials = [create_trial(state=TrialState.COMPLETE, value=1.0, intermediate_values={0: 0.5, 1: 1.0})] * 3
+    assert (pace.progress(trials), pace.unit, pace.total) == ("6/40", "epochs", 40)
 
 
 def test_the_live_display_shows_counts_the_best_and_what_runs(tmp_path: Path) -> None:

@@ -60,14 +60,17 @@ def study_path(study: str) -> Path:
     return study_path(study)
 
 
-def run_command(study: str, url: str, n_trials: int) -> str:
-    """The command that runs a study up to ``n_trials``. A study whose file is not found by its name needs the file."""
+def run_command(study: str, url: str, budget: str) -> str:
+    """The command that runs a study up to a budget (``--n-trials 50``).
+
+    A study whose file is not found by its name needs the file.
+    """
     from lightsearch.storage.urls import study_options
 
     path = study_path(study)
     if path.exists() or path == Path(EXAMPLE):
-        return f"lightsearch run {study_options(study, url)} --n-trials {n_trials}"
-    return f"lightsearch run {study_options('FILE', url)} --name {study} --n-trials {n_trials}"
+        return f"lightsearch run {study_options(study, url)} {budget}"
+    return f"lightsearch run {study_options('FILE', url)} --name {study} {budget}"
 
 
 def study_name(study: str) -> str:

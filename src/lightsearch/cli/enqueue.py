@@ -85,5 +85,5 @@ def _what_follows(enqueued: Enqueued, study: str, url: str) -> str:
     why = "no search runs on the study"
     if enqueued.running_to is not None:
         why = f"the running search ends with {counted(enqueued.running_to, 'trial')}"
-    command = run_command(study, url, enqueued.total)
+    command = run_command(study, url, f"--n-trials {enqueued.total}")
     return f"{why}; this runs it{after} (--n-trials is the study's total, this one included):\n  {command}"

@@ -15,7 +15,12 @@ from rich.console import Console
 from lightsearch.cli.command import EXAMPLE, HINT, DataDir, Storage, console, data_dir, print_findings, study_path
 
 StudyOption = Annotated[str, typer.Option(help="The study file, or its name in studies/.")]
-Total = Annotated[int, typer.Option(min=1, help="Total of finished trials for the study (complete or pruned).")]
+Total = Annotated[
+    int | None, typer.Option(min=1, help="Total of finished trials for the study (complete or pruned): 50.")
+]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Total of epochs for the study, over all trials, instead of --n-trials.")
+]
 Workers = Annotated[
     str, typer.Option(help="Trials at a time. auto: fills the cores, or one per GPU; 0: one, in this process.")
 ]
@@ -58,7 +63,8 @@ Widen = Annotated[
 
 def main(
     study: StudyOption = EXAMPLE,
-    n_trials: Total = 50,
+    n_trials: Total = None,
+    epochs: Epochs = None,
     workers: Workers = "auto",
     threads: Threads = None,
     pack: Pack = "auto",
@@ -76,22 +82,28 @@ def main(
     artifacts: Artifacts = None,
     widen: Widen = False,
 ) -> None:
-    """Search until the study has N finished trials (--n-trials). The same command continues a stopped search."""
+    """Search until the study has N finished trials (--n-trials, by default 50), or has trained N epochs (--epochs).
+
+    The same command continues a stopped search.
+    """
     from lightsearch.coordinator.pipeline import search
     from lightsearch.coordinator.request import SearchRequest
     from lightsearch.declare.reading import read_declaration
     from lightsearch.display.display import display_on
     from lightsearch.launchers.ray import RayCluster
     from lightsearch.storage.urls import storage_url
+    from lightsearch.study.budget import N_TRIALS, UNLIMITED
 
     if on not in (None, "ray"):
         raise typer.BadParameter("write ray, or leave it out", param_hint="--on")
+    n_trials = n_trials or (N_TRIALS if epochs is None else UNLIMITED)
     screen, url = console(), storage_url(storage)
     declared = read_declaration(_study_file(study, screen), set_ or [])
     declared |= {key: value for key, value in (("name", name), ("seed", seed)) if value is not None}
     request = SearchRequest(
         declared=declared,
         n_trials=n_trials,
+        epochs=epochs,
         url=url,
         workers=None if workers == "auto" else _number(workers, "--workers", "auto"),
         threads=threads,
@@ -103,7 +115,7 @@ def main(
         artifacts=artifacts,
         widen=widen,
     )
-    with display_on(screen, declared, n_trials) as display:
+    with display_on(screen, declared, n_trials, epochs) as display:
         result = search(request, display)
     _print_result(screen, result, url, storage)
     sys.exit(_exit_status(result))

@@ -80,7 +80,7 @@ def _stop_searches(screen: Console, storage: RetryingStorage, url: str, study: o
     waiting = sum(trial.state.name == "WAITING" for trial in study.get_trials(deepcopy=False))
     wait = f"{counted(waiting, 'trial')} {'waits' if waiting == 1 else 'wait'} to be continued"
     screen.print(f"stopped; {wait} by the command that started the search:", soft_wrap=True)
-    command = run_command(given, url, max(search.n_trials for search in asked))
+    command = run_command(given, url, max((one.budget for one in asked), key=lambda one: one.n_trials).options)
     screen.print(f"  {command}", markup=False, soft_wrap=True)
 
 

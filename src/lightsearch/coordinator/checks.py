@@ -88,7 +88,7 @@ def try_out(search: CheckedSearch, display: Display) -> None:
 def check_numbers(request: SearchRequest) -> list[Mistake]:
     """Returns what is wrong with a request's numbers. Those of a command are valid already, those from Python not."""
     mistakes = []
-    for name, least in (("n_trials", 1), ("workers", 0), ("pack", 1)):
+    for name, least in (("n_trials", 1), ("epochs", 1), ("workers", 0), ("pack", 1)):
         value = getattr(request, name)
         if (value is not None or name == "n_trials") and not (type(value) is int and value >= least):
             mistakes.append(Mistake(name, value, f"write a whole number from {least}"))

@@ -24,6 +24,7 @@ from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.paths import trial_folder
 from lightsearch.storage.artifacts import Artifacts
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
+from lightsearch.study.budget import Budget
 from lightsearch.study.recording import read_outcome
 from lightsearch.study.stop_rules import StopWatch
 from lightsearch.study.trial_queue import TrialQueue
@@ -48,6 +49,7 @@ class Coordinator:
         launcher: Where trials run.
         display: Where progress is shown.
         n_trials: The study's total of finished trials.
+        epochs: The study's total of epochs; None: no limit.
         timeout: Seconds after which the search stops; running trials are interrupted and wait to be continued.
         trial_timeout: Seconds after which a trial is killed.
         data_dir: Folder of the data files.
@@ -63,6 +65,7 @@ class Coordinator:
         display: Display,
         *,
         n_trials: int,
+        epochs: int | None = None,
         timeout: float | None = None,
         trial_timeout: float | None = None,
         data_dir: str | None = None,
@@ -73,7 +76,7 @@ class Coordinator:
         self.queue = queue
         self.launcher = launcher
         self.display = display
-        self.n_trials = n_trials
+        self.budget = Budget(n_trials, epochs)
         self.timeout = timeout
         self.data_dir = data_dir
         self.loop = JobLoop(launcher, self, display.message, time_limit=trial_timeout)
@@ -85,7 +88,7 @@ class Coordinator:
         """Whether a rule of the study file stops the study."""
         self.trial_end = TrialEnd(on_trial_end)
         """The user's function, and what it raised."""
-        self._requests = requests or UserRequests(queue, n_trials)
+        self._requests = requests or UserRequests(queue, self.budget)
         self._requests.watch(launcher, self.loop.running)
         self._leases = LeaseKeeper(queue)
         self._checkpoints = KeptCheckpoints(queue, artifacts)
@@ -126,7 +129,7 @@ class Coordinator:
                 self._ending = Ending.SATISFIED
             return None
         try:
-            assigned = self.queue.ask(self.n_trials)
+            assigned = self.queue.ask(self.budget.n_trials, self.budget.epochs)
         except ResourceUnavailable as reason:  # the sampler proposes nothing; running trials are stopped cleanly
             self.unavailable = reason
             return None
@@ -209,7 +212,11 @@ class Coordinator:
         if self.timeout is not None and time.monotonic() - self._began > self.timeout:
             return Ending.TIMEOUT
         # A study that is done needs no slot, and so does not wait for one.
-        if not self.launcher.slots and not self.loop.running and self.queue.is_done(self.n_trials):
+        if (
+            not self.launcher.slots
+            and not self.loop.running
+            and self.queue.is_done(self.budget.n_trials, self.budget.epochs)
+        ):
             return Ending.DONE
         return None
 

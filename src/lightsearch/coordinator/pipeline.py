@@ -18,6 +18,7 @@ from lightsearch.paths import study_folder
 from lightsearch.storage.opening import open_storage
 from lightsearch.storage.study_artifacts import artifacts_of
 from lightsearch.study import origin
+from lightsearch.study.budget import Budget
 from lightsearch.study.trial_queue import TrialQueue
 
 FACTS = {"data", "device", "versions", "commit", "noticed"}
@@ -43,7 +44,7 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
     try_out(checked, display)
     with connected(checked, display) as cluster:  # None: trials run on this machine
         queue = _open_queue(checked, display)
-        with UserRequests(queue, request.n_trials, started) as requests:
+        with UserRequests(queue, Budget(request.n_trials, request.epochs), started) as requests:
             artifacts = artifacts_of(queue.study, request.artifacts)
             size = choose_size(checked, queue, cluster, display)
             launcher = choose_launcher(checked, size, cluster, artifacts)
@@ -52,6 +53,7 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
                 launcher,
                 display,
                 n_trials=request.n_trials,
+                epochs=request.epochs,
                 timeout=request.timeout,
                 trial_timeout=request.trial_timeout,
                 data_dir=request.data_dir,

@@ -27,6 +27,8 @@ class SearchRequest:
     """The study's total of finished trials (complete and pruned)."""
     url: str
     """The storage."""
+    epochs: int | None = None
+    """The study's total of epochs, over all trials; None: as many as the trials need."""
     workers: int | None = None
     """Worker processes at a time; 0: one trial at a time in this process; None: fills the cores, or one per GPU."""
     threads: int | None = None

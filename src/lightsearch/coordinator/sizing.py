@@ -44,6 +44,6 @@ def choose_size(
     assert workers is not None
     threads = threads_for(max(workers, 1), devices, request.threads) if cluster is None else cluster.threads
     packing = ONE_BY_ONE
-    if not queue.is_done(request.n_trials):
+    if not queue.is_done(request.n_trials, request.epochs):
         packing = choose_packing(search, workers, threads, display.message)
     return SearchSize(workers, threads, packing)

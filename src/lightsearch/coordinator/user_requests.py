@@ -10,6 +10,7 @@ from collections.abc import Collection
 from lightsearch.compat.optuna_trials import study_id_of
 from lightsearch.launchers import Launcher
 from lightsearch.storage.locks import study_lock
+from lightsearch.study.budget import Budget
 from lightsearch.study.requests import Requests, read_requests
 from lightsearch.study.searches import RENEWAL_SECONDS, Registration
 from lightsearch.study.trial_queue import TrialQueue
@@ -23,14 +24,14 @@ class UserRequests:
 
     Args:
         queue: The opened study.
-        n_trials: The total of finished trials that the search runs to.
+        budget: What the search runs to.
         started: When the search was asked for, by ``time.monotonic``; None: now.
     """
 
-    def __init__(self, queue: TrialQueue, n_trials: int, started: float | None = None) -> None:
+    def __init__(self, queue: TrialQueue, budget: Budget, started: float | None = None) -> None:
         self._queue = queue
         self._study_id = study_id_of(queue.study)
-        self._registration = Registration(queue.storage, self._study_id, n_trials)
+        self._registration = Registration(queue.storage, self._study_id, budget)
         self._requests = Requests()
         self._started = time.monotonic() if started is None else started
         self._began = float("inf")

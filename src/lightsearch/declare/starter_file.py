@@ -48,10 +48,6 @@ def propose(model: type, data: type | None, *, name: str, file: str, known: set[
         "[trainer]  # keyword arguments of the Lightning Trainer, and patience: epochs without a better metric",
         "max_epochs = 20",
         "patience = 4",
-        "",
-        "[pruner]",
-        'name = "MedianPruner"',
-        "init_args = { n_startup_trials = 5, n_warmup_steps = 2 }",
     ]
     return "\n".join(lines) + "\n"
 

@@ -35,15 +35,22 @@ class Display(Protocol):
 
 
 @contextlib.contextmanager
-def display_on(console: Console, declared: dict[str, Any], n_trials: int) -> Iterator[Display]:
+def display_on(
+    console: Console, declared: dict[str, Any], n_trials: int, epochs: int | None = None
+) -> Iterator[Display]:
     """The display for a console: a live picture on a terminal or in a notebook, else plain lines.
 
     Args:
         console: The terminal, the notebook, the file or the pipe.
         declared: The content of the study file, not yet validated.
         n_trials: The study's total of finished trials.
+        epochs: The study's total of epochs; None: no limit.
     """
-    shown: dict[str, Any] = {"direction": declared.get("direction", "maximize"), "n_trials": n_trials}
+    shown: dict[str, Any] = {
+        "direction": declared.get("direction", "maximize"),
+        "n_trials": n_trials,
+        "epochs": epochs,
+    }
     metric = declared.get("metric", default_metric(declared))
     metrics = metric if isinstance(metric, list) and metric else [metric]
     if not (console.is_terminal or console.is_jupyter):

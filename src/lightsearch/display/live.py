@@ -16,10 +16,11 @@ from rich.text import Text
 from lightsearch.display.epochs import latest_epoch
 from lightsearch.display.notebook import NotebookLive
 from lightsearch.display.pace import Pace
-from lightsearch.display.wording import describe_outcome, describe_params, describe_pareto_front, n_finished
+from lightsearch.display.wording import describe_outcome, describe_params, describe_pareto_front
 from lightsearch.outcome import Outcome
 from lightsearch.paths import study_folder
 from lightsearch.study.leaders import leaders
+from lightsearch.study.scheduling import is_paused
 
 
 class LiveDisplay:
@@ -33,17 +34,24 @@ class LiveDisplay:
         metric: The study's metric; with several objectives, the first.
         direction: The study's direction; with several objectives, one for each.
         n_trials: The study's total of finished trials.
+        epochs: The study's total of epochs; None: no limit.
     """
 
     def __init__(
-        self, console: Console, *, name: str, metric: str, direction: str | Sequence[str], n_trials: int
+        self,
+        console: Console,
+        *,
+        name: str,
+        metric: str,
+        direction: str | Sequence[str],
+        n_trials: int,
+        epochs: int | None = None,
     ) -> None:
         self.console = console
         self.direction = direction
         self.name = name
         self.metric = metric
-        self.n_trials = n_trials
-        self.pace = Pace(n_trials)
+        self.pace = Pace(n_trials, epochs)
         self._workers = ""
         self._live: Live | NotebookLive = Live(console=console, refresh_per_second=4, transient=True)
         if console.is_jupyter:
@@ -63,28 +71,28 @@ class LiveDisplay:
         self._workers = text
 
     def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
-        self.pace.count(outcome)
         if outcome.error is not None:
             self.message(describe_outcome(outcome))
         self._draw(trials)
 
     def update(self, study: optuna.Study) -> None:
-        self.pace.begin()
-        self._draw(study.get_trials(deepcopy=False))
+        trials = study.get_trials(deepcopy=False)
+        self.pace.begin(trials)
+        self._draw(trials)
 
     def _draw(self, trials: list[FrozenTrial]) -> None:
         workers = [Text(self._workers, style="dim")] if self._workers else []
         self._live.update(Group(self._head(trials), self._best(trials), *workers, self._running(trials)))
 
     def _head(self, trials: list[FrozenTrial]) -> Table:
-        finished = n_finished(trials)
         names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
         counts = {name: sum(trial.state is state for trial in trials) for state, name in names.items()}
+        counts["paused"] = sum(map(is_paused, trials))
         head = Table.grid(padding=(0, 1))
         head.add_row(
             Text(self.name, style="bold"),
-            ProgressBar(total=self.n_trials, completed=finished, width=30),
-            Text(f"{finished}/{self.n_trials} trials", style="bold"),
+            ProgressBar(total=self.pace.total, completed=self.pace.done(trials), width=30),
+            Text(f"{self.pace.progress(trials)} {self.pace.unit}", style="bold"),
             Text(", ".join(f"{count} {name}" for name, count in counts.items() if count)),
             Text(self.pace.describe(trials), style="dim"),
         )

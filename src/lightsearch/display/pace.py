@@ -7,34 +7,48 @@ import time
 from optuna.trial import FrozenTrial
 
 from lightsearch.display.wording import duration, n_finished
-from lightsearch.outcome import Outcome
+from lightsearch.study.budget import n_epochs
 
 
 class Pace:
-    """The pace of this run, measured from its first trial on, without the imports and checks before.
+    """How far a study is, and the pace of this run, measured from its first trial on.
 
     Args:
         n_trials: The study's total of finished trials.
+        epochs: The study's total of epochs; None: no limit.
     """
 
-    def __init__(self, n_trials: int) -> None:
-        self.n_trials = n_trials
+    def __init__(self, n_trials: int, epochs: int | None = None) -> None:
+        self.total = n_trials if epochs is None else epochs
+        """The total of what is counted: trials, or epochs."""
+        self.unit = "trials" if epochs is None else "epochs"
         self._began: float | None = None
-        self._n_counted = 0
+        self._first: int | None = None
+        """What was done before this run."""
 
-    def begin(self) -> None:
+    @property
+    def has_begun(self) -> bool:
+        """Whether the clock runs."""
+        return self._began is not None
+
+    def begin(self, trials: list[FrozenTrial]) -> None:
         """Starts the clock at the first call."""
         if self._began is None:
-            self._began = time.monotonic()
+            self._began, self._first = time.monotonic(), self.done(trials)
 
-    def count(self, outcome: Outcome) -> None:
-        """Counts a trial that has ended, if it counts towards the total."""
-        self._n_counted += outcome.policy.counts
+    def done(self, trials: list[FrozenTrial]) -> int:
+        """How many finished trials, or epochs, the study has."""
+        return n_finished(trials) if self.unit == "trials" else n_epochs(trials)
+
+    def progress(self, trials: list[FrozenTrial]) -> str:
+        """``17/50``."""
+        return f"{self.done(trials)}/{self.total}"
 
     def describe(self, trials: list[FrozenTrial]) -> str:
         """The time so far and the time to go, in words."""
         elapsed = 0.0 if self._began is None else time.monotonic() - self._began
-        missing = max(self.n_trials - n_finished(trials), 0)
-        if not self._n_counted:
+        counted = self.done(trials) - (self._first or 0)
+        if counted <= 0:
             return f"{duration(elapsed)} so far"
-        return f"{duration(elapsed)} so far, about {duration(elapsed / self._n_counted * missing)} to go"
+        missing = max(self.total - self.done(trials), 0)
+        return f"{duration(elapsed)} so far, about {duration(elapsed / counted * missing)} to go"

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 
 from lightsearch.display.pace import Pace
-from lightsearch.display.wording import describe_outcome, describe_pareto_front, n_finished
+from lightsearch.display.wording import describe_outcome, describe_pareto_front
 from lightsearch.outcome import Outcome
 from lightsearch.study.leaders import leaders
 
@@ -25,17 +25,23 @@ class PlainDisplay:
         console: Where the lines go.
         direction: The study's direction; with several objectives, one for each.
         n_trials: The study's total of finished trials.
+        epochs: The study's total of epochs; None: no limit.
         further: The names of the objectives after the first.
     """
 
     def __init__(
-        self, console: Console, *, direction: str | Sequence[str], n_trials: int, further: Sequence[str] = ()
+        self,
+        console: Console,
+        *,
+        direction: str | Sequence[str],
+        n_trials: int,
+        epochs: int | None = None,
+        further: Sequence[str] = (),
     ) -> None:
         self.console = console
         self.direction = direction
         self.further = further
-        self.n_trials = n_trials
-        self.pace = Pace(n_trials)
+        self.pace = Pace(n_trials, epochs)
         self._workers, self._workers_shown = "", float("-inf")
 
     def message(self, text: str) -> None:
@@ -48,13 +54,13 @@ class PlainDisplay:
                 self.message(text)
 
     def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
-        self.pace.count(outcome)
-        line = f"[{n_finished(trials)}/{self.n_trials}] {describe_outcome(outcome, self.further)}"
+        line = f"[{self.pace.progress(trials)}] {describe_outcome(outcome, self.further)}"
         best = leaders(trials, self.direction, 1)
         if best:
             front = describe_pareto_front(trials, self.direction)
             line += f" | best {best[0].value:.5g} (trial {best[0].number}){front}"
         self.message(f"{line} | {self.pace.describe(trials)}")
 
-    def update(self, study: optuna.Study) -> None:  # noqa: ARG002
-        self.pace.begin()
+    def update(self, study: optuna.Study) -> None:
+        if not self.pace.has_begun:
+            self.pace.begin(study.get_trials(deepcopy=False))

@@ -62,7 +62,7 @@ def enqueue(study: optuna.Study, storage: RetryingStorage, url: str, params: Map
         number=len(before),
         waiting=waiting,
         total=finished + running + waiting + 1,
-        running_to=max((search.n_trials for search in searches), default=None),
+        running_to=max((search.budget.n_trials for search in searches), default=None),
     )
 
 

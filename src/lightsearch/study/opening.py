@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsearch.declare.scheduling import scheduler_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
 from lightsearch.storage.retrying import RetryingStorage
@@ -82,6 +83,7 @@ def _load(storage: RetryingStorage, study_file: StudyFile) -> optuna.Study:
 
 def _attrs(study_file: StudyFile, facts: dict[str, Any]) -> dict[str, Any]:
     """The user attributes of a study."""
+    scheduler = scheduler_of(study_file)
     stop = study_file.stop.model_dump(mode="json", exclude_defaults=True)
     return {
         "metric": study_file.metric,
@@ -90,6 +92,7 @@ def _attrs(study_file: StudyFile, facts: dict[str, Any]) -> dict[str, Any]:
         "search": {
             **study_file.model_dump(mode="json", include={"sampler", "pruner"}),
             **({"stop": stop} if stop else {}),
+            **({} if scheduler.name == "none" else {"scheduler": scheduler.model_dump(exclude_defaults=True)}),
             **({} if study_file.init_from is None else {INIT_FROM: study_file.init_from.path}),
         },
         "noticed": {},

@@ -42,25 +42,36 @@ class Scheduling:
         """Whether trials pause."""
         return self._scheduler is not None
 
-    def decide(self, trials: Sequence[FrozenTrial], n_new: int) -> Decision | None:
+    def decide(self, trials: Sequence[FrozenTrial], n_new: int, epochs_left: int | None = None) -> Decision | None:
         """What trains next; None: nothing now, or, if no trial runs, nothing any more.
 
-        The best trial of all is trained to its end before a study ends.
+        The best trial of all is trained to its end before a study ends; a budget of epochs keeps what that takes.
 
         Args:
             trials: All trials of the study.
             n_new: The number of trials that may yet begin.
+            epochs_left: The epochs that may yet be trained; None: no limit.
         """
         assert self._scheduler is not None
         curves = [curve_of(trial) for trial in trials if _takes_part(trial)]
-        decision = self._scheduler.decide(curves, n_new)
-        if decision is not None or any(one.progress is Progress.RUNNING for one in curves):
+        best = self._best(curves)
+        waits = best is not None and best.progress is Progress.PAUSED
+        needed = self._max_epochs - best.epochs if best is not None and waits else 0
+        decision = None
+        if epochs_left is None or epochs_left > needed:
+            decision = self._scheduler.decide(curves, n_new)
+        runs = any(one.progress is Progress.RUNNING for one in curves)
+        if decision is None and best is not None and waits and not runs:
+            decision = Decision(best.number, self._max_epochs, "the best trial trains to its end")
+        if decision is None or epochs_left is None:
             return decision
+        epochs = 0 if decision.number is None else curve_of(trials[decision.number]).epochs
+        affordable = decision._replace(until=min(decision.until, epochs + epochs_left))
+        return affordable if affordable.until > epochs else None
+
+    def _best(self, curves: Sequence[Curve]) -> Curve | None:
         known = [one for one in curves if one.values]
-        best = max(known, key=lambda one: max(self._sign * value for value in one.values.values()), default=None)
-        if best is None or best.progress is not Progress.PAUSED:
-            return None
-        return Decision(best.number, self._max_epochs, "the best trial trains to its end")
+        return max(known, key=lambda one: max(self._sign * value for value in one.values.values()), default=None)
 
     def first_pause(self) -> int | None:
         """The number of epochs after which a trial pauses that the user has enqueued; None: it does not pause."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from lightsearch.machine.owner import Owner, this_process
 from lightsearch.storage.locks import storage_time
 from lightsearch.storage.retrying import RetryingStorage
+from lightsearch.study.budget import Budget
 
 PREFIX = "lightsearch:search:"
 """Beginning of the study's system attributes of which each describes a search."""
@@ -26,8 +28,8 @@ class RunningSearch(NamedTuple):
     """The system attribute that describes it."""
     owner: Owner
     """Its coordinator."""
-    n_trials: int
-    """The total of finished trials that it runs to."""
+    budget: Budget
+    """What it runs to."""
 
 
 class Registration:
@@ -36,14 +38,14 @@ class Registration:
     Args:
         storage: The storage.
         study_id: The study's id.
-        n_trials: The total of finished trials that the search runs to.
+        budget: What the search runs to.
     """
 
-    def __init__(self, storage: RetryingStorage, study_id: int, n_trials: int) -> None:
+    def __init__(self, storage: RetryingStorage, study_id: int, budget: Budget) -> None:
         self._storage = storage
         self._study_id = study_id
         self._key = PREFIX + uuid.uuid4().hex
-        self._fields: dict[str, Any] = {"owner": this_process().model_dump(), "n_trials": n_trials}
+        self._fields: dict[str, Any] = {"owner": this_process().model_dump(), **asdict(budget)}
 
     def enter(self) -> float:
         """Registers the search, and removes what searches that were killed have left; returns the storage's time."""
@@ -72,7 +74,11 @@ def running_searches(storage: RetryingStorage, study_id: int) -> list[RunningSea
         return []
     now = storage_time(storage)
     found = [
-        (RunningSearch(key, Owner.model_validate(attr["owner"]), int(attr["n_trials"])), float(attr["lease"]))
+        (RunningSearch(key, Owner.model_validate(attr["owner"]), _budget(attr)), float(attr["lease"]))
         for key, attr in attrs.items()
     ]
     return [search for search, lease in found if lease > now and not search.owner.is_dead()]
+
+
+def _budget(attr: dict[str, Any]) -> Budget:
+    return Budget(int(attr["n_trials"]), attr.get("epochs"))

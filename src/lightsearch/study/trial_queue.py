@@ -27,6 +27,7 @@ from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.storage.worker_storage import History
 from lightsearch.study import draws, samplers, withdrawal
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
+from lightsearch.study.budget import Budget
 from lightsearch.study.history import HistoryMaker
 from lightsearch.study.leases import Leases
 from lightsearch.study.opening import open_study
@@ -84,11 +85,12 @@ class TrialQueue:
         self._histories = HistoryMaker(self.study, workers_sample=self.study_file.objective is not None)
         return changes
 
-    def ask(self, n_trials: int) -> TrialAssignment | NoTrialReason:
+    def ask(self, n_trials: int, epochs: int | None = None) -> TrialAssignment | NoTrialReason:
         """A trial to run, with its parameters sampled: an interrupted, an enqueued, a paused or a new one.
 
         Args:
             n_trials: The study's total of finished trials.
+            epochs: The study's total of epochs; None: no limit.
 
         Raises:
             ResourceUnavailable: if the sampler fails, or another search has replaced the study.
@@ -96,7 +98,7 @@ class TrialQueue:
         while True:
             with self._lock() as check_lock:
                 try:
-                    claimed = self._claim(n_trials, check_lock)
+                    claimed = self._claim(Budget(n_trials, epochs), check_lock)
                 except LockLost:
                     continue  # another coordinator may have asked meanwhile: read everything again
                 if isinstance(claimed, NoTrialReason):
@@ -105,9 +107,9 @@ class TrialQueue:
                     return self._sample(claimed)
             return self._sample(claimed)  # sampling takes longest, and the others need not wait for it
 
-    def is_done(self, n_trials: int) -> bool:
-        """Whether the study has its total of finished trials."""
-        return sum(trial.state in FINISHED for trial in self.study.get_trials(deepcopy=False)) >= n_trials
+    def is_done(self, n_trials: int, epochs: int | None = None) -> bool:
+        """Whether the study has its total of finished trials, or of epochs."""
+        return Budget(n_trials, epochs).is_spent(self.study.get_trials(deepcopy=False))
 
     def end_paused(self) -> list[Outcome]:
         """Ends the trials that are paused, from which the scheduler expects nothing more.
@@ -153,7 +155,7 @@ class TrialQueue:
         with study_lock(self.url, self.study_file.name, retry_seconds=self.storage.retry_seconds) as check:
             yield check
 
-    def _claim(self, n_trials: int, check_lock: Callable[[], None]) -> _Claimed | NoTrialReason:
+    def _claim(self, budget: Budget, check_lock: Callable[[], None]) -> _Claimed | NoTrialReason:
         """Makes a waiting or a new trial this coordinator's, without parameters."""
         self._check_not_replaced()
         trials = self._trials = self._leases.recover(self.study.get_trials(deepcopy=False))
@@ -161,18 +163,20 @@ class TrialQueue:
         finished = sum(states[state] for state in FINISHED)
         # The running trials of other programs may never end, so the search does not wait for them.
         running = sum(trial.state is TrialState.RUNNING and "owner" in trial.user_attrs for trial in trials)
-        if finished >= n_trials:
+        if finished >= budget.n_trials:
             return NoTrialReason.NONE
-        if finished + running >= n_trials:
+        if finished + running >= budget.n_trials:
             return NoTrialReason.LATER
         waiting = next((one for one in trials if one.state is TrialState.WAITING and not is_paused(one)), None)
-        decision = None
+        decision, left = None, budget.epochs_left(trials)
         if waiting is None and self._scheduling.is_on:
             paused = sum(map(is_paused, trials))
-            decision = self._scheduling.decide(trials, max(0, n_trials - finished - running - paused))
+            decision = self._scheduling.decide(trials, max(0, budget.n_trials - finished - running - paused), left)
             if decision is None:
                 return NoTrialReason.LATER if running else NoTrialReason.SETTLED
             waiting = None if decision.number is None else trials[decision.number]
+        elif waiting is None and left is not None and left <= 0:
+            return NoTrialReason.LATER if running else NoTrialReason.NONE
         is_new = waiting is None and (decision is None or decision.params is None)
         if is_new and samplers.is_exhausted(self.study_file, self.study, trials):
             return NoTrialReason.EXHAUSTED

@@ -19,6 +19,7 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
     attrs, declared = facts.attrs, facts.declared
     search = as_dict(attrs.get("search"))
     devices = sorted({row.outcome.device for row in facts.rows if row.outcome and row.outcome.device})
+    scheduler = as_dict(search.get("scheduler")).get("name")
     lines: list[tuple[str, Any]] = [
         ("study id", attrs.get("uid")),
         ("model", as_dict(declared.get("model")).get("class_path")),
@@ -31,8 +32,9 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
             if isinstance(value, str | int | float)
         ),
         ("seed of the study and the split", declared.get("seed")),
-        ("sampler", as_dict(search.get("sampler")).get("name")),
-        ("pruner", "off: several objectives" if facts.multi_objective else as_dict(search.get("pruner")).get("name")),
+        ("scheduler", scheduler),
+        ("sampler", None if scheduler == "freeze_thaw" else as_dict(search.get("sampler")).get("name")),
+        ("pruner", _pruner(facts, search) if scheduler is None else None),
         ("device", ", ".join(str(one) for one in dict.fromkeys([attrs.get("device"), *devices]) if one)),
         *as_dict(attrs.get("versions")).items(),
         ("commit", attrs.get("commit")),
@@ -41,6 +43,10 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
         ("evaluations on the test set", None if facts.of_function else facts.n_test_evaluations),
     ]
     return [(key, str(value)) for key, value in lines if value not in (None, "")]
+
+
+def _pruner(facts: Facts, search: dict[str, Any]) -> Any:
+    return "off: several objectives" if facts.multi_objective else as_dict(search.get("pruner")).get("name")
 
 
 def _runs(runs: list[dict[str, Any]]) -> str:

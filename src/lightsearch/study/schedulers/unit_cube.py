@@ -184,8 +184,10 @@ def _rounded(distribution: BaseDistribution, columns: Points) -> Points:
     if isinstance(distribution, CategoricalDistribution):
         n = len(distribution.choices)
         if not _is_ordered(distribution):
-            return np.eye(n)[np.argmax(columns, axis=1)]
-        return (np.minimum(np.floor(columns * n), n - 1) + 0.5) / n
+            one_hot: Points = np.eye(n)[np.argmax(columns, axis=1)]
+            return one_hot
+        found: Points = (np.minimum(np.floor(columns * n), n - 1) + 0.5) / n
+        return found
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     low, high = _ends(distribution)
     if distribution.step is None or high <= low:
@@ -194,7 +196,8 @@ def _rounded(distribution: BaseDistribution, columns: Points) -> Points:
     values = np.exp(positions) if distribution.log else positions
     values = distribution.low + np.round((values - distribution.low) / distribution.step) * distribution.step
     values = np.clip(values, distribution.low, distribution.high)
-    return ((np.log(values) if distribution.log else values) - low) / (high - low)
+    rounded: Points = ((np.log(values) if distribution.log else values) - low) / (high - low)
+    return rounded
 
 
 def _ends(distribution: FloatDistribution | IntDistribution) -> tuple[float, float]:

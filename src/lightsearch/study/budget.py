@@ -1,0 +1,58 @@
+"""What a study may spend: a number of finished trials, and, if the user asks for it, a number of epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial, TrialState
+
+from lightsearch.study.origin import FINISHED
+from lightsearch.study.scheduling import UNTIL
+
+N_TRIALS = 50
+"""The total of trials unless the user asks for another."""
+
+UNLIMITED = 1_000_000
+"""A total of trials that no study reaches: that of a study with a budget in epochs."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a study may spend in all, over all searches."""
+
+    n_trials: int
+    """The total of finished trials (complete and pruned)."""
+    epochs: int | None = None
+    """The total of epochs that all its trials train; None: as many as the trials need."""
+
+    @property
+    def options(self) -> str:
+        """It as options of the command: ``--n-trials 50``."""
+        words = [] if self.epochs is not None and self.n_trials >= UNLIMITED else [f"--n-trials {self.n_trials}"]
+        return " ".join([*words, *([] if self.epochs is None else [f"--epochs {self.epochs}"])])
+
+    def epochs_left(self, trials: Sequence[FrozenTrial]) -> int | None:
+        """The epochs that no trial has trained or is about to train; None: there is no limit.
+
+        Args:
+            trials: All trials of the study.
+        """
+        return None if self.epochs is None else self.epochs - sum(map(_taken, trials))
+
+    def is_spent(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether the study has its total of finished trials, or of epochs."""
+        if sum(trial.state in FINISHED for trial in trials) >= self.n_trials:
+            return True
+        return self.epochs is not None and n_epochs(trials) >= self.epochs
+
+
+def n_epochs(trials: Sequence[FrozenTrial]) -> int:
+    """The number of epochs, or steps, that the trials of a study have reported."""
+    return sum(len(trial.intermediate_values) for trial in trials)
+
+
+def _taken(trial: FrozenTrial) -> int:
+    """The epochs of a trial, and those that it trains until it pauses."""
+    epochs = len(trial.intermediate_values)
+    return max(epochs, int(trial.user_attrs.get(UNTIL) or 0)) if trial.state is TrialState.RUNNING else epochs
