@@ -163,6 +163,10 @@ class LeftPack(Interrupted):
     """The trial cannot continue in its pack. It continues in its own process, from its last checkpoint."""
 
 
+class Forgotten(BaseException):
+    """A trial that has paused in memory is not to continue there. It writes nothing more: its pause is recorded."""
+
+
 class FailedElsewhere(Exception):
     """Another process of the same trial failed: the trial ends as that process did.
 

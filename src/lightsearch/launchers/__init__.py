@@ -50,6 +50,8 @@ class Ended:
     """Why the process ended, if the exit code does not tell; empty otherwise."""
     left_pack: bool = False
     """The job could not continue in its pack, for ``reason``. It is to be started again with ``isolated``."""
+    in_memory: bool = False
+    """The trial has paused, and its process keeps it in memory."""
     machine_lost: bool = False
     """The machine is gone or out of reach. The job is not to blame."""
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TextIO
@@ -50,7 +50,7 @@ def run_host(connection: Connection, threads: int, device: int | None, proved: f
             while True:
                 inbox.receive()
                 for member in host.round():
-                    connection.send(_end_of(member.number, member.error))
+                    connection.send(_end_of(member))
     except Interrupted:
         host.end()
 
@@ -91,7 +91,7 @@ class _Inbox:
                 message = self._connection.recv()
                 self._jobs.append(message) if isinstance(message, Job) else self._stop(message)
             for member in self._host.take_ended():
-                self._connection.send(_end_of(member.number, member.error))
+                self._connection.send(_end_of(member))
 
     def _stop(self, number: int) -> None:
         if any(job.number == number for job in self._jobs):
@@ -100,13 +100,20 @@ class _Inbox:
         self._host.leave(number)
 
     def _add(self, job: Job) -> None:
-        self._host.add(job.number, self._logs.with_log(job), isolated=job.isolated)
+        from lightsearch.training.trial import Continuation
+
+        attempt, until = job.arguments.get("attempt"), job.arguments.get("until")
+        continuation = None if attempt is None or until is None else Continuation(attempt, until)
+        self._host.add(job.number, self._logs.with_log(job), isolated=job.isolated, continuation=continuation)
 
 
-def _end_of(number: int, error: BaseException | None) -> Ended:
+def _end_of(member: Any) -> Ended:
     """The end of a member, as if it had run in its own process."""
     from lightsearch.outcome import Interrupted, LeftPack
 
+    number, error = member.number, member.error
+    if member.paused:
+        return Ended(number, 0, in_memory=True)
     if isinstance(error, LeftPack):
         return Ended(number, 0, left_pack=True, reason=first_line(error, empty="?")[:300])
     if error is None or isinstance(error, Interrupted):
@@ -134,21 +141,34 @@ class _ThreadLogs:
 
         def run(context: Any) -> object:
             try:
-                with (job.folder / "log.txt").open("a", buffering=1, encoding="utf-8") as file:
-                    self._files[threading.get_ident()] = file
-                    done = leftovers.limit_log(job.folder / "log.txt")
-                    try:
-                        return job.function(**job.arguments, context=context)
-                    finally:
-                        done.set()
+                with contextlib.ExitStack() as log:
+                    log.enter_context(self._opened(job.folder / "log.txt"))
+
+                    def wait() -> Any:
+                        log.close()  # while the trial is paused, another process may write it
+                        continuation = context.wait()
+                        log.enter_context(self._opened(job.folder / "log.txt"))
+                        return continuation
+
+                    return job.function(**job.arguments, context=context._replace(wait=wait))
             except Exception as error:
                 if (reason := as_unavailable(error)) is not None:
                     _append(reason, job.folder / "log.txt")
                 raise
-            finally:
-                self._files.pop(threading.get_ident(), None)
 
         return run
+
+    @contextlib.contextmanager
+    def _opened(self, log: Path) -> Iterator[None]:
+        """Entered while what this thread prints goes to a log."""
+        with log.open("a", buffering=1, encoding="utf-8") as file:
+            self._files[threading.get_ident()] = file
+            done = leftovers.limit_log(log)
+            try:
+                yield
+            finally:
+                done.set()
+                self._files.pop(threading.get_ident(), None)
 
     def write(self, text: str) -> int:
         return self._files.get(threading.get_ident(), self._screen).write(text)

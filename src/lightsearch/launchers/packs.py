@@ -30,6 +30,8 @@ class _HostHandle:
     jobs: dict[int, Job] = field(default_factory=dict)
     stopping: set[int] = field(default_factory=set)
     """Numbers of the jobs that were asked to stop."""
+    paused: set[int] = field(default_factory=set)
+    """Numbers of the trials that it keeps in memory after a pause."""
     ending: bool = False
     """Whether the process was asked to end; it takes no further jobs."""
 
@@ -108,8 +110,16 @@ class PackLauncher:
         self._hosts.clear()
 
     def _choose_host(self, job: Job) -> _HostHandle:
-        """The host with most jobs of the same batch key, unless another has many fewer jobs."""
+        """The host that has the trial in memory, or else the one with most jobs of the same batch key.
+
+        If another has many fewer jobs, it takes the job.
+        """
         hosts = [host for host in self._hosts if host.slot is not None and not host.ending]
+        keeps = next((host for host in hosts if job.number in host.paused and not job.isolated), None)
+        for host in hosts:
+            host.paused.discard(job.number)
+        if keeps is not None and len(keeps.jobs) < self._packing.size:
+            return keeps
         if len(hosts) < self._workers:
             return self._start_host(min(set(range(self._workers)) - {host.slot for host in hosts}))
         least = min(len(host.jobs) for host in hosts)
@@ -135,6 +145,8 @@ class PackLauncher:
             while host.connection.poll():
                 member: Ended = host.connection.recv()
                 del host.jobs[member.number]
+                if member.in_memory:
+                    host.paused.add(member.number)
                 ended.append(member)
         except (EOFError, OSError):
             host.process.join(EXIT_SECONDS)

@@ -14,7 +14,10 @@ from lightsearch.packs.member import Lockstep, Member
 from lightsearch.packs.vectorized_step import NotPackable
 from lightsearch.training import components
 from lightsearch.training.seeding import seed_epoch
-from lightsearch.training.trial import PackContext
+from lightsearch.training.trial import Continuation, PackContext
+
+MAX_PAUSED = 8
+"""Trials that wait in memory after a pause, at most: each has its model and its optimizer there."""
 
 
 class Host:
@@ -30,6 +33,8 @@ class Host:
 
     def __init__(self, proved: frozenset[str] | None = None) -> None:
         self.members: list[Member] = []
+        self.paused: dict[int, Member] = {}
+        """The members whose trials have paused, by number, the earliest first."""
         self.proved = proved
         self.data: dict[str, SharedData] = {}
         """The data of the members, by its sampled arguments."""
@@ -38,16 +43,33 @@ class Host:
         ``take_ended``."""
         self._probed: set[Hashable] = set()
 
-    def add(self, number: int, run: Callable[[PackContext], object], *, isolated: bool = False) -> None:
+    def add(
+        self,
+        number: int,
+        run: Callable[[PackContext], object],
+        *,
+        isolated: bool = False,
+        continuation: Continuation | None = None,
+    ) -> None:
         """Adds a member; it joins the others at their next epoch.
 
         Args:
             number: The trial's number.
             run: Runs the trial in the given context.
             isolated: Whether it trains outside of packs, on its own data.
+            continuation: How a trial continues that may have paused here; None: it runs until it ends.
         """
+        if (paused := self.paused.pop(number, None)) is not None:
+            if continuation is not None and not isolated and paused.is_followed_by(continuation):
+                paused.go_on(continuation)
+                self.members.append(paused)
+                return
+            paused.forget()  # it went on elsewhere
         build_data = components.build_data if isolated else self.build_data
-        member = Member(number, lambda member: run(PackContext(build_data, [Lockstep(member)])))
+        attempt = continuation.attempt if continuation is not None else 1
+        member = Member(
+            number, lambda member: run(PackContext(build_data, [Lockstep(member)], member.wait_paused)), attempt
+        )
         if isolated:
             member.refuse("it has left its pack")
         self.members.append(member)
@@ -106,9 +128,12 @@ class Host:
                 member.leave() if in_turn in ([], [member]) else member.stop()
 
     def take_ended(self) -> list[Member]:
-        """Removes the members that have ended, and returns them."""
-        ended = [member for member in self.members if member.ended]
-        self.members = [member for member in self.members if not member.ended]
+        """Removes the members that have ended or paused, and returns them."""
+        ended = [member for member in self.members if member.ended or member.paused]
+        self.members = [member for member in self.members if not (member.ended or member.paused)]
+        self.paused |= {member.number: member for member in ended if member.paused}
+        while len(self.paused) > MAX_PAUSED:
+            self.paused.pop(next(iter(self.paused))).forget()
         return ended
 
     def end(self) -> None:

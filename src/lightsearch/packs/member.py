@@ -18,10 +18,11 @@ from lightsearch.compat.epoch_loop import (
     training_batch,
 )
 from lightsearch.compat.trainer import training_loaders
-from lightsearch.outcome import Interrupted
+from lightsearch.outcome import Forgotten, Interrupted
 from lightsearch.packs.random_state import RandomState
 from lightsearch.signals import raise_in_thread
 from lightsearch.training.seeding import SeedEpochs, draw_base_seeds, seed_epoch
+from lightsearch.training.trial import Continuation
 
 MEANWHILE_SECONDS = 0.1
 """How often a host looks for requests while a member has its turn."""
@@ -49,9 +50,10 @@ class Member:
     Args:
         number: The trial's number.
         run: Runs the whole trial.
+        attempt: Which start of the trial this is.
     """
 
-    def __init__(self, number: int, run: Callable[[Member], object]) -> None:
+    def __init__(self, number: int, run: Callable[[Member], object], attempt: int = 1) -> None:
         self.number = number
         self.trainer: Any
         """Its Lightning Trainer."""
@@ -65,6 +67,10 @@ class Member:
         self.error: BaseException | None = None
         """The exception that it ended with, unless that was an outcome."""
         self.in_turn = False
+        self.paused = False
+        """Whether its trial has paused, and waits here to be continued."""
+        self._continuation: Continuation
+        self._attempt = attempt
         self._raise: BaseException | None = None
         self._run = run
         self._its_turn, self._hosts_turn = threading.Semaphore(0), threading.Semaphore(0)
@@ -125,14 +131,37 @@ class Member:
             if not asked:  # a second exception could interrupt the writing of its outcome
                 raise_in_thread(self._thread, Interrupted)
             return
-        state = RandomState()
-        while not self.ended:
-            self.resume()
-        state.restore()  # the others go on in the middle of an epoch, as if nothing had happened
+        self._end_between_epochs()
 
     def stop(self, error: BaseException | None = None) -> None:
         """Makes it raise ``error``, or ``Interrupted``, where it waits for its next epoch."""
         self._raise = error or Interrupted("asked to stop")
+
+    def wait_paused(self) -> Continuation:
+        """Called in its own thread when its trial has paused; returns when it continues.
+
+        Raises:
+            Forgotten: if it does not continue here.
+        """
+        self.paused = True
+        self._hosts_turn.release()
+        self._its_turn.acquire()
+        if self._raise is not None:
+            raise self._raise
+        return self._continuation
+
+    def is_followed_by(self, continuation: Continuation) -> bool:
+        """Whether no other process has continued its trial in between."""
+        return continuation.attempt == self._attempt + 1
+
+    def go_on(self, continuation: Continuation) -> None:
+        """Makes a member that has paused continue, in its next turn."""
+        self._continuation, self._attempt, self.paused = continuation, continuation.attempt, False
+
+    def forget(self) -> None:
+        """Ends a member that has paused; its trial continues elsewhere, or not at all."""
+        self._raise = Forgotten()
+        self._end_between_epochs()
 
     def refuse(self, reason: str) -> None:
         """Makes it train outside of packs from now on, in its turn."""
@@ -148,6 +177,12 @@ class Member:
         self._its_turn.acquire()
         if self._raise is not None:
             raise self._raise
+
+    def _end_between_epochs(self) -> None:
+        state = RandomState()
+        while not self.ended:
+            self.resume()
+        state.restore()  # the others go on in the middle of an epoch, as if nothing had happened
 
     def _run_in_turns(self) -> None:
         self._its_turn.acquire()

@@ -6,33 +6,42 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lightsearch.outcome import Interrupted, Outcome, as_raised, ending_of
+from lightsearch.outcome import Forgotten, Interrupted, Outcome, as_raised, ending_of
 from lightsearch.signals import EndAtOnce
-from lightsearch.training.worker_lock import sole_worker
+from lightsearch.training.worker_lock import WorkerLock, sole_worker
 
 EndingFields = dict[str, Any]
 """How a trial ended: a part of its outcome, such as its kind and the reason why it stopped."""
 
 
-def run_recorded(folder: Path, work: Callable[[], EndingFields], record: Callable[[EndingFields], Outcome]) -> Outcome:
+def run_recorded(
+    folder: Path, work: Callable[[WorkerLock], EndingFields], record: Callable[[EndingFields], Outcome]
+) -> Outcome:
     """Does a trial's work as the only worker in its folder, and records how it ended, whatever happened.
 
     Args:
         folder: The trial's folder.
-        work: Trains, and returns how that ended.
+        work: Trains, and returns how that ended. It gets the lock of the folder.
         record: Writes the outcome of an ending.
 
     Returns:
         The outcome: an exception becomes a kind. Only a request to stop is raised again, after it is recorded.
+
+    Raises:
+        Forgotten: if the trial has paused in memory, which is recorded, and is not to continue there.
     """
-    with sole_worker(folder):
+    with sole_worker(folder) as lock:
+        ending: EndingFields | None = None
         try:
-            ending = work()
+            ending = work(lock)
+        except Forgotten:
+            raise
         except BaseException as error:
             error = as_raised(error)
             ending = ending_of(error)
             if isinstance(error, Interrupted | EndAtOnce):
                 raise error
         finally:
-            outcome = record(ending)
+            if ending is not None:
+                outcome = record(ending)
     return outcome

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from lightsearch.compat.lightning_package import based_on
 from lightsearch.training.epoch_log import LogEpochs, validates_now
+from lightsearch.training.stopping import PauseAfter
 
 
 def best_checkpoints(
@@ -57,8 +58,13 @@ class _OwnCheckpoint:
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         super().setup(trainer, pl_module, stage)  # type: ignore[misc]
         # Lightning appends the module's own callbacks; the last checkpoint must hold their state as well.
-        trainer.callbacks = sorted(trainer.callbacks, key=lambda one: isinstance(one, LogEpochs | _OwnCheckpoint))
+        trainer.callbacks = sorted(trainer.callbacks, key=_place)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         if self.monitor is None or validates_now(trainer):  # otherwise the metric is that of an earlier epoch
             super().on_train_epoch_end(trainer, pl_module)  # type: ignore[misc]
+
+
+def _place(callback: Any) -> int:
+    """The place of a callback: checkpoints after all others, and then what pauses the fit."""
+    return 2 if isinstance(callback, PauseAfter) else int(isinstance(callback, LogEpochs | _OwnCheckpoint))

@@ -95,6 +95,9 @@ class LogEpochs:
         self._began = time.perf_counter()
         self._log.write()  # removes epochs of an earlier attempt that are trained again
 
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        self._began = time.perf_counter()  # the trial may have paused since the last epoch
+
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if validates_within_epochs(trainer) and not trainer.sanity_checking:
             self._add(trainer, len(self._log.history))

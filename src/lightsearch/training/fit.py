@@ -39,6 +39,18 @@ class Fit(NamedTuple):
     n_val: int | None = None
     """Number of validation samples; None: unknown."""
 
+    @classmethod
+    def of(cls, trainer: Any, stop_reason: str) -> Fit:
+        """A fit that has ended, or has paused."""
+        (seeds,) = [callback for callback in trainer.callbacks if isinstance(callback, SeedEpochs)]
+        return cls(
+            stop_reason=stop_reason,
+            device=_device(trainer),
+            threads=torch.get_num_threads(),
+            epoch_seeds=seeds.epoch_seeds if seeds.in_pack else [],
+            n_val=_n_val(trainer),
+        )
+
 
 def fit(
     components: Components,
@@ -70,7 +82,6 @@ def fit(
     quiet()
     seed_everything(seed, workers=True, verbose=False)
     lightning = package_of_model(model)
-    seeds = SeedEpochs(seed, epoch_seeds)
     trainer = make_trainer(
         lightning,
         {**keywords, **plan.trainer_keywords},
@@ -78,7 +89,7 @@ def fit(
         # In this order: a checkpoint holds the rows of the log up to and including its own epoch.
         [
             *callbacks,
-            seeds,
+            SeedEpochs(seed, epoch_seeds),
             RememberStop(),
             *components.callbacks,
             *plan.stopping_rules(lightning),
@@ -88,13 +99,7 @@ def fit(
         rank,
     )
     _fit_or_resume(trainer, model, data_for(lightning, components.data), folder, rank)
-    return Fit(
-        stop_reason=plan.stop_reason(trainer),
-        device=_device(trainer),
-        threads=torch.get_num_threads(),
-        epoch_seeds=seeds.epoch_seeds if seeds.in_pack else [],
-        n_val=_n_val(trainer),
-    )
+    return Fit.of(trainer, plan.stop_reason(trainer))
 
 
 def _fit_or_resume(trainer: Any, model: Any, data: Any, folder: Path, rank: Rank) -> None:

@@ -144,7 +144,7 @@ def run_trial(
         write_json(folder / "result.json", outcome.model_dump(mode="json"))
         return outcome
 
-    return run_recorded(folder, call, record)
+    return run_recorded(folder, lambda _: call(), record)
 
 
 def _call(study_file: StudyFile, trial: FunctionTrial) -> EndingFields:

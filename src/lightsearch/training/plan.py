@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.training.checkpoint_callbacks import best_checkpoints, last_checkpoint
 from lightsearch.training.epoch_log import is_part_of_epoch
-from lightsearch.training.stopping import StopAfter, early_stopping, pause_after, stop_reason
+from lightsearch.training.stopping import Pause, StopAfter, early_stopping, pause_after, stop_reason
 
 
 @dataclass(frozen=True)
@@ -28,29 +28,31 @@ class WithValidation:
     """The smallest change that counts as an improvement."""
     save_top_k: int = 1
     """Number of best epochs whose checkpoints are kept."""
-    until: int | None = None
-    """The number of epochs after which the fit pauses; None: it does not."""
+    pause: Pause | None = None
+    """When the fit pauses; None: it does not."""
 
     trainer_keywords: ClassVar[dict[str, Any]] = {}
 
     @classmethod
-    def of(cls, study_file: StudyFile, until: int | None = None) -> WithValidation:
-        """The plan of a study's trials, of which one pauses after ``until`` epochs."""
+    def of(cls, study_file: StudyFile, pause: Pause | None = None) -> WithValidation:
+        """The plan of a study's trial."""
         trainer = study_file.trainer
-        return cls(study_file.metric, study_file.mode, trainer.patience, trainer.min_delta, trainer.save_top_k, until)
+        return cls(study_file.metric, study_file.mode, trainer.patience, trainer.min_delta, trainer.save_top_k, pause)
 
     def stopping_rules(self, lightning: ModuleType) -> list[Any]:
         """The callbacks that may end the fit before ``max_epochs``."""
-        rules = [early_stopping(lightning, self.metric, self.mode, self.patience, self.min_delta)]
-        return rules if self.until is None else [*rules, pause_after(lightning, self.until)]
+        return [early_stopping(lightning, self.metric, self.mode, self.patience, self.min_delta)]
 
     def checkpoints(self, lightning: ModuleType, folder: Path, keywords: dict[str, Any]) -> Iterator[Any]:
-        """The callbacks that write ``best.ckpt``, ``last.ckpt`` and, for ``save_top_k`` > 1, ``epoch-*.ckpt``."""
+        """The callbacks that write ``best.ckpt``, ``last.ckpt`` and, for ``save_top_k`` > 1, ``epoch-*.ckpt``, and the
+        one that pauses the fit after them."""
         at_epoch_end = not is_part_of_epoch(keywords.get("val_check_interval"))
         yield from best_checkpoints(
             lightning, folder, self.metric, self.mode, self.save_top_k, at_epoch_end=at_epoch_end
         )
         yield last_checkpoint(lightning, folder, at_epoch_end=at_epoch_end)
+        if self.pause is not None:
+            yield pause_after(lightning, self.pause)
 
     def stop_reason(self, trainer: Any) -> str:
         return stop_reason(trainer)

@@ -8,8 +8,9 @@ stopping.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pytorch_lightning import Callback
 
@@ -43,39 +44,54 @@ class ResumableEarlyStopping:
             trainer.should_stop = True
 
 
-def pause_after(lightning: ModuleType, epochs: int) -> Any:
-    """The callback that ends a fit after a number of epochs, from which the trial continues later.
+class Pause(NamedTuple):
+    """When a fit pauses, and what happens then."""
 
-    It is a ``Checkpoint`` by type: Lightning calls those last, after all rules that end the fit for good.
-    """
-    return based_on(lightning.callbacks.Checkpoint, PauseAfter)(epochs)
+    epochs: int
+    """The number of epochs, including those before a resume. If the last of them is not validated, the fit pauses after
+    the next validation."""
+    wait: Callable[[Any], int | None] = lambda trainer: None  # noqa: ARG005
+    """Called with the Trainer when the fit pauses, after the last checkpoint. It returns the number of epochs after
+    which the fit pauses again; None: the fit ends, and the trial continues later with another one."""
+
+
+def pause_after(lightning: ModuleType, pause: Pause) -> Any:
+    """The callback that pauses a fit. It has to be the last one, after those that end the fit for good and those that
+    write checkpoints; Lightning calls callbacks of the type ``Checkpoint`` last."""
+    return based_on(lightning.callbacks.Checkpoint, PauseAfter)(pause)
 
 
 class PauseAfter:
-    """Mixin for Lightning's ``Checkpoint``: ends a fit after a number of epochs, unless another rule ends it there.
+    """Mixin for Lightning's ``Checkpoint``: pauses a fit, unless another rule ends it after the same epoch.
 
     It keeps no state in checkpoints, so that the next fit goes on.
 
     Args:
-        epochs: Total number of epochs, including those before a resume. If the last of them is not validated, the fit
-            pauses after the next validation.
+        pause: When, and what happens then.
     """
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, pause: Pause) -> None:
         super().__init__()
-        self.epochs = epochs
+        self._epochs, self._wait = pause
         self.paused = False
+        """Whether the fit has ended with a pause."""
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        self._pause(trainer, trainer.current_epoch)  # a process died after the pause, before the outcome was written
+        # Its process died after a pause, before the outcome was written.
+        self._pause(trainer, trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if validates_now(trainer):
             self._pause(trainer, trainer.current_epoch + 1)
 
     def _pause(self, trainer: Any, trained: int) -> None:
-        if trained >= self.epochs and not trainer.should_stop and trained < trainer.max_epochs:
+        if trained < self._epochs or trainer.should_stop or trained >= trainer.max_epochs:
+            return
+        following = self._wait(trainer)
+        if following is None:
             self.paused = trainer.should_stop = True
+        else:
+            self._epochs = following
 
 
 class StopAfter(Callback):

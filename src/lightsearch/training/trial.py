@@ -22,13 +22,23 @@ from lightsearch.training.boundary import EndingFields, run_recorded
 from lightsearch.training.checkpoint_io import BEST
 from lightsearch.training.components import BuildData
 from lightsearch.training.epoch_log import EPOCHS, EpochLog
-from lightsearch.training.fit import fit
+from lightsearch.training.fit import Fit, fit
 from lightsearch.training.loggers import build_logger
 from lightsearch.training.measurement_pauses import paused_by_measurements
 from lightsearch.training.plan import WithValidation
 from lightsearch.training.pruning import PruningCallback, watch_metrics
 from lightsearch.training.rank import Rank
-from lightsearch.training.worker_lock import AttemptGuard
+from lightsearch.training.stopping import Pause
+from lightsearch.training.worker_lock import AttemptGuard, WorkerLock
+
+
+class Continuation(NamedTuple):
+    """How a trial that has paused in memory continues there."""
+
+    attempt: int
+    """Which start of the trial this is."""
+    until: int
+    """The number of epochs, over all attempts, after which it pauses again."""
 
 
 class PackContext(NamedTuple):
@@ -38,6 +48,9 @@ class PackContext(NamedTuple):
     """Builds the data; in a pack all members share it."""
     callbacks: Sequence[Callback] = ()
     """Further callbacks; in a pack they hand the steps of an epoch to the pack."""
+    wait: Callable[[], Continuation] | None = None
+    """Waits in memory after a pause, until the trial continues; raises ``Forgotten`` if it does not continue there.
+    None: the process of a trial that pauses ends."""
 
 
 def run_trial(
@@ -90,10 +103,15 @@ def run_trial(
         began=began,
     )
     devices = study_file.devices(outcome.params)
-    return run_recorded(folder, lambda: multi_device.run(devices, running.train, running.record), running.record)
+
+    def work(lock: WorkerLock) -> EndingFields:
+        running.lock = lock
+        return multi_device.run(devices, running.train, running.record)
+
+    return run_recorded(folder, work, running.record)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _RunningTrial:
     """One attempt of a trial."""
 
@@ -111,7 +129,10 @@ class _RunningTrial:
     log: EpochLog
     """Receives the epochs of the first process."""
     began: float
-    """When the worker began, by ``time.perf_counter()``."""
+    """When the worker began, by ``time.perf_counter()``, without the time that the trial has paused in memory."""
+    lock: WorkerLock | None = None
+    """The lock of the folder."""
+    guard: AttemptGuard | None = None
 
     def train(self, rank: Rank) -> EndingFields:
         """Builds data and model from the sampled parameters, and fits. Each of the trial's processes does this."""
@@ -127,26 +148,20 @@ class _RunningTrial:
         watch = watch_metrics(study_file, self.trial if rank.is_first else None)
         callbacks: list[Callback] = [watch]
         if rank.is_first:
-            callbacks = [AttemptGuard(self.outcome.attempt, self.newest_attempt), watch, *self.context.callbacks]
+            self.guard = AttemptGuard(self.outcome.attempt, self.newest_attempt)
+            callbacks = [self.guard, watch, *self.context.callbacks]
         with paused_by_measurements("latency_ms" in measured and rank.is_first) as pauses:
             fitted = fit(
                 replace(built, trainer_keywords={"logger": logger, **built.trainer_keywords}),
-                WithValidation.of(study_file, self.until),
+                WithValidation.of(study_file, self._pause(measured)),
                 folder=self.folder,
                 log=self.log if rank.is_first else EpochLog(None),
                 callbacks=[*callbacks, *pauses],
                 rank=rank,
             )
-        pruned = isinstance(watch, PruningCallback) and watch.pruned_epoch is not None
-        return {
-            "kind": Kind.PRUNED if pruned else Kind.PAUSED if fitted.stop_reason == "paused" else Kind.COMPLETE,
-            "stop_reason": "pruned" if pruned else fitted.stop_reason,
-            "metrics": measured,
-            "device": fitted.device,
-            "threads": fitted.threads,
-            "epoch_seeds": fitted.epoch_seeds,
-            "n_val": fitted.n_val,
-        }
+        if isinstance(watch, PruningCallback) and watch.pruned_epoch is not None:
+            fitted = fitted._replace(stop_reason="pruned")
+        return _ending(fitted, measured)
 
     def record(self, ending: EndingFields) -> Outcome:
         """Completes the outcome with the ending and the best epoch, and writes ``result.json``."""
@@ -166,6 +181,26 @@ class _RunningTrial:
         write_json(self.folder / "result.json", outcome.model_dump(mode="json"))
         return outcome
 
+    def _pause(self, measured: dict[str, float]) -> Pause | None:
+        """When the fit pauses, and what happens then: in a pack, the trial waits in memory."""
+        if self.until is None or self.context.wait is None:
+            return None if self.until is None else Pause(self.until)
+        return Pause(self.until, lambda trainer: self._wait(_ending(Fit.of(trainer, "paused"), measured)))
+
+    def _wait(self, ending: EndingFields) -> int:
+        """Records a pause, and waits until the trial continues; returns after how many epochs it pauses again."""
+        assert self.context.wait is not None
+        assert self.lock is not None
+        assert self.guard is not None
+        self.record(ending)
+        paused = time.perf_counter()
+        with self.lock.released():  # another process may continue the trial
+            continuation = self.context.wait()
+        self.began += time.perf_counter() - paused
+        self.guard.attempt = continuation.attempt
+        self.outcome = self.outcome.model_copy(update={"attempt": continuation.attempt})
+        return continuation.until
+
     def _is_infeasible(self, measured: dict[str, float], rank: Rank) -> bool:
         """Whether the model exceeds a constraint of the study; the first process tells Optuna by how much."""
         excesses = self.study_file.constraints.exceeded(measured)
@@ -173,3 +208,19 @@ class _RunningTrial:
             for name, excess in excesses.items():
                 self.trial.set_constraint(name, excess)
         return any(excess > 0 for excess in excesses.values())
+
+
+KINDS = {"pruned": Kind.PRUNED, "paused": Kind.PAUSED}
+"""The kinds of endings by the reasons why a fit ended; all other fits are complete."""
+
+
+def _ending(fitted: Fit, measured: dict[str, float]) -> EndingFields:
+    return {
+        "kind": KINDS.get(fitted.stop_reason, Kind.COMPLETE),
+        "stop_reason": fitted.stop_reason,
+        "metrics": measured,
+        "device": fitted.device,
+        "threads": fitted.threads,
+        "epoch_seeds": fitted.epoch_seeds,
+        "n_val": fitted.n_val,
+    }

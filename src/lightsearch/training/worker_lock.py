@@ -25,8 +25,57 @@ ELSEWHERE_SECONDS = 60.0
 """How long to wait for a worker on another machine, which cannot be asked."""
 
 
+class WorkerLock:
+    """The lock of a trial's folder, which its process holds.
+
+    Args:
+        folder: The trial's folder.
+
+    Raises:
+        ResourceUnavailable: if a worker of another machine does not end, or the folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock, self._card = FileLock(folder / leftovers.LOCK), folder / leftovers.CARD
+        self._acquire()
+
+    @contextlib.contextmanager
+    def released(self) -> Iterator[None]:
+        """Entered while another process may work in the folder. After an exception the lock stays released."""
+        self.release()
+        yield
+        self._acquire()
+
+    def release(self) -> None:
+        """Releases the lock; if it is released, nothing happens."""
+        if not self._lock.is_locked:
+            return
+        with contextlib.suppress(OSError):  # the folder has become read-only; only the lock matters
+            self._card.unlink()
+        with contextlib.suppress(OSError):  # the trial's code has closed the file, which released the lock
+            self._lock.release()
+
+    def _acquire(self) -> None:
+        lock, card, folder = self._lock, self._card, self._folder
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _end_holder(lock, card, folder)
+        except OSError as error:
+            raise ResourceUnavailable(f"{folder} cannot be written to: {error.strerror or error}") from error
+        try:
+            if (before := _on_card(card)) is not None:
+                descendants.kill_of_owner(before)
+            leftovers.remove_temporary(folder)
+            write_text(card, this_process().model_dump_json())
+        except BaseException:
+            self.release()
+            raise
+
+
 @contextlib.contextmanager
-def sole_worker(folder: Path) -> Iterator[None]:
+def sole_worker(folder: Path) -> Iterator[WorkerLock]:
     """Entered while a process works in a trial's folder; a process that still works there is ended first.
 
     The lock is the operating system's: it is free as soon as its holder is gone, for whatever reason. A holder is
@@ -38,24 +87,11 @@ def sole_worker(folder: Path) -> Iterator[None]:
     Raises:
         ResourceUnavailable: if a worker of another machine does not end, or the folder cannot be written to.
     """
-    lock, card = FileLock(folder / leftovers.LOCK), folder / leftovers.CARD
+    lock = WorkerLock(folder)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        _end_holder(lock, card, folder)
-    except OSError as error:
-        raise ResourceUnavailable(f"{folder} cannot be written to: {error.strerror or error}") from error
-    try:
-        if (before := _on_card(card)) is not None:
-            descendants.kill_of_owner(before)
-        leftovers.remove_temporary(folder)
-        write_text(card, this_process().model_dump_json())
-        yield
+        yield lock
     finally:
-        with contextlib.suppress(OSError):  # the folder has become read-only; only the lock matters
-            card.unlink()
-        with contextlib.suppress(OSError):  # the trial's code has closed the file, which released the lock
-            lock.release()
+        lock.release()
 
 
 def _end_holder(lock: FileLock, card: Path, folder: Path) -> None:

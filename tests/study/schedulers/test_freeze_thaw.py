@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from lightsearch.declare.space import Space
+from lightsearch.study.schedulers import Curve, Progress
+from lightsearch.study.schedulers.freeze_thaw import FreezeThaw, Scale
+from tests.study.schedulers.world import SPACE, World, accuracy
+
+EPOCHS = 20
+
+
+def freeze_thaw(seed: int = 0, direction: str = "maximize", *, proposes: bool = True) -> FreezeThaw:
+    return FreezeThaw(SPACE, EPOCHS, direction, seed, proposes=proposes)
+
+
+def random_search(seed: int, epochs: int) -> float:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    drawn = [SPACE.suggest(study.ask()) for _ in range(epochs // EPOCHS)]
+    return max(accuracy(params, EPOCHS) for params in drawn)
+
+
+def test_it_finds_more_for_an_epoch_than_whole_trainings_of_random_configurations() -> None:
+    budget = 8 * EPOCHS
+    found = [World(freeze_thaw(seed), EPOCHS).run(10**6, budget).best for seed in range(5)]
+    random = [random_search(seed, budget) for seed in range(5)]
+    best = 0.95 * (1 - np.exp(-EPOCHS / (2 + 3 * 0.95)))
+    assert best - np.mean(found) < 0.5 * (best - np.mean(random))
+
+
+def test_it_minimises_too() -> None:
+    up = World(freeze_thaw(), EPOCHS).run(10**6, 60)
+    down = World(freeze_thaw(direction="minimize"), EPOCHS, value=lambda *of: -accuracy(*of)).run(10**6, 60)
+    assert [one[:3] for one in down.decisions] == [one[:3] for one in up.decisions]
+
+
+def test_the_same_seed_makes_the_same_decisions_and_another_one_others() -> None:
+    one, again, other = (World(freeze_thaw(seed), EPOCHS).run(12).decisions for seed in (0, 0, 1))
+    assert one == again
+    assert one != other
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_study_ends_when_nothing_that_waits_is_worth_an_epoch(workers: int) -> None:
+    world = World(freeze_thaw(), EPOCHS, workers).run(15)
+    assert len(world.curves) == 15
+    assert world.epochs < 0.7 * 15 * EPOCHS
+    assert all(one.progress is not Progress.RUNNING for one in world.curves)
+    ends = sorted((max(one.values.values()) for one in world.curves), reverse=True)
+    assert max(accuracy(one.params, EPOCHS) for one in world.curves) - ends[0] < 0.01  # none was left too early
+
+
+def test_workers_at_a_time_begin_different_trials() -> None:
+    world = World(freeze_thaw(), EPOCHS, workers=6).run(40, 120)
+    assert len({tuple(one.params.items()) for one in world.curves}) == len(world.curves)
+    begun = np.array([np.log(float(one.params["lr"])) for one in world.curves[-6:]])
+    assert np.ptp(begun) > 0.01
+
+
+def test_every_decision_says_why() -> None:
+    world = World(freeze_thaw(), EPOCHS).run(10**6, 100)
+    assert all(decision.reason for decision in world.decisions)
+    assert any("promoted" in decision.reason for decision in world.decisions)
+    assert any("gain of" in decision.reason for decision in world.decisions)
+
+
+def test_it_leaves_the_parameters_to_a_sampler_if_the_study_has_one() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    world = World(freeze_thaw(proposes=False), EPOCHS, propose=lambda _: SPACE.suggest(study.ask())).run(10**6, 80)
+    assert all(decision.params is None for decision in world.decisions)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"fixed": 1},
+        {"x": {"choice": ["a"]}},
+        {
+            "widths": {"list": {"int": [8, 64], "log": True}, "length": [1, 3]},
+            "optimizer": {"choice": ["adam", "sgd"]},
+            "momentum": {"float": [0.8, 0.99], "when": {"optimizer": "sgd"}},
+        },
+    ],
+)
+def test_any_space(parameters: dict[str, Any]) -> None:
+    space = Space.model_validate({"model": parameters})
+    scheduler = FreezeThaw(space, 6, "maximize", 0)
+    world = World(scheduler, 6, value=lambda _, epoch: 0.1 * epoch).run(10**6, 40)
+    assert all(space.is_sampled(dict(one.params)) for one in world.curves)
+
+
+@pytest.mark.parametrize("max_epochs", [3, 4, 7, 200])
+def test_any_number_of_epochs(max_epochs: int) -> None:
+    world = World(FreezeThaw(SPACE, max_epochs, "maximize", 0), max_epochs).run(6)
+    assert max(one.epochs for one in world.curves) <= max_epochs
+
+
+def test_equal_curves_and_hopeless_values_are_no_obstacle() -> None:
+    world = World(freeze_thaw(), EPOCHS, value=lambda *_: 0.1).run(10)
+    assert len(world.curves) == 10
+    far = World(freeze_thaw(), EPOCHS, value=lambda p, e: -1e12 if p["lr"] > 0.01 else accuracy(p, e)).run(10)
+    assert far.best > 0
+
+
+def test_values_are_scaled_by_the_best_and_the_median() -> None:
+    curves = [Curve(n, {}, Progress.PAUSED, {1: value, 2: value - 1}) for n, value in enumerate([1.0, 3.0, 7.0])]
+    scale = Scale.of(curves, 1.0)
+    assert [scale.of_curve(one, 2) for one in curves] == [-1.5, -1.0, 0.0]
+    assert scale.gain(0.5) == 2.0
