@@ -41,7 +41,7 @@ def main() -> None:
         study_of(problem, 0, options.overrides)
     except UserError as error:
         sys.exit(str(error))
-    methods = _available(list(METHODS) if "all" in given.method else given.method)
+    methods = available(list(METHODS) if "all" in given.method else given.method)
     counts = sorted({1, given.workers})
     runs = [
         Run(method, task, seed, workers)
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _available(names: list[str]) -> list[str]:
+def available(names: list[str]) -> list[str]:
     """The methods whose packages are installed; the others are named."""
     for name in names:
         if absent := missing(name):

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from optuna.samplers._tpe import _truncnorm
+from scipy.special import log_ndtr
 
 from lightsearch.study.samplers import trial_seed
 from tests.benchmarks.search_efficiency.accounting import BUDGETS, Regrets, regrets
@@ -59,7 +61,7 @@ def run(options: Options, one: Run) -> Regrets:
     from tests.benchmarks.search_efficiency.methods import METHODS
     from tests.benchmarks.search_efficiency.setup import Setup
 
-    _quiet()
+    _prepare()
     problem = options.problem()
     task = sorted(problem.scales).index(one.task)
     overrides = options.overrides if one.method == "default" else ()
@@ -125,6 +127,11 @@ def _problem(surrogate: Path | None, table: Path | None, reference: Path | None)
     return Table(table)
 
 
-def _quiet() -> None:
+def _prepare() -> None:
+    """Makes this process quiet, and Optuna's TPE twice as fast with the same results.
+
+    Optuna computes the logarithm of the normal distribution in a loop of Python, which SciPy has as one function.
+    """
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
+    _truncnorm._log_ndtr = log_ndtr
