@@ -11,7 +11,7 @@ from typing import Any
 
 from lightsearch.declare.init_from import located
 from lightsearch.declare.lightning_cli import embedded, modules_of_config
-from lightsearch.declare.sections import IMPORT_PATH
+from lightsearch.declare.sections import HUB, IMPORT_PATH
 from lightsearch.errors import Mistake, UserError
 
 MOST_BYTES = 1_000_000
@@ -113,9 +113,9 @@ def modules_of(declared: dict[str, Any]) -> list[str]:
     if not declared.get("given"):
         paths.append(declared.get("objective"))
     # Workers prune, and the function of a trial samples there.
-    for section in ("pruner", "sampler") if declared.get("objective") is not None else ("pruner",):
-        spec = declared.get(section)
-        paths.append(spec.get("name") if isinstance(spec, dict) and not spec.get("given") else spec)
+    specs = [declared.get("pruner"), declared.get("sampler") if declared.get("objective") is not None else None]
+    names = [spec.get("name") if isinstance(spec, dict) else spec for spec in specs]
+    paths += ["optunahub.load_module" if isinstance(name, str) and name.startswith(HUB) else name for name in names]
     modules: list[str] = []
     if isinstance(config := declared.get("config"), dict):
         modules = modules_of_config(config)

@@ -13,7 +13,6 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.trial import create_trial
 
 from lightsearch.declare.space import Space
 
@@ -86,18 +85,22 @@ def try_enqueued(space: Space, params: dict[str, object]) -> None:
         space.suggest(study.ask())
 
 
-def try_pruner(pruner: BasePruner, direction: Literal["maximize", "minimize"]) -> None:
-    """Has a pruner judge a trial of a few steps, in a study with ``N_FINISHED`` other trials.
+def try_pruner(pruner: BasePruner, direction: Literal["maximize", "minimize"], space: Space) -> None:
+    """Has a pruner judge a trial of a few steps, in a study with ``N_FINISHED`` other trials of a space.
 
     Raises:
         Exception: whatever the pruner raises.
     """
     with _quietly():
-        study = optuna.create_study(direction=direction, pruner=pruner)
+        study = optuna.create_study(direction=direction, pruner=pruner, sampler=RandomSampler(seed=0))
         for number in range(N_FINISHED):
-            curve = {step: math.sin(number + step) for step in range(5)}
-            study.add_trial(create_trial(value=curve[4], intermediate_values=curve))
+            trial = study.ask()
+            space.suggest(trial)
+            for step in range(5):
+                trial.report(math.sin(number + step), step)
+            study.tell(trial, math.sin(number + 4))
         trial = study.ask()
+        space.suggest(trial)
         for step in range(5):
             trial.report(0.5, step)
             trial.should_prune()

@@ -73,8 +73,10 @@ def _error_of(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) ->
     try:
         if module is optuna.pruners:
             built = build_from_spec(module, spec, space or Space(), seed=0)
-            if n_objectives == 1:
-                draws.try_pruner(built, "minimize" if declared.get("direction") == "minimize" else "maximize")
+            # One that is not Optuna's may be made for a function's own parameters.
+            if n_objectives == 1 and (spec.of_optuna or not of_function):
+                direction = declared.get("direction")
+                draws.try_pruner(built, "minimize" if direction == "minimize" else "maximize", space or Space())
         elif space is None:
             if spec.name not in ENUMERATING:
                 build_from_spec(module, spec, Space(), seed=0)
