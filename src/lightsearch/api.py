@@ -90,7 +90,8 @@ def search(
             the search; so does an exception, which is then raised here. Trials that run are interrupted, and continue
             with the next search.
         keys: Keys of the study file that are added or replaced: ``name="mine", direction="minimize"``. A function
-            needs a name, and is maximised by default.
+            needs a name, and is maximised by default. ``sampler`` and ``pruner`` are a name, a class, or a dictionary
+            with one of them as ``name`` and with ``init_args``.
 
     Returns:
         How the search ended, with ``.best``, ``.trials()``, ``.load_best_model()`` and ``.front``.

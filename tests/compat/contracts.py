@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
@@ -43,7 +44,7 @@ def relies_on(package: str, compat: ModuleType) -> Iterator[None]:
 def allowed(package: str) -> str:
     """The versions of a package that pyproject.toml allows."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    requirements = map(Requirement, project["dependencies"])
+    requirements = map(Requirement, [*project["dependencies"], *chain(*project["optional-dependencies"].values())])
     return next(str(requirement.specifier) for requirement in requirements if requirement.name == package)
 
 

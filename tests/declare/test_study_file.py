@@ -186,7 +186,7 @@ def test_every_key_of_the_schema_is_among_them() -> None:
         ("seed=1.5", "seed = 1.5: should be a valid integer"),
         ("seed=true", "seed = True: should be a valid integer"),
         ("seed=-1", "seed = -1: should be greater than or equal to 0"),
-        ("sampler='TPESampler'", "sampler = 'TPESampler': should be a table; write { key = value, ... }, or [sampler]"),
+        ("sampler=3", "sampler = 3: should be a table; write { key = value, ... }, or [sampler] with its keys below"),
         ("space.model.hidden_size.int=3", "space.model.hidden_size.int = 3: should be a list"),
         ("space.model.x={choice=[[1]]}", "space.model.x.choice.0 = [1]: write a boolean, a number or a string"),
         (

@@ -36,7 +36,7 @@ def check(request: SearchRequest, display: Display) -> CheckedSearch:
             with all mistakes in the classes and the data, which need torch.
     """
     server = ForkServer(modules_of(request.declared)) if request.workers != 0 else None
-    study_file, mistakes = _check_request(request)  # while the server imports torch
+    study_file, mistakes = _check_request(request, display)  # while the server imports torch
     if study_file is None or mistakes:
         raise UserError(*mistakes)
     display.message("loading PyTorch, checking classes and data ...")
@@ -48,11 +48,11 @@ def check(request: SearchRequest, display: Display) -> CheckedSearch:
     return CheckedSearch(request, study_file, facts, server)
 
 
-def _check_request(request: SearchRequest) -> tuple[StudyFile | None, list[Mistake]]:
+def _check_request(request: SearchRequest, display: Display) -> tuple[StudyFile | None, list[Mistake]]:
     """The validated study, if its declaration is valid, and what is wrong with the request, as far as that is plain."""
     study_file, mistakes = validate(request.declared)
     mistakes += check_numbers(request) + check_threads(request.threads)
-    mistakes += sampler_checks.check(request.declared) + check_init_from(request.declared)
+    mistakes += sampler_checks.check(request.declared, display.message) + check_init_from(request.declared)
     mistakes += check_storage(request.url, study_file)
     if request.artifacts is not None:
         mistakes += check_artifacts(request.artifacts)

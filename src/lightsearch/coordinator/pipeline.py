@@ -90,4 +90,9 @@ def _open_queue(search: CheckedSearch, display: Display) -> TrialQueue:
         display.message(line)
     if study_file.multi_objective:
         display.message("pruning is off: Optuna prunes by one objective, and this study has several")
+    if study_file.objective is not None and not study_file.sampler.of_optuna:
+        name = study_file.sampler.label
+        display.message(
+            f"{name} is made anew for every trial, since a function samples where it runs: it keeps no state"
+        )
     return queue

@@ -39,8 +39,8 @@ def find_class(spec: ClassSpec, field: str) -> type:
         UserError: if there is no such module, no such class in it, or the class has another base.
     """
     if spec.given is not None:
-        return _checked(_unpickled(spec.given), spec, field)
-    module, name = _module(spec.class_path, f"{field}.class_path")
+        return _checked(unpickled(spec.given), spec, field)
+    module, name = find_module(spec.class_path, f"{field}.class_path")
     cls = getattr(module, name, None)
     if not isinstance(cls, type) and module.__name__ == "__main__":
         raise UserError(Mistake(f"{field}.class_path", spec.class_path, OF_SCRIPT))
@@ -63,9 +63,9 @@ def find_function(path: str, given: bytes | None) -> Any:
         UserError: if there is no such module, no such function in it, or it takes more than a trial.
     """
     if given is not None:
-        function = _unpickled(given)
+        function = unpickled(given)
     else:
-        module, name = _module(path, "objective")
+        module, name = find_module(path, "objective")
         function = getattr(module, name, None)
         if isinstance(function, type) or not callable(function):
             known = [word for word in dir(module) if inspect.isfunction(getattr(module, word))]
@@ -81,13 +81,22 @@ def find_function(path: str, given: bytes | None) -> Any:
     return function
 
 
-def _module(path: str, field: str) -> tuple[ModuleType, str]:
-    """The module of an import path, and the name in it."""
+def find_module(path: str, field: str) -> tuple[ModuleType, str]:
+    """The module of an import path, and the name in it.
+
+    Args:
+        path: ``module.Name``.
+        field: The key of the study file that has it.
+
+    Raises:
+        UserError: if there is no such module.
+        Exception: whatever the module raises as it is imported.
+    """
     module_name, _, name = path.rpartition(".")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module exists, and something that it imports does not
         raise UserError(Mistake(field, path, NO_MODULE)) from None
     if module.__spec__ is not None and module.__spec__.origin is None:  # a folder of that name, such as a study's
@@ -96,7 +105,8 @@ def _module(path: str, field: str) -> tuple[ModuleType, str]:
 
 
 @functools.lru_cache(maxsize=8)
-def _unpickled(given: bytes) -> Any:
+def unpickled(given: bytes) -> Any:
+    """What a search from Python has pickled, the same object in every call."""
     return pickle.loads(given)  # it comes from the process that started the search
 
 

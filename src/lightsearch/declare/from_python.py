@@ -37,6 +37,9 @@ def as_declaration(study: Study, **keys: Any) -> dict[str, Any]:
     for section in ("model", "data", "logger"):
         if section in declared:
             declared[section] = _as_spec(declared[section])
+    for section in ("sampler", "pruner"):
+        if section in declared:
+            declared[section] = _as_optuna_spec(declared[section], section)
     if "space" in declared:
         declared["space"] = as_tables(declared["space"])
     return {key: value if key == "space" else _with_paths(value, key) for key, value in declared.items()}
@@ -75,8 +78,28 @@ def _as_spec(spec: Any) -> Any:
     return {**named, "given": cloudpickle.dumps(cls)} if _is_of_script(cls) else named
 
 
+def _as_optuna_spec(spec: Any, section: str) -> Any:
+    """A sampler or a pruner by its name, with the class itself if it is a notebook's, a script's or a function's own.
+
+    Raises:
+        UserError: if it is an object, which cannot be kept with the study.
+    """
+    if spec is None or isinstance(spec, str | int | float | list | Mapping | type):
+        cls = spec.get("name") if isinstance(spec, Mapping) else spec
+        if not isinstance(cls, type):
+            return spec  # a name, or what validation refuses
+        named = {**(spec if isinstance(spec, Mapping) else {}), "name": _path_of(cls)}
+        return {**named, "given": cloudpickle.dumps(cls)} if _is_of_script(cls) else named
+    cls = type(spec)
+    name = f'"{cls.__name__}"' if cls.__module__.partition(".")[0] == "optuna" else cls.__name__
+    hint = (
+        f'is an object, which cannot be kept with the study; write {section}={{"name": {name}, "init_args": {{...}}}}'
+    )
+    raise UserError(Mistake(section, spec, hint))
+
+
 def _with_paths(value: Any, field: str) -> Any:
-    """A part of a declaration with a path in the place of each class that a ``class_path`` is.
+    """A part of a declaration with a path in the place of each class.
 
     Raises:
         UserError: if workers cannot import such a class, or the part holds a distribution.
@@ -87,12 +110,12 @@ def _with_paths(value: Any, field: str) -> Any:
         where = f"{{{section!r}: {{{argument!r}: {value!r}}}}}" if argument else "{'model': {...}, 'data': {...}}"
         raise UserError(Mistake(field, value, f"what is sampled is in the space; write space = {where}"))
     if isinstance(value, Mapping):
-        cls = value.get("class_path")
-        if isinstance(cls, type):
-            if _is_of_script(cls):
-                hint = "is a class of the script itself, which workers cannot import; move it into a module"
-                raise UserError(Mistake(f"{field}.class_path", cls.__name__, hint))
-            value = {**value, "class_path": _path_of(cls)}
+        for key in ("class_path", "name"):  # a sampler has a name
+            if isinstance(cls := value.get(key), type):
+                if _is_of_script(cls):
+                    hint = "is a class of the script itself, which workers cannot import; move it into a module"
+                    raise UserError(Mistake(f"{field}.{key}", cls.__name__, hint))
+                value = {**value, key: _path_of(cls)}
         return {key: _with_paths(inner, f"{field}.{key}") for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_with_paths(inner, f"{field}[{index}]") for index, inner in enumerate(value)]

@@ -82,10 +82,10 @@ def with_objects(cls: type, arguments: dict[str, Any], section: str) -> dict[str
 def _tables(cls: type, arguments: dict[str, Any]) -> list[str]:
     """Names of the arguments of the signature whose values name classes."""
     named = [name for name, value in arguments.items() if names_class(value)]
-    return [name for name in named if name in _known(cls)] if named else []
+    return [name for name in named if name in known_arguments(cls)] if named else []
 
 
-def _known(cls: type) -> list[str]:
+def known_arguments(cls: type) -> list[str]:
     """Names of the arguments of a class, including those that it passes to its bases as ``**kwargs``."""
     known: list[str] = _parser().add_class_arguments(cls, fail_untyped=False)
     return known
@@ -94,7 +94,7 @@ def _known(cls: type) -> list[str]:
 def _parsed(cls: type, name: str, value: Any) -> tuple[ArgumentParser, Namespace]:
     """A parser for one argument of a class, and what it reads of the value."""
     parser = _parser()
-    parser.add_class_arguments(cls, fail_untyped=False, skip={other for other in _known(cls) if other != name})
+    parser.add_class_arguments(cls, fail_untyped=False, skip={other for other in known_arguments(cls) if other != name})
     # A copy, since jsonargparse writes into the table.
     return parser, parser.parse_object({name: copy.deepcopy(value)}, defaults=False)
 

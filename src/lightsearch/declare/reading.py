@@ -11,6 +11,7 @@ from typing import Any
 
 from lightsearch.declare.init_from import located
 from lightsearch.declare.lightning_cli import embedded, modules_of_config
+from lightsearch.declare.sections import HUB, IMPORT_PATH
 from lightsearch.errors import Mistake, UserError
 
 MOST_BYTES = 1_000_000
@@ -18,6 +19,9 @@ MOST_BYTES = 1_000_000
 
 DEEPEST = 32
 """Largest depth of nested tables and lists."""
+
+GIVEN = ("data", "model", "logger", "sampler", "pruner")
+"""The sections whose class a search from Python may give in pickled form."""
 
 TOO_DEEP = f"has more than {DEEPEST} levels of nested tables or lists; write fewer"
 
@@ -84,7 +88,7 @@ def check_declaration(declared: Mapping[str, Any]) -> list[Mistake]:
         level = [part for part in inner if isinstance(part, dict | list)]
     mistakes = [Mistake("the study", name, TOO_DEEP)] if level else []
     mistakes += [Mistake("the study", key, "is a key that is not a string; write one") for key in keys]
-    sections: dict[str, Any] = {"": declared, **{key: declared.get(key) for key in ("data", "model", "logger")}}
+    sections: dict[str, Any] = {"": declared, **{key: declared.get(key) for key in GIVEN}}
     sections |= {f"callbacks[{position}]": one for position, one in enumerate(_callbacks(declared))}
     for name_of, section in sections.items():
         for key in ("given", "attributes"):  # only lightsearch itself makes pickles, and describes what they hold
@@ -101,17 +105,23 @@ def add_study_folder_to_path(path: Path) -> None:
 
 
 def modules_of(declared: dict[str, Any]) -> list[str]:
-    """The modules of the classes or the function that a declaration names. Invalid parts are skipped."""
+    """The modules that workers need for what a declaration names. Invalid parts are skipped."""
     sections = [*(declared.get(section) for section in ("data", "model", "logger")), *_callbacks(declared)]
     paths = [
         section.get("class_path") for section in sections if isinstance(section, dict) and not section.get("given")
     ]
     if not declared.get("given"):
         paths.append(declared.get("objective"))
+    # Workers prune, and the function of a trial samples there.
+    specs = [declared.get("pruner"), declared.get("sampler") if declared.get("objective") is not None else None]
+    names = [spec.get("name") if isinstance(spec, dict) else spec for spec in specs]
+    paths += ["optunahub.load_module" if isinstance(name, str) and name.startswith(HUB) else name for name in names]
     modules: list[str] = []
     if isinstance(config := declared.get("config"), dict):
         modules = modules_of_config(config)
-    return modules + [path.rpartition(".")[0] for path in paths if isinstance(path, str) and "." in path]
+    return modules + [
+        path.rpartition(".")[0] for path in paths if isinstance(path, str) and re.match(IMPORT_PATH, path)
+    ]
 
 
 def _callbacks(declared: Mapping[str, Any]) -> list[Any]:
@@ -146,6 +156,6 @@ def parsed_value(text: str) -> Any:
         (value,) = tomllib.loads(f"value = {text}").values()  # several lines with keys are a ValueError
         return value
     except tomllib.TOMLDecodeError:
-        if not re.fullmatch(r"[\w./:\\ -]+", text):
+        if not re.fullmatch(r"[\w./:@\\ -]+", text):
             raise
         return text  # a bare word

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -9,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    field_validator,
     model_validator,
 )
 from pydantic_core import to_jsonable_python
@@ -18,6 +20,12 @@ from lightsearch.declare.values import MOST_INT
 
 IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 """``module.Name``, dotted."""
+
+HUB = "hub:"
+"""The beginning of the name of a package of OptunaHub."""
+
+OPTUNA_PATH = re.compile(r"optuna\.(samplers|pruners)\.([A-Za-z_]\w*\.)*")
+"""The modules of Optuna's own samplers and pruners, in front of the name of a class."""
 
 
 def _kept(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -72,12 +80,48 @@ class CallbackSpec(ClassSpec):
 
 
 class OptunaSpec(StrictModel):
-    """An Optuna sampler or pruner by its own class name."""
+    """A sampler or a pruner, and its constructor arguments. A string is the name alone."""
 
     name: str
-    """``TPESampler``, ``MedianPruner``, ..."""
+    """One of Optuna's own by its class name (``TPESampler``), any other class by its path (``package.module.Class``),
+    or a package of OptunaHub (``hub:samplers/auto_sampler``)."""
     init_args: Arguments = {}
     """Its constructor arguments. A table with a ``name`` is built first, as a wrapped pruner."""
+    given: bytes | None = Field(default=None, exclude=True, repr=False)
+    """The class itself, pickled by a search from Python, if it cannot be imported. No file can contain it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, declared: Any) -> Any:
+        return {"name": declared} if isinstance(declared, str) else declared
+
+    @field_validator("name")
+    @classmethod
+    def _without_optunas_modules(cls, name: str) -> str:
+        return OPTUNA_PATH.sub("", name, count=1) if OPTUNA_PATH.match(name) else name
+
+    @property
+    def label(self) -> str:
+        """The name of the class, as far as it is known before the class is found."""
+        return self.name if self.name.startswith(HUB) else self.name.rpartition(".")[2]
+
+    @property
+    def of_optuna(self) -> bool:
+        """Whether it is one of Optuna's own, and so are those within its arguments."""
+        return not names_other_class(self.name) and not _holds_other(self.init_args)
+
+
+def names_other_class(name: object) -> bool:
+    """Whether the name of a sampler or a pruner is that of none of Optuna's own: a path, or a package of OptunaHub."""
+    return isinstance(name, str) and (name.startswith(HUB) or ("." in name and OPTUNA_PATH.match(name) is None))
+
+
+def _holds_other(value: Any) -> bool:
+    """Whether an argument holds, at any depth, a table that names a class which is not Optuna's."""
+    if isinstance(value, dict):
+        is_named = value.keys() <= {"name", "init_args"} and names_other_class(value.get("name"))
+        return is_named or any(map(_holds_other, value.values()))
+    return isinstance(value, list) and any(map(_holds_other, value))
 
 
 class SchedulerSpec(StrictModel):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.trial import create_trial
 
 from lightsearch.declare.space import Space
 
@@ -25,13 +26,51 @@ def try_sampler(sampler: BaseSampler, space: Space, n_objectives: int) -> None:
     Raises:
         Exception: whatever the sampler raises.
     """
+    others = [RandomSampler(seed=number) for number in range(N_FINISHED)]
+    _try_samplers([sampler, *others, sampler], space, n_objectives)
+
+
+def try_living_sampler(sampler: BaseSampler, restarted: BaseSampler, space: Space, n_objectives: int) -> None:
+    """Has a sampler propose the trials of a study, and then the same sampler made anew one more, as after a restart.
+
+    Raises:
+        CannotRestart: from whatever the second one raises.
+        Exception: whatever the first one raises.
+    """
+    study = _try_samplers([sampler] * (N_FINISHED + 1), space, n_objectives)
+    try:
+        _try_samplers([restarted], space, n_objectives, study)
+    except Exception as error:
+        raise CannotRestart from error
+
+
+class CannotRestart(Exception):
+    """A sampler fails in a study that it has not begun in the same process."""
+
+
+def _try_samplers(
+    samplers: Sequence[BaseSampler], space: Space, n_objectives: int, study: optuna.Study | None = None
+) -> optuna.Study:
+    """Has each of several samplers propose one trial of a study, in their order; None: of a new study."""
     with _quietly():
-        study = optuna.create_study(directions=["minimize"] * n_objectives)
-        for number in range(N_FINISHED + 2):
-            study.sampler = sampler if number in (0, N_FINISHED + 1) else RandomSampler(seed=number)
+        study = study or optuna.create_study(directions=["minimize"] * n_objectives)
+        for sampler in samplers:
+            study.sampler = sampler
             trial = study.ask()
             space.suggest(trial)
-            study.tell(trial, [math.sin(number + objective) for objective in range(n_objectives)])
+            study.tell(trial, [math.sin(trial.number + objective) for objective in range(n_objectives)])
+    return study
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """The distributions of a space's parameters, which every trial has. Those with a single value are left out.
+
+    Optuna samples no parameter that has a single value.
+    """
+    with _quietly():
+        trial = optuna.create_study(sampler=RandomSampler(seed=0)).ask()
+        space.suggest(trial)
+    return {name: found for name, found in trial.distributions.items() if not found.single()}
 
 
 def try_enqueued(space: Space, params: dict[str, object]) -> None:
@@ -46,18 +85,22 @@ def try_enqueued(space: Space, params: dict[str, object]) -> None:
         space.suggest(study.ask())
 
 
-def try_pruner(pruner: BasePruner, direction: Literal["maximize", "minimize"]) -> None:
-    """Has a pruner judge a trial of a few steps, in a study with ``N_FINISHED`` other trials.
+def try_pruner(pruner: BasePruner, direction: Literal["maximize", "minimize"], space: Space) -> None:
+    """Has a pruner judge a trial of a few steps, in a study with ``N_FINISHED`` other trials of a space.
 
     Raises:
         Exception: whatever the pruner raises.
     """
     with _quietly():
-        study = optuna.create_study(direction=direction, pruner=pruner)
+        study = optuna.create_study(direction=direction, pruner=pruner, sampler=RandomSampler(seed=0))
         for number in range(N_FINISHED):
-            curve = {step: math.sin(number + step) for step in range(5)}
-            study.add_trial(create_trial(value=curve[4], intermediate_values=curve))
+            trial = study.ask()
+            space.suggest(trial)
+            for step in range(5):
+                trial.report(math.sin(number + step), step)
+            study.tell(trial, math.sin(number + 4))
         trial = study.ask()
+        space.suggest(trial)
         for step in range(5):
             trial.report(0.5, step)
             trial.should_prune()
@@ -65,10 +108,13 @@ def try_pruner(pruner: BasePruner, direction: Literal["maximize", "minimize"]) -
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    verbosity = optuna.logging.get_verbosity()
+    """Hides what is logged: a sampler's own warnings belong to the search, and samplers are tried on other values."""
+    disabled, verbosity = logging.root.manager.disable, optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings(action="ignore"):
             yield
     finally:
+        logging.disable(disabled)
         optuna.logging.set_verbosity(verbosity)

@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from lightsearch.compat.optuna_trials import trial_id_of
+from lightsearch.declare.study_file import StudyFile
 from lightsearch.storage.worker_storage import History
 
 
@@ -18,12 +19,15 @@ class HistoryMaker:
 
     Args:
         study: The study.
-        workers_sample: Whether workers sample parameters, and so need those of other trials.
+        study_file: Its study file: a function samples in its worker, and so needs the parameters of other trials.
     """
 
-    def __init__(self, study: optuna.Study, *, workers_sample: bool) -> None:
-        self._workers_sample = workers_sample
-        self._is_needed = workers_sample or not isinstance(study.pruner, optuna.pruners.NopPruner)
+    def __init__(self, study: optuna.Study, study_file: StudyFile) -> None:
+        of_function = study_file.objective is not None
+        self._workers_sample = of_function
+        self._is_needed = of_function or not isinstance(study.pruner, optuna.pruners.NopPruner)
+        # What a class that is not Optuna's looks at is not known.
+        self._is_whole = not study_file.pruner.of_optuna or (of_function and not study_file.sampler.of_optuna)
         self._pickled: dict[int, bytes] = {}
         """The finished trials by their ids."""
 
@@ -42,6 +46,8 @@ class HistoryMaker:
         return History(list(self._pickled.values()), unfinished, max(map(trial_id_of, trials), default=-1))
 
     def _pickle(self, trial: FrozenTrial) -> bytes:
+        if self._is_whole:
+            return pickle.dumps(trial)
         trial = copy.copy(trial)
         trial.user_attrs = {}
         if not self._workers_sample:

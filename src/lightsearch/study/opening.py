@@ -77,7 +77,7 @@ class _Widen(NamedTuple):
 
 
 def _load(storage: RetryingStorage, study_file: StudyFile) -> optuna.Study:
-    sampler, pruner = samplers.seeded_sampler(study_file), samplers.pruner(study_file)
+    sampler, pruner = samplers.study_sampler(study_file), samplers.pruner(study_file)
     return optuna.load_study(study_name=study_file.name, storage=storage, sampler=sampler, pruner=pruner)
 
 

@@ -18,7 +18,8 @@ from typing import Any
 from lightsearch.atomic_files import file_digest
 from lightsearch.declare.libraries import is_library
 from lightsearch.declare.lightning_cli import modules_of_config
-from lightsearch.declare.sections import ClassSpec
+from lightsearch.declare.sections import ClassSpec, OptunaSpec
+from lightsearch.study.optuna_classes import OPTUNAS, find_optuna_class
 
 
 def noticed(declared: dict[str, Any], accelerators: int) -> dict[str, Any]:
@@ -92,6 +93,9 @@ def _named(declared: dict[str, Any]) -> Iterator[Any]:
     with contextlib.suppress(Exception):
         if isinstance(path := declared.get("objective"), str):
             yield find_function(path, declared.get("given"))
+    for section, module in OPTUNAS.items():
+        with contextlib.suppress(Exception):
+            yield find_optuna_class(module, OptunaSpec.model_validate(declared[section]))
 
 
 def _of_config(config: dict[str, Any]) -> Iterator[Any]:

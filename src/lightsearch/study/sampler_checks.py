@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import optuna
+from optuna.samplers import BaseSampler
 from pydantic import ValidationError
 
 from lightsearch.declare.enqueued import refused
@@ -15,8 +19,10 @@ from lightsearch.declare.space import Space
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, first_line
 from lightsearch.study import draws
-from lightsearch.study.optuna_objects import SpecError, build_from_spec
-from lightsearch.study.samplers import ENUMERATING, SeededSampler
+from lightsearch.study.optuna_classes import OPTUNAS
+from lightsearch.study.optuna_objects import build_from_spec
+from lightsearch.study.samplers import ENUMERATING, LivingSampler, SeededSampler
+from lightsearch.study.spec_error import SpecError, described
 
 MOST_POINTS = 1_000_000
 """How many points of a grid, or values of one parameter, a sampler that enumerates may list at once."""
@@ -25,20 +31,37 @@ UNKNOWN = {"x": {"int": [0, 7]}, "y": {"int": [0, 7]}}
 """The space on which the sampler of a function is tried: the function's own is not known before it runs."""
 
 
-def check(declared: dict[str, Any]) -> list[Mistake]:
+def declared_specs(declared: dict[str, Any]) -> dict[str, OptunaSpec]:
+    """The sampler and the pruner of a declaration. A section with a wrong form is left out: validation reports it.
+
+    Args:
+        declared: The study file's content.
+    """
+    found = {}
+    for field in OPTUNAS:
+        with contextlib.suppress(ValidationError):
+            found[field] = OptunaSpec.model_validate(declared.get(field, StudyFile.model_fields[field].default))
+    return found
+
+
+def check(declared: dict[str, Any], say: Callable[[str], object] = lambda _: None) -> list[Mistake]:
     """What is wrong with the sampler and the pruner. They are built, and run on a study in memory.
 
     Args:
-        declared: The study file's content. A section with a wrong form is skipped, since validation reports it.
+        declared: The study file's content.
+        say: Takes notes, one line each: that a class is loaded, which may take long if it is not Optuna's, and that a
+            sampler cannot continue a stopped search.
     """
     mistakes = []
-    for field, module in (("sampler", optuna.samplers), ("pruner", optuna.pruners)):
-        try:
-            spec = OptunaSpec.model_validate(declared.get(field, StudyFile.model_fields[field].default))
-        except ValidationError:
-            continue
-        if (error := _error_of(module, spec, declared)) is not None:
-            mistakes.append(_mistake(field, module, spec, declared, error))
+    for field, spec in declared_specs(declared).items():
+        if not spec.of_optuna:
+            say(f"loading the {field} {spec.name} ...")
+        error = _error_of(OPTUNAS[field], spec, declared)
+        if isinstance(error, draws.CannotRestart) and isinstance(error.__cause__, Exception):
+            reason = described(error.__cause__)
+            say(f"the sampler {spec.label} cannot continue a stopped search, which needs another one then: {reason}")
+        elif error is not None:
+            mistakes.append(_mistake(field, OPTUNAS[field], spec, declared, error))
     return mistakes
 
 
@@ -50,23 +73,43 @@ def _error_of(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) ->
     try:
         if module is optuna.pruners:
             built = build_from_spec(module, spec, space or Space(), seed=0)
-            if n_objectives == 1:
-                draws.try_pruner(built, "minimize" if declared.get("direction") == "minimize" else "maximize")
+            # One that is not Optuna's may be made for a function's own parameters.
+            if n_objectives == 1 and (spec.of_optuna or not of_function):
+                direction = declared.get("direction")
+                draws.try_pruner(built, "minimize" if direction == "minimize" else "maximize", space or Space())
         elif space is None:
             if spec.name not in ENUMERATING:
                 build_from_spec(module, spec, Space(), seed=0)
         else:
-            if not of_function:
-                _check_values(spec, space)
-            seeded = SeededSampler(lambda seed: build_from_spec(module, _eager(spec), space, seed), 0, fixed=False)
-            build_from_spec(module, spec, space, seed=0)
-            if not of_function:
-                draws.try_sampler(seeded, space, n_objectives)
-            elif spec.name not in ENUMERATING:
-                draws.try_sampler(seeded, Space.model_validate({"model": UNKNOWN}), n_objectives)
+            _try_sampler(module, spec, space, n_objectives, of_function=of_function)
     except Exception as error:  # each sampler has its own
         return error
     return None
+
+
+def _try_sampler(module: ModuleType, spec: OptunaSpec, space: Space, n_objectives: int, *, of_function: bool) -> None:
+    """Builds a sampler and runs it on a study in memory.
+
+    Raises:
+        Exception: whatever the sampler raises.
+    """
+
+    def make(seed: int) -> BaseSampler:
+        sampler: BaseSampler = build_from_spec(module, _eager(spec), space, seed)
+        return sampler
+
+    if not of_function:
+        _check_values(spec, space)
+    build_from_spec(module, spec, space, seed=0)
+    seeded = SeededSampler(make, 0, fixed=False)
+    if not spec.of_optuna:
+        if not of_function:  # else it may be made for the function's own parameters
+            living, restarted = (LivingSampler(make, 0, spec.label) for _ in range(2))
+            draws.try_living_sampler(living, restarted, space, n_objectives)
+    elif not of_function:
+        draws.try_sampler(seeded, space, n_objectives)
+    elif spec.name not in ENUMERATING:
+        draws.try_sampler(seeded, Space.model_validate({"model": UNKNOWN}), n_objectives)
 
 
 def _eager(spec: OptunaSpec) -> OptunaSpec:
@@ -82,20 +125,29 @@ def _mistake(field: str, module: ModuleType, spec: OptunaSpec, declared: dict[st
     if isinstance(error, SpecError):
         return Mistake(f"{field}.{error.field}", error.value, error.hint)
     if isinstance(error, ImportError):
-        package = getattr(error.__cause__ or error, "name", None) or "the package that it names"
-        return Mistake(f"{field}.name", spec.name, f"needs a package that is not installed: pip install {package}")
+        return Mistake(f"{field}.name", spec.name, _missing(error))
     if "multi-objective" in str(error):
         hint = "cannot do several objectives; use TPESampler, NSGAIISampler or RandomSampler"
         return Mistake(f"{field}.name", spec.name, hint)
-    reason = first_line(error)
+    says = f"{spec.label} says: {first_line(error)}" if spec.of_optuna else f"raises {described(error)}"
     for name, value in spec.init_args.items():
         others = {key: other for key, other in spec.init_args.items() if key != name}
         without = _error_of(module, spec.model_copy(update={"init_args": others}), declared)
-        if str(without) != str(error):
-            return Mistake(f"{field}.init_args.{name}", value, f"{spec.name} says: {reason}")
+        is_needed = isinstance(without, SpecError) and len(others) > 0  # so it tells nothing of the others
+        if not is_needed and str(without) != str(error):
+            return Mistake(f"{field}.init_args.{name}", value, says)
     if spec.init_args:
-        return Mistake(f"{field}.init_args", spec.init_args, f"{spec.name} says: {reason}")
-    return Mistake(f"{field}.name", spec.name, f"{spec.name} says: {reason}")
+        return Mistake(f"{field}.init_args", spec.init_args, says)
+    return Mistake(f"{field}.name", spec.name, says)
+
+
+def _missing(error: ImportError) -> str:
+    """The hint for a package that is not installed, or is but does not have what is imported from it."""
+    name = getattr(error.__cause__ or error, "name", None)
+    package = str(name).partition(".")[0]
+    if name is not None and sys.modules.get(package) is not None:
+        return f"does not go with an installed package: {described(error)}"
+    return f"needs a package that is not installed: pip install {package if name else 'the package that it names'}"
 
 
 def _check_values(spec: OptunaSpec, space: Space) -> None:

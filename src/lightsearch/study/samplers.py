@@ -1,4 +1,4 @@
-"""Optuna's samplers and pruners as a study declares them, and a sampler that makes a resumed study repeatable."""
+"""The sampler and the pruner that a study declares, and how long a sampler lives: one trial, or a process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from optuna.trial import FrozenTrial, TrialState
 from lightsearch.compat.optuna_trials import is_stop_request
 from lightsearch.declare.scheduling import scheduler_of
 from lightsearch.declare.study_file import StudyFile
+from lightsearch.errors import ResourceUnavailable
 from lightsearch.study.optuna_objects import build_from_spec
 from lightsearch.study.origin import is_foreign
+from lightsearch.study.spec_error import described
 
 FIXED_SEED = {"GridSampler", "QMCSampler"}
 """Samplers that follow one sequence, whose order depends on the seed: all their trials need the same seed."""
@@ -30,12 +32,29 @@ ONE_AT_A_TIME = {*ENUMERATING, "QMCSampler"}
 """Samplers that look which points are taken: two that sample at the same time would take the same point."""
 
 
+class SamplerFailed(ResourceUnavailable):
+    """A sampler has raised an error when it was told how a trial ended. The trial is recorded."""
+
+
+def study_sampler(study_file: StudyFile) -> SeededSampler | LivingSampler:
+    """The sampler of a coordinator, which proposes the parameters of all trials but those of a function."""
+    if study_file.objective is None and not study_file.sampler.of_optuna:
+        return LivingSampler(_maker(study_file), study_file.seed, study_file.sampler.label)
+    return seeded_sampler(study_file)
+
+
 def seeded_sampler(study_file: StudyFile) -> SeededSampler:
-    """The study's sampler."""
-    spec, space = study_file.sampler, study_file.space
-    return SeededSampler(
-        lambda seed: build_from_spec(optuna.samplers, spec, space, seed), study_file.seed, fixed=spec.name in FIXED_SEED
-    )
+    """The sampler of a study, built anew for each trial: Optuna's own, and that of a function's worker."""
+    return SeededSampler(_maker(study_file), study_file.seed, fixed=study_file.sampler.name in FIXED_SEED)
+
+
+def _maker(study_file: StudyFile) -> Callable[[int], BaseSampler]:
+    return lambda seed: build_from_spec(optuna.samplers, study_file.sampler, study_file.space, seed)
+
+
+def samples_alone(study_file: StudyFile) -> bool:
+    """Whether coordinators take turns to sample. What a class that is not Optuna's looks at is not known."""
+    return study_file.sampler.name in ONE_AT_A_TIME or not study_file.sampler.of_optuna
 
 
 def pruner(study_file: StudyFile) -> BasePruner:
@@ -58,7 +77,7 @@ def is_exhausted(study_file: StudyFile, study: Study, trials: Sequence[FrozenTri
         trials: All trials of the study.
     """
     if study_file.sampler.name not in ENUMERATING:
-        return False
+        return getattr(study.sampler, "has_stopped", False)
     points = _points(study_file) if study_file.objective is None else None
     if points is None:
         return seeded_sampler(study_file).is_exhausted(study)
@@ -91,6 +110,8 @@ class SeededSampler(BaseSampler):
         self._study_seed = study_seed
         self._fixed = fixed
         self._samplers: dict[int, BaseSampler] = {}
+        self.has_stopped = False
+        """Whether a sampler has asked Optuna to stop."""
 
     def _of(self, trial: FrozenTrial) -> BaseSampler:
         if trial.number not in self._samplers:
@@ -121,6 +142,7 @@ class SeededSampler(BaseSampler):
         except RuntimeError as error:
             if not is_stop_request(error):  # the queue of trials finds out by itself: see is_exhausted above
                 raise
+            self.has_stopped = True
         finally:
             self._samplers.pop(trial.number, None)
 
@@ -137,6 +159,64 @@ class SeededSampler(BaseSampler):
                 raise
             return True
         return False
+
+
+class LivingSampler(BaseSampler):
+    """A sampler that lives as long as its process, since it may keep what it needs in memory.
+
+    It is built for the first trial that it is asked for, and seeded from (study seed, number of that trial). A search
+    that continues builds it from the study's history, as Optuna asks of every sampler, and does not repeat its draws.
+
+    Args:
+        make: Builds the sampler from a seed.
+        study_seed: The study's seed.
+        name: Its name, for messages.
+    """
+
+    def __init__(self, make: Callable[[int], BaseSampler], study_seed: int, name: str) -> None:
+        self._make = make
+        self._study_seed = study_seed
+        self._name = name
+        self._sampler: BaseSampler | None = None
+        self.has_stopped = False
+        """Whether the sampler has asked Optuna to stop: it has no more to propose."""
+
+    def _built(self, trial: FrozenTrial) -> BaseSampler:
+        if self._sampler is None:
+            self._sampler = self._make(trial_seed(self._study_seed, trial.number))
+        return self._sampler
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        if not trial.params:  # otherwise the trial continues, and was asked for before
+            self._built(trial).before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._built(trial).infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._built(trial).sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._built(trial).sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        """Tells the sampler how a trial ended, whichever process has asked for it.
+
+        Raises:
+            SamplerFailed: if the sampler raises an error. Optuna records the trial nevertheless.
+        """
+        try:
+            self._built(trial).after_trial(study, trial, state, values)
+        except Exception as error:
+            if isinstance(error, RuntimeError) and is_stop_request(error):
+                self.has_stopped = True
+                return
+            reason = described(error)
+            raise SamplerFailed(f"sampler {self._name} fails after trial {trial.number}: {reason}") from error
 
 
 def _points(study_file: StudyFile) -> int | None:

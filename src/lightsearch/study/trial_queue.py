@@ -35,6 +35,7 @@ from lightsearch.study.origin import FINISHED
 from lightsearch.study.recording import record
 from lightsearch.study.schedulers import Decision
 from lightsearch.study.scheduling import PAUSED, UNTIL, Scheduling, attrs_of, is_paused
+from lightsearch.study.spec_error import described
 from lightsearch.study.widenings import widenings
 
 
@@ -69,6 +70,7 @@ class TrialQueue:
         self._leases: Leases
         self._histories: HistoryMaker
         self._n_widenings = 0
+        self._sampler_failed: samplers.SamplerFailed | None = None
         self._trials: list[FrozenTrial] = []
         """All trials at the time of the last ``ask``: reading many running trials takes long."""
 
@@ -82,7 +84,7 @@ class TrialQueue:
             self.study, changes = open_study(self.storage, self.study_file, self.folder, facts, baseline, **widening)
             self._n_widenings = len(widenings(self.study.user_attrs))
         self._leases = Leases(self.study, self.storage, self.study_file, self.folder)
-        self._histories = HistoryMaker(self.study, workers_sample=self.study_file.objective is not None)
+        self._histories = HistoryMaker(self.study, self.study_file)
         return changes
 
     def ask(self, n_trials: int, epochs: int | None = None) -> TrialAssignment | NoTrialReason:
@@ -103,7 +105,7 @@ class TrialQueue:
                     continue  # another coordinator may have asked meanwhile: read everything again
                 if isinstance(claimed, NoTrialReason):
                     return claimed
-                if self.study_file.sampler.name in samplers.ONE_AT_A_TIME:
+                if samplers.samples_alone(self.study_file):
                     return self._sample(claimed)
             return self._sample(claimed)  # sampling takes longest, and the others need not wait for it
 
@@ -134,7 +136,10 @@ class TrialQueue:
             self._leases.held.discard(assigned.trial_id)
             if not self._leases.is_owned(assigned, self.storage.get_trial(assigned.trial_id)):
                 return False
-            self._record(assigned.trial_id, outcome)
+            try:
+                self._record(assigned.trial_id, outcome)
+            except samplers.SamplerFailed as failure:  # the outcome is recorded; the next trial is not sampled
+                self._sampler_failed = failure
             return True
 
     def renew(self, assigned: Sequence[TrialAssignment]) -> list[TrialAssignment]:
@@ -167,6 +172,8 @@ class TrialQueue:
             return NoTrialReason.NONE
         if finished + running >= budget.n_trials:
             return NoTrialReason.LATER
+        if self._sampler_failed is not None:
+            raise self._sampler_failed
         waiting = next((one for one in trials if one.state is TrialState.WAITING and not is_paused(one)), None)
         decision, left = None, budget.epochs_left(trials)
         if waiting is None and self._scheduling.is_on:
@@ -234,8 +241,9 @@ class TrialQueue:
                 self._give_back(claimed)
             if not isinstance(error, Exception) or as_unavailable(error) is not None:
                 raise
-            reason = first_line(error)
-            raise ResourceUnavailable(f"sampler {self.study_file.sampler.name} proposes no trial: {reason}") from error
+            spec = self.study_file.sampler
+            reason = first_line(error) if spec.of_optuna else described(error)
+            raise ResourceUnavailable(f"sampler {spec.label} proposes no trial: {reason}") from error
 
     def _suggest(self, claimed: _Claimed) -> TrialAssignment:
         before, space = self.storage.get_trial(claimed.trial_id), self.study_file.space
