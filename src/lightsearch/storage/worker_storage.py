@@ -16,7 +16,7 @@ class History(NamedTuple):
     """A study's finished trials, as far as workers look at them. Reading a long study takes seconds."""
 
     finished: list[bytes]
-    """A pickled FrozenTrial each, without user attributes; with parameters only if workers sample."""
+    """A pickled FrozenTrial each, without most user attributes; with parameters only if workers sample."""
     unfinished: set[int]
     """Ids of the trials that had not finished."""
     last_id: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 import optuna
 from pydantic import ValidationError
@@ -12,9 +12,9 @@ from lightsearch.declare.enqueued import refused
 from lightsearch.declare.parameters import FixedParameter, ListParameter
 from lightsearch.declare.sections import OptunaSpec
 from lightsearch.declare.space import Space
-from lightsearch.declare.study_file import StudyFile
+from lightsearch.declare.study_file import StudyFile, default_pruner, n_objectives
 from lightsearch.errors import Mistake, first_line
-from lightsearch.study import draws
+from lightsearch.study import draws, pruners
 from lightsearch.study.optuna_objects import SpecError, build_from_spec
 from lightsearch.study.samplers import ENUMERATING, SeededSampler
 
@@ -32,9 +32,10 @@ def check(declared: dict[str, Any]) -> list[Mistake]:
         declared: The study file's content. A section with a wrong form is skipped, since validation reports it.
     """
     mistakes = []
-    for field, module in (("sampler", optuna.samplers), ("pruner", optuna.pruners)):
+    defaults = {"sampler": StudyFile.model_fields["sampler"].default, "pruner": default_pruner(declared)}
+    for field, module in (("sampler", optuna.samplers), ("pruner", pruners)):
         try:
-            spec = OptunaSpec.model_validate(declared.get(field, StudyFile.model_fields[field].default))
+            spec = OptunaSpec.model_validate(declared.get(field, defaults[field]))
         except ValidationError:
             continue
         if (error := _error_of(module, spec, declared)) is not None:
@@ -44,13 +45,13 @@ def check(declared: dict[str, Any]) -> list[Mistake]:
 
 def _error_of(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) -> Exception | None:
     """What a sampler or a pruner raises when it is built and run; None if nothing."""
-    space, metric = _space(declared), declared.get("metric")
-    n_objectives = len(metric) if isinstance(metric, list) and metric else 1
+    space, several = _space(declared), n_objectives(declared) > 1
     of_function = declared.get("objective") is not None
     try:
-        if module is optuna.pruners:
+        if module is pruners:
+            _check_objectives(spec, several=several)
             built = build_from_spec(module, spec, space or Space(), seed=0)
-            if n_objectives == 1:
+            if not several:
                 draws.try_pruner(built, "minimize" if declared.get("direction") == "minimize" else "maximize")
         elif space is None:
             if spec.name not in ENUMERATING:
@@ -61,9 +62,9 @@ def _error_of(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) ->
             seeded = SeededSampler(lambda seed: build_from_spec(module, _eager(spec), space, seed), 0, fixed=False)
             build_from_spec(module, spec, space, seed=0)
             if not of_function:
-                draws.try_sampler(seeded, space, n_objectives)
+                draws.try_sampler(seeded, space, n_objectives(declared))
             elif spec.name not in ENUMERATING:
-                draws.try_sampler(seeded, Space.model_validate({"model": UNKNOWN}), n_objectives)
+                draws.try_sampler(seeded, Space.model_validate({"model": UNKNOWN}), n_objectives(declared))
     except Exception as error:  # each sampler has its own
         return error
     return None
@@ -96,6 +97,21 @@ def _mistake(field: str, module: ModuleType, spec: OptunaSpec, declared: dict[st
     if spec.init_args:
         return Mistake(f"{field}.init_args", spec.init_args, f"{spec.name} says: {reason}")
     return Mistake(f"{field}.name", spec.name, f"{spec.name} says: {reason}")
+
+
+def _check_objectives(spec: OptunaSpec, *, several: bool) -> None:
+    """Refuses a pruner for another number of objectives than the study has."""
+    if several and spec.name in {*pruners.__all__} - {*pruners.FOR_SEVERAL}:
+        hint = "compares one objective, and this study has several; write DominatedPruner, or NopPruner for none"
+        raise SpecError("name", spec.name, hint)
+    inner = {f"init_args.{key}.name": value.get("name") for key, value in spec.init_args.items() if _is_table(value)}
+    for field, name in {"name": spec.name, **inner}.items():
+        if name == "DominatedPruner" and not several:
+            raise SpecError(field, name, "compares several objectives, and this study has one; write MedianPruner")
+
+
+def _is_table(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
 
 
 def _check_values(spec: OptunaSpec, space: Space) -> None:

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightsearch.compat.optuna_trials import is_stop_request
 from lightsearch.declare.study_file import StudyFile
+from lightsearch.study import pruners
 from lightsearch.study.optuna_objects import build_from_spec
 from lightsearch.study.origin import is_foreign
 
@@ -38,10 +39,8 @@ def seeded_sampler(study_file: StudyFile) -> SeededSampler:
 
 
 def pruner(study_file: StudyFile) -> BasePruner:
-    """The study's pruner. With several objectives nothing is pruned, since Optuna prunes by one objective."""
-    if study_file.multi_objective:
-        return optuna.pruners.NopPruner()
-    built: BasePruner = build_from_spec(optuna.pruners, study_file.pruner, study_file.space, study_file.seed)
+    """The study's pruner."""
+    built: BasePruner = build_from_spec(pruners, study_file.pruner, study_file.space, study_file.seed)
     return built
 
 

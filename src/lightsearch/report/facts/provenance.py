@@ -8,6 +8,7 @@ from typing import Any
 from lightsearch.display.wording import duration
 from lightsearch.report.facts.facts import Facts
 from lightsearch.report.readers import as_dict
+from lightsearch.study import pruners
 from lightsearch.study.widenings import describe, widenings
 
 MAX_RUNS = 5
@@ -32,7 +33,7 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
         ),
         ("seed of the study and the split", declared.get("seed")),
         ("sampler", as_dict(search.get("sampler")).get("name")),
-        ("pruner", "off: several objectives" if facts.multi_objective else as_dict(search.get("pruner")).get("name")),
+        ("pruner", _pruner(facts, as_dict(search.get("pruner")).get("name"))),
         ("device", ", ".join(str(one) for one in dict.fromkeys([attrs.get("device"), *devices]) if one)),
         *as_dict(attrs.get("versions")).items(),
         ("commit", attrs.get("commit")),
@@ -41,6 +42,11 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
         ("evaluations on the test set", None if facts.of_function else facts.n_test_evaluations),
     ]
     return [(key, str(value)) for key, value in lines if value not in (None, "")]
+
+
+def _pruner(facts: Facts, name: Any) -> Any:
+    """The pruner's name; one that a study with several objectives could once name never pruned."""
+    return "none" if name and facts.multi_objective and name not in pruners.FOR_SEVERAL else name
 
 
 def _runs(runs: list[dict[str, Any]]) -> str:
