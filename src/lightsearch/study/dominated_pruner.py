@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 import optuna
 from optuna.pruners import BasePruner
@@ -37,9 +40,15 @@ class DominatedPruner(BasePruner):
         self._n_warmup_steps = n_warmup_steps
         self._logged: list[bool] | None = None
         """Whether each objective is logged."""
+        self._finished: dict[int, _Curve] = {}
+        """The curves of finished trials by their numbers."""
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Whether to prune a trial after its last reported epoch.
+
+        Args:
+            study: The study, always the same one.
+            trial: The trial.
 
         Raises:
             ValueError: if the study has a single objective.
@@ -51,34 +60,59 @@ class DominatedPruner(BasePruner):
         if step < self._n_warmup_steps:
             return False
         signs = [-1.0 if direction.name == "MAXIMIZE" else 1.0 for direction in study.directions]
-        trials = [one for one in study.get_trials(deepcopy=False) if one.number != trial.number]
-        compared = [(one, found) for one in trials if (found := _costs_at(one, step, signs)) is not None]
+        others = [one for one in study.get_trials(deepcopy=False) if one.number != trial.number]
+        compared = [(one, costs) for one in others if (costs := self._curve(one, signs).at(step)) is not None]
         if sum(one.state is TrialState.COMPLETE for one, _ in compared) < self._n_startup_trials:
             return False
         if self._logged is None:
             self._logged = [name not in MEASURES for name in study.metric_names or [""] * len(signs)]
+        best_of_each = [min(column) for column in zip(*(_costs(one, signs) for one in values.values()), strict=True)]
         return has_fallen_behind(
-            Point(_best_of_each(values, signs), spreads_of(trial, len(signs))),
+            Point(best_of_each, spreads_of(trial, len(signs))),
             [Point(costs, spreads_of(one, len(signs))) for one, costs in compared],
             self._logged,
             self._margin,
         )
 
+    def _curve(self, trial: FrozenTrial, signs: Sequence[float]) -> _Curve:
+        """The curve of another trial. Those of finished trials are kept: they are looked at after each epoch."""
+        known = self._finished.get(trial.number)
+        if known is not None:
+            return known
+        curve = _Curve.of(trial, signs)
+        if trial.state.is_finished():
+            self._finished[trial.number] = curve
+        return curve
 
-def _costs_at(trial: FrozenTrial, step: int, signs: Sequence[float]) -> list[float] | None:
-    """What another trial would have if it ended at a step; None if it is not compared there."""
-    if trial.state is TrialState.FAIL:
-        return None
-    values = epoch_values_of(trial)
-    if max(values, default=-1) < step and trial.state is not TrialState.COMPLETE:
-        return None
-    costs = [_costs(values[at], signs) for at in sorted(values) if at <= step and len(values[at]) == len(signs)]
-    return min(costs, key=lambda found: found[0]) if costs else None  # the first of equal epochs, as in the outcome
+
+class _Curve(NamedTuple):
+    """What a trial would have if it had ended at an epoch."""
+
+    steps: list[int]
+    costs: list[list[float]]
+    """The costs at each step: those of the best epoch until then by the first objective."""
+    goes_on: bool
+    """Whether the last costs hold after the last step too: the trial is complete."""
+
+    @staticmethod
+    def of(trial: FrozenTrial, signs: Sequence[float]) -> _Curve:
+        """The curve of a trial; empty if it is not compared."""
+        values = epoch_values_of(trial) if trial.state is not TrialState.FAIL else {}
+        steps = [step for step in sorted(values) if len(values[step]) == len(signs)]
+        costs = list(accumulate((_costs(values[step], signs) for step in steps), _better))
+        return _Curve(steps, costs, trial.state is TrialState.COMPLETE)
+
+    def at(self, step: int) -> list[float] | None:
+        """The costs at a step; None if the trial is not compared there."""
+        place = bisect_right(self.steps, step)
+        if place == 0 or (step > self.steps[-1] and not self.goes_on):
+            return None
+        return self.costs[place - 1]
 
 
-def _best_of_each(values: Mapping[int, Sequence[float]], signs: Sequence[float]) -> list[float]:
-    """The best value of each objective over all epochs."""
-    return [min(column) for column in zip(*(_costs(one, signs) for one in values.values()), strict=True)]
+def _better(before: list[float], now: list[float]) -> list[float]:
+    """The costs with the better first objective; of equal ones the earlier, as for the best epoch of an outcome."""
+    return now if now[0] < before[0] else before
 
 
 def _costs(values: Sequence[float], signs: Sequence[float]) -> list[float]:

@@ -28,6 +28,8 @@ class ReportingTrial(optuna.Trial):
         super().__init__(study, trial_id)
         self._earlier = set(self.intermediate_values)
         """Steps that earlier attempts reported, and this one has not."""
+        self._epoch_values = epoch_values_of(self)
+        """What was reported of several objectives, by step."""
 
     @property
     def intermediate_values(self) -> dict[int, float]:
@@ -40,9 +42,8 @@ class ReportingTrial(optuna.Trial):
         Args:
             first: The step.
         """
-        values = epoch_values_of(self)
-        if any(step >= first for step in values):
-            self._set_epoch_values({step: one for step, one in values.items() if step < first})
+        if any(step >= first for step in self._epoch_values):
+            self._set_epoch_values({step: one for step, one in self._epoch_values.items() if step < first})
         steps = sorted(step for step in self._earlier if step >= first)
         if not steps:
             return
@@ -59,7 +60,7 @@ class ReportingTrial(optuna.Trial):
 
     def report_all(self, values: Sequence[float], step: int) -> None:
         """Reports the values of all objectives, in the order of the study file. Those of later steps are removed."""
-        before = {at: one for at, one in epoch_values_of(self).items() if at < step}
+        before = {at: one for at, one in self._epoch_values.items() if at < step}
         self._set_epoch_values({**before, step: list(values)})
 
     def should_prune(self) -> bool:
@@ -69,3 +70,4 @@ class ReportingTrial(optuna.Trial):
 
     def _set_epoch_values(self, values: dict[int, list[float]]) -> None:
         self.set_user_attr(EPOCH_VALUES, as_attribute(values))
+        self._epoch_values = values
