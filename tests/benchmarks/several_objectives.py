@@ -84,13 +84,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         place = given.stored or Path(temporary)
         for seed in range(given.seeds):
-            found = {
-                name: search(
-                    place / f"{given.second}-{seed}-{name}", seed, pruner.replace("MARGIN", given.margin), options
-                )
-                for name, pruner in PRUNERS.items()
-            }
-            rows.append(compared(seed, found["without"], found["with"]))
+            folder = place / f"{given.second}-{seed}"
+            own = f"{{name='DominatedPruner', init_args={{margin={given.margin}}}}}"
+            without = search(folder / "without", seed, "{name='NopPruner'}", options)
+            rows.append(compared(seed, without, search(folder / "with", seed, own, options)))
     for name, column in zip(("epochs", "hypervolume", "at equal epochs"), zip(*rows, strict=True), strict=True):
         error = statistics.stdev(column) / math.sqrt(len(column)) if len(column) > 1 else math.nan
         print(f"{name}: {statistics.mean(column):.3f} ± {error:.3f} of the search without pruning")
