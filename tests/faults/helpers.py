@@ -13,6 +13,7 @@ import optuna
 import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
+from lightsearch.study.epoch_values import curve_of
 from tests.conftest import Process
 
 Started = Callable[..., Process]
@@ -41,7 +42,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
 
 
 def epochs_reported(place: Path, at_least: int, url: str | None = None) -> bool:
-    return any((trial.last_step or 0) >= at_least for trial in _watched(place, url).trials)
+    return any(max(curve_of(trial), default=0) >= at_least for trial in _watched(place, url).trials)
 
 
 @functools.cache
@@ -77,10 +78,10 @@ def check_whole(place: Path, n_trials: int, url: str | None = None) -> None:
     assert [trial.number for trial in trials] == list(range(n_trials))
     assert {trial.state.name for trial in trials} == {"COMPLETE"}
     for trial in trials:
-        assert list(trial.intermediate_values) == list(range(30))
+        assert list(curve_of(trial)) == list(range(30))
         folder = place / "studies" / "digits" / f"trial-{trial.number:04d}"
         with (folder / "epochs.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-        assert {int(row["epoch"]): float(row["val_acc"]) for row in rows} == trial.intermediate_values
+        assert {int(row["epoch"]): float(row["val_acc"]) for row in rows} == curve_of(trial)
         assert not [file.name for file in folder.iterdir() if file.name.startswith(".")]
         assert trial.user_attrs["result"]["epochs"] == 30

@@ -11,14 +11,20 @@ from pathlib import Path
 import optuna
 import pytest
 
+from lightsearch.study.epoch_values import epoch_values_of
 from tests.conftest import command
 from tests.faults.helpers import SLOW, Started, check_whole, epochs_reported, load, wait_for, workers
 
+SEVERAL = ("--set", 'metric=["val_acc", "parameters"]', "--set", 'direction=["maximize", "minimize"]')
 
-def test_a_killed_worker_goes_on_from_its_checkpoint(place: Path, started: Started) -> None:
-    whole = command("run", "--name", "whole", "--n-trials", 2, *SLOW, cwd=place)
+
+@pytest.mark.parametrize("objectives", [(), SEVERAL], ids=["one objective", "several"])
+def test_a_killed_worker_goes_on_from_its_checkpoint(
+    place: Path, started: Started, objectives: tuple[str, ...]
+) -> None:
+    whole = command("run", "--name", "whole", "--n-trials", 2, *SLOW, *objectives, cwd=place)
     assert whole.returncode == 0, whole.stderr
-    process = started("--n-trials", 2)
+    process = started("--n-trials", 2, *objectives)
     wait_for(lambda: epochs_reported(place, 8))
     victims = workers(process)
     assert victims
@@ -31,6 +37,7 @@ def test_a_killed_worker_goes_on_from_its_checkpoint(place: Path, started: Start
     undisturbed = optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="whole")
     for before, after in zip(undisturbed.trials, load(place).trials, strict=True):
         assert before.intermediate_values == after.intermediate_values
+        assert epoch_values_of(before) == epoch_values_of(after)
 
 
 def test_a_worker_that_dies_again_and_again_fails_as_crashed(place: Path) -> None:

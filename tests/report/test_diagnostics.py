@@ -17,6 +17,8 @@ from optuna.trial import TrialState, create_trial
 from lightsearch.report.accuracy import standard_error
 from lightsearch.report.diagnostics.diagnose import diagnose
 from lightsearch.report.diagnostics.finding import Finding
+from lightsearch.report.facts.facts import gather
+from lightsearch.report.facts.provenance import provenance
 
 RATE = FloatDistribution(1e-4, 1e-1, log=True)
 SIZE = IntDistribution(16, 256, log=True)
@@ -166,6 +168,29 @@ def test_pruner_stopped_trials_ahead_of_the_winner() -> None:
     (finding,) = found(make(20, middle, {"learning_rate": RATE, "hidden_size": SIZE}, attrs=attrs), "pruner")
     assert "10 of 10 pruned trials" in finding.text
     assert "`init_args = { n_startup_trials = 5, n_warmup_steps = 3 }` in [pruner]" in finding.hint
+
+
+@pytest.mark.parametrize(("last", "n_found"), [(0.8, 1), (0.2, 0)])
+def test_pruner_stopped_trials_ahead_of_the_front(last: float, n_found: int) -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    pruner = {"name": "DominatedPruner", "init_args": {"margin": 0.1, "n_warmup_steps": 1}}
+    study.set_user_attr("search", {"pruner": pruner})
+    study.set_user_attr("fingerprint", {"trainer": {"max_epochs": 20}})
+    for number in range(8):
+        pruned = number % 2 == 1
+        curve = [(0.1, 50), (last, 50)] if pruned else [(0.1, 60), (0.3, 60), (0.95, 60)]
+        attrs = {"epoch_values": {str(step): values for step, values in enumerate(curve)}, "result": {"number": number}}
+        state = TrialState.PRUNED if pruned else TrialState.COMPLETE
+        attrs["kind"] = state.name.lower()
+        study.add_trial(create_trial(state=state, values=None if pruned else curve[-1], user_attrs=attrs))
+    findings = found(study, "pruner")
+    assert len(findings) == n_found
+    for finding in findings:
+        assert "4 of 4 pruned trials were ahead of a trial of the eventual front" in finding.text
+        assert "`init_args = { margin = 0.1, n_warmup_steps = 2 }` in [pruner]" in finding.hint
+    assert dict(provenance(gather(study)))["pruner"] == "DominatedPruner"
+    study.set_user_attr("search", {"pruner": {"name": "MedianPruner"}})  # as studies were declared that never pruned
+    assert dict(provenance(gather(study)))["pruner"] == "none"
 
 
 def test_repetitions() -> None:

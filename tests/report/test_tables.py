@@ -158,6 +158,15 @@ def test_epochs_join_the_storage_and_the_files(study: optuna.Study, tmp_path: Pa
     assert math.isnan(frame["seconds"].tolist()[2])
 
 
+def test_epochs_of_several_objectives_are_in_the_storage(tmp_path: Path) -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    attrs = {"epoch_values": {"0": [0.5, 9.0], "10": [0.75, 9.0], "2": [0.625, 9.0]}}
+    study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=attrs))
+    frame = epoch_table(study, tmp_path)
+    assert frame[["number", "epoch", "value"]].to_numpy().tolist() == [[0, 0, 0.5], [0, 2, 0.625], [0, 10, 0.75]]
+    assert trial_table(study)["value"].tolist() == [0.75]
+
+
 def test_files_of_another_study_are_left_out(study: optuna.Study, tmp_path: Path) -> None:
     (tmp_path / "trial-0000").mkdir()
     (tmp_path / "trial-0000" / "epochs.csv").write_text("epoch,val_loss,val_acc\n0,1.5,0.1\n", "utf-8")

@@ -20,12 +20,18 @@ from lightsearch.storage.opening import open_storage
 from lightsearch.study import trial_queue
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.creation import study_names
+from lightsearch.study.epoch_values import EPOCH_VALUES, epoch_values_of
 from lightsearch.study.leaders import leaders
 from lightsearch.study.trial_queue import TrialQueue
 from lightsearch.study.worker_trial import attach_trial
 from tests import postgresql
 from tests.conftest import digits, open_queue
 from tests.study.test_trial_queue import ask, complete
+
+SEVERAL = (
+    *('metric=["val_acc", "val_loss"]', 'direction=["maximize", "minimize"]', "pruner={name='DominatedPruner'}"),
+    "sampler={name='TPESampler', init_args={n_startup_trials=3}}",
+)
 
 
 def _work(url: str, folder: Path, barrier: Any, n_trials: int) -> None:
@@ -69,6 +75,40 @@ class StorageContract:
             for step, value in zip(steps, values, strict=True):
                 trial.report(value, step)
         assert self.queue().study.trials[0].intermediate_values == {0: 0.1, 1: 0.7}
+
+    def test_several_objectives_are_reported_taken_back_and_pruned_by(self) -> None:
+        queue = self.queue(*SEVERAL)
+        for number in range(6):
+            assigned = ask(queue, 9)
+            trial = attach_trial(queue.study_file, self.url, assigned.trial_id).trial
+            for step in range(3):
+                trial.report_all([0.9 + step / 100, 0.1], step)
+                assert not trial.should_prune()
+            kind = Kind.COMPLETE if number < 5 else Kind.PRUNED
+            metrics = {"val_acc": 0.92, "val_loss": 0.1}
+            assert queue.tell(assigned, Outcome(number=number, kind=kind, value=0.92, metrics=metrics))
+        late = ask(queue, 9)
+        history = queue.history()
+        assert history is not None
+        first = attach_trial(queue.study_file, self.url, late.trial_id, history).trial
+        for step, values in enumerate(([0.95, 0.05], [0.8, 0.3], [0.2, 0.9])):
+            first.report_all(values, step)
+            assert not first.should_prune()  # it was ahead once
+        again = attach_trial(queue.study_file, self.url, late.trial_id, history).trial
+        again.take_back(0)
+        assert epoch_values_of(self.queue(*SEVERAL).study.trials[6]) == {}
+        again.report_all([0.8, 0.3], 0)
+        assert not again.should_prune()  # in the first epoch
+        again.report_all([0.85, 0.2], 1)
+        assert again.should_prune()
+        read = self.queue(*SEVERAL).study.trials
+        assert epoch_values_of(read[6]) == {0: [0.8, 0.3], 1: [0.85, 0.2]}
+        assert [trial.intermediate_values for trial in read] == [{}] * 7
+        assert [trial.values for trial in read] == [[0.92, 0.1]] * 5 + [None] * 2
+        given = again.study.get_trials()[:6]
+        assert [epoch_values_of(trial) for trial in given] == [epoch_values_of(trial) for trial in read[:6]]
+        assert {key for trial in given for key in trial.user_attrs} == {EPOCH_VALUES}, "a history is small"
+        assert ask(queue, 9).params.keys() == late.params.keys(), "the sampler takes pruned trials without values"
 
     def test_an_interrupted_trial_comes_back_under_its_number_with_its_parameters(self) -> None:
         queue = self.queue()

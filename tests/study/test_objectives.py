@@ -21,7 +21,6 @@ from lightsearch.declare.validation import validate
 from lightsearch.display.live import LiveDisplay
 from lightsearch.errors import UserError
 from lightsearch.outcome import Diverged, Kind, Outcome
-from lightsearch.paths import trial_folder
 from lightsearch.report import FILES, write_report
 from lightsearch.report.facts.facts import gather
 from lightsearch.report.plots.pareto_front import pareto_front
@@ -29,17 +28,20 @@ from lightsearch.report.tables.epoch_table import epoch_table
 from lightsearch.report.tables.trial_table import trial_table
 from lightsearch.study import sampler_checks
 from lightsearch.study.assignment import TrialAssignment
+from lightsearch.study.worker_trial import attach_trial
 from lightsearch.training.components import Components
 from lightsearch.training.epoch_log import EpochLog
 from lightsearch.training.fit import fit
 from lightsearch.training.plan import WithValidation
-from lightsearch.training.pruning import MissingMetric, WatchedMetrics
+from lightsearch.training.pruning import MissingMetric, MultiObjectivePruningCallback
 from studies.examples.tabular import Regressor, Table
 from tests.conftest import ROOT, command, digits, open_queue
 from tests.study.test_pareto import brute_force
 
-TWO = ('metric=["val_acc", "parameters"]', 'direction=["maximize", "minimize"]')
-OPTIONS = [word for override in (*TWO, "trainer.max_epochs=3", "keep_top_k=1") for word in ("--set", override)]
+OWN = "pruner.name=DominatedPruner"
+TWO = ('metric=["val_acc", "parameters"]', 'direction=["maximize", "minimize"]', OWN)
+SHORT = (*TWO, "pruner={name='NopPruner'}", "trainer.max_epochs=3", "keep_top_k=1")
+OPTIONS = [word for override in SHORT for word in ("--set", override)]
 
 
 def mistakes(*overrides: str) -> list[str]:
@@ -50,13 +52,13 @@ def mistakes(*overrides: str) -> list[str]:
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [
-        (TWO[:1], "direction = 'maximize': there are 2 metrics; write 2 directions"),
-        (TWO[1:], "direction = ['maximize', 'minimize']: there is 1 metric; write 1 direction"),
-        ((TWO[0], 'direction=["maximize", "less"]'), "direction = ['maximize', 'less']: should be 'maximize' or"),
+        ((TWO[0], OWN), "direction = 'maximize': there are 2 metrics; write 2 directions"),
+        (TWO[1:2], "direction = ['maximize', 'minimize']: there is 1 metric; write 1 direction"),
+        ((TWO[0], OWN, 'direction=["maximize", "less"]'), "direction = ['maximize', 'less']: should be 'maximize' or"),
         (("direction=less",), "direction = 'less': should be 'maximize' or 'minimize'"),
-        (('metric=["latency_ms", "val_acc"]', TWO[1]), "begins with latency_ms, which is measured once"),
-        (('metric=["val_acc", "val_acc"]', TWO[1]), "names val_acc twice; name each objective once"),
-        (('metric=["val_acc", 3]', TWO[1]), "metric.1 = 3: should be a valid string"),
+        (('metric=["latency_ms", "val_acc"]', *TWO[1:]), "begins with latency_ms, which is measured once"),
+        (('metric=["val_acc", "val_acc"]', *TWO[1:]), "names val_acc twice; name each objective once"),
+        (('metric=["val_acc", 3]', *TWO[1:]), "metric.1 = 3: should be a valid string"),
         (("direction=[]",), "direction = []: there is 1 metric; write 1 direction"),
         (("metric=[]",), "metric = []: names no metric"),
         ((*TWO, "sampler={name='CmaEsSampler'}"), "sampler.name = 'CmaEsSampler': cannot do several objectives; use"),
@@ -109,14 +111,13 @@ def test_other_objectives_are_another_study(tmp_path: Path) -> None:
         open_queue(digits(), tmp_path)
 
 
-def test_the_live_display_shows_the_front_and_epochs_that_are_not_reported(place: Path) -> None:
+def test_the_live_display_shows_the_front_and_the_epochs(place: Path) -> None:
     queue = open_queue(digits(*TWO), place)
     done, running = queue.ask(5), queue.ask(5)
     assert isinstance(done, TrialAssignment)
     assert isinstance(running, TrialAssignment)
     queue.tell(done, Outcome(number=0, kind=Kind.COMPLETE, value=0.75, metrics={"val_acc": 0.75, "parameters": 9}))
-    log = EpochLog(trial_folder(queue.folder, running.number) / "epochs.csv")
-    log.add({"epoch": 3, "val_acc": 0.625, "seconds": 1.0})
+    attach_trial(queue.study_file, queue.url, running.trial_id).trial.report_all([0.625, 9], 3)
     screen = Console(file=io.StringIO(), force_terminal=True, width=160, color_system=None)
     directions = ["maximize", "minimize"]
     with LiveDisplay(screen, name="digits", metric="val_acc", direction=directions, n_trials=5) as display:
@@ -161,7 +162,7 @@ def test_every_logged_objective_must_be_there_and_finite(
             WithValidation("val_mse", "min"),
             folder=tmp_path,
             log=EpochLog(None),
-            callbacks=[WatchedMetrics(names)],
+            callbacks=[MultiObjectivePruningCallback(None, names, {})],
         )
 
 
@@ -186,7 +187,6 @@ def test_accuracy_against_parameters_from_the_search_to_the_report(place: Path) 
     assert not done.stderr
     done = command("run", "--n-trials", 8, *OPTIONS, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("pruning is off") == 1
     last = r"\[8/8\] trial \d complete 0\.\d+, parameters \d+ .* \| best 0\.\d+ \(trial \d\), front of \d"
     assert re.search(last, done.stdout)
     assert "trial  val_acc  parameters  best epoch" in done.stdout
@@ -255,7 +255,7 @@ def check_report(place: Path, study: optuna.Study, expected: set[int]) -> None:
 def test_a_latency_is_an_objective_from_python(place: Path) -> None:
     import lightsearch
 
-    declared = read_declaration(place / "studies" / "digits.toml", ["trainer.max_epochs=2", "name=fast"])
+    declared = read_declaration(place / "studies" / "digits.toml", ["trainer.max_epochs=2", "name=fast", OWN])
     declared |= {"metric": ["val_acc", "val_loss", "latency_ms"], "direction": ["maximize", "minimize", "minimize"]}
     result = lightsearch.search(declared, n_trials=3, workers=1)
     assert result.ending == "done"

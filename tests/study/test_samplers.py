@@ -130,9 +130,8 @@ def test_a_space_of_too_many_points_is_not_listed() -> None:
 
 def test_samplers_in_order_have_nothing_to_object_to() -> None:
     for name in ("RandomSampler", "QMCSampler", "NSGAIISampler"):
-        assert (
-            check(f"sampler.name={name}", "metric=['val_acc', 'val_loss']", "direction=['maximize', 'minimize']") == []
-        )
+        several = ("metric=['val_acc', 'val_loss']", "direction=['maximize', 'minimize']", "pruner.name=NopPruner")
+        assert check(f"sampler.name={name}", *several, "pruner.init_args={}") == []
     values = "hidden_size=[16], learning_rate=[0.1], batch_size=[32, 64]"
     assert check(f"sampler={{name='GridSampler', init_args={{search_space={{{values}}}}}}}") == []
     for name in ("HyperbandPruner", "SuccessiveHalvingPruner", "NopPruner"):

@@ -18,6 +18,7 @@ from lightsearch.study.requests import ask_to_stop, read_requests
 from lightsearch.study.searches import Registration, running_searches
 from lightsearch.study.trial_queue import TrialQueue
 from lightsearch.study.withdrawal import Withdrawal, withdraw, withdrawn_outcome
+from lightsearch.study.worker_trial import attach_trial
 from tests.conftest import digits, open_queue
 
 
@@ -39,6 +40,17 @@ def test_without_a_file_the_storage_knows_the_best_epoch(place: Path, direction:
         queue.storage.set_trial_intermediate_value(trial.trial_id, step, value)
     outcome = withdrawn_outcome(queue.storage.get_trial(trial.trial_id), queue.study_file, None, 1)
     assert (outcome.kind, outcome.best_epoch, outcome.value, outcome.epochs) == (Kind.PRUNED, *best, 3)
+
+
+def test_with_several_objectives_too(place: Path) -> None:
+    objectives = ('metric=["val_acc", "val_loss"]', 'direction=["maximize", "minimize"]', "pruner.name=DominatedPruner")
+    queue = open_queue(digits(*objectives), place)
+    trial = assigned(queue)
+    running = attach_trial(queue.study_file, queue.url, trial.trial_id).trial
+    for step, values in enumerate(([0.5, 0.1], [0.9, 0.4], [0.2, 0.3])):
+        running.report_all(values, step)
+    outcome = withdrawn_outcome(queue.storage.get_trial(trial.trial_id), queue.study_file, None, 1)
+    assert (outcome.kind, outcome.best_epoch, outcome.value, outcome.epochs) == (Kind.PRUNED, 1, 0.9, 3)
 
 
 def test_an_interrupted_trial_keeps_what_its_process_wrote(place: Path) -> None:

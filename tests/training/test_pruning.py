@@ -7,9 +7,10 @@ import torch
 from pytorch_lightning import Callback
 
 from lightsearch.outcome import Diverged
+from lightsearch.study.epoch_values import curve_of, epoch_values_of
 from lightsearch.study.worker_trial import attach_trial
 from lightsearch.training.epoch_log import EpochLog
-from lightsearch.training.pruning import MissingMetric, PruningCallback
+from lightsearch.training.pruning import MissingMetric, PruningCallback, watch_metrics
 from tests.conftest import digits, open_queue
 from tests.study.test_trial_queue import ask
 from tests.training.fits import StopAfter, train
@@ -48,8 +49,12 @@ def test_a_pruned_trial_ends_its_epoch_whole(tmp_path: Path) -> None:
     assert (tmp_path / "last.ckpt").exists()
 
 
-def test_an_epoch_that_is_trained_again_is_reported_again(tmp_path: Path) -> None:
-    study_file = digits()
+SEVERAL = ('metric=["val_acc", "parameters"]', 'direction=["maximize", "minimize"]', "pruner.name=DominatedPruner")
+
+
+@pytest.mark.parametrize("overrides", [(), SEVERAL], ids=["one objective", "several"])
+def test_an_epoch_that_is_trained_again_is_reported_again(tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    study_file = digits(*overrides)
     queue = open_queue(study_file, tmp_path)
     assigned = ask(queue, 1)
 
@@ -58,18 +63,22 @@ def test_an_epoch_that_is_trained_again_is_reported_again(tmp_path: Path) -> Non
         log = EpochLog(tmp_path / "fit" / "epochs.csv")
         torch.manual_seed(1)
         with suppress(KeyError):
-            log = train(tmp_path / "fit", PruningCallback(trial, "val_acc"), *callbacks, StopAfter(last))[1]
+            watch = watch_metrics(study_file, trial, {"parameters": 9.0})
+            log = train(tmp_path / "fit", watch, *callbacks, StopAfter(last))[1]
         return log
 
     def reported() -> dict[int, float]:
-        return open_queue(study_file, tmp_path).study.trials[0].intermediate_values
+        (trial,) = open_queue(study_file, tmp_path).study.trials
+        assert {second for _, second in epoch_values_of(trial).values()} <= {9.0}
+        assert not (overrides and trial.intermediate_values)
+        return curve_of(trial)
 
     attempt(2)
     kept = reported()
     assert list(kept) == [0, 1]
     late = attach_trial(study_file, queue.url, assigned.trial_id).trial
     for epoch in (2, 3):  # and killed before a checkpoint had them
-        late.report(0.123, epoch)
+        late.report_all([0.123, 9.0], epoch) if overrides else late.report(0.123, epoch)
     (tmp_path / "fit" / "epochs.csv").write_text((tmp_path / "fit" / "epochs.csv").read_text() + "2,1,0.123,1,9\n")
     attempt(2)
     assert reported() == kept  # nothing of an attempt that came no further stays

@@ -59,7 +59,6 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
 
     from lightsearch.display.epochs import latest_epoch
     from lightsearch.display.wording import counted, describe_outcome
-    from lightsearch.paths import study_folder
     from lightsearch.storage.locks import storage_time
     from lightsearch.study.leaders import leaders, pareto_front
     from lightsearch.study.origin import outcome_of
@@ -88,9 +87,7 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     now = storage_time(storage)
     for trial in trials:
         if trial.state is TrialState.RUNNING:
-            _print_running(
-                screen, trial, latest_epoch(trial, study_folder(name), declared.metric), declared.metric, now
-            )
+            _print_running(screen, trial, latest_epoch(trial), declared.metric, now)
         elif trial.state is TrialState.WAITING:
             _print_waiting(screen, trial)
     if declared.objective is None:

@@ -56,6 +56,11 @@ def intermediate_values_of(trial: optuna.Trial) -> dict[int, float]:
     return trial._cached_frozen_trial.intermediate_values
 
 
+def frozen_of(trial: optuna.Trial) -> FrozenTrial:
+    """A running trial with its number and all that it has reported, as ``should_prune`` gives it to a pruner."""
+    return trial._get_latest_trial()
+
+
 def enqueued_params_of(trial: FrozenTrial) -> dict[str, Any]:
     """The parameters that a trial was enqueued with; empty if it was not enqueued."""
     params: dict[str, Any] = trial.system_attrs.get(FIXED_PARAMS, {})

@@ -8,6 +8,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 
 from lightsearch.errors import Mistake, UserError
+from lightsearch.study.epoch_values import curve_of
 
 Curve = dict[str, list[float]]
 """The values of each metric, one per epoch."""
@@ -33,7 +34,7 @@ def recorded_curve(trial: FrozenTrial, folder: Path, metric: str) -> Curve:
     curve = read_curve(folder / "epochs.csv")
     if curve:
         return curve
-    values = [value for _, value in sorted(trial.intermediate_values.items())]
+    values = list(curve_of(trial).values())
     if not values:
         raise UserError(Mistake("--reproduce", trial.number, f"has no curve: {folder / 'epochs.csv'} is missing"))
     return {metric: values}

@@ -88,8 +88,6 @@ def _open_queue(search: CheckedSearch, display: Display) -> TrialQueue:
         display.message(f"changed since the last run: {change}")
     if (line := origin.note(queue.study)) is not None:
         display.message(line)
-    if study_file.multi_objective:
-        display.message("pruning is off: Optuna prunes by one objective, and this study has several")
     if study_file.objective is not None and not study_file.sampler.of_optuna:
         name = study_file.sampler.label
         display.message(

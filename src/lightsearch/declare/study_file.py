@@ -85,7 +85,8 @@ class StudyFile(StrictModel):
     sampler: OptunaSpec = OptunaSpec(name="TPESampler")
     """The Optuna sampler, which proposes parameters."""
     pruner: OptunaSpec = OptunaSpec(name="MedianPruner", init_args={"n_startup_trials": 5, "n_warmup_steps": 1})
-    """The Optuna pruner, which stops unpromising trials."""
+    """The pruner, which stops unpromising trials: one of Optuna's. With several objectives it is lightsearch's own
+    ``DominatedPruner``, by default with the same arguments and ``margin = 0.2``, or ``NopPruner``."""
     scheduler: SchedulerSpec | None = None
     """What decides which trial trains its next epochs; None: see ``scheduling.scheduler_of``."""
     stop: StopRules = StopRules()
@@ -93,8 +94,11 @@ class StudyFile(StrictModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _named_value(cls, declared: Any) -> Any:
-        return {"metric": default_metric(declared), **declared} if isinstance(declared, dict) else declared
+    def _dependent_defaults(cls, declared: Any) -> Any:
+        if not isinstance(declared, dict):
+            return declared
+        pruner = {"pruner": default_pruner(declared)} if n_objectives(declared) > 1 else {}
+        return {"metric": default_metric(declared), **pruner, **declared}
 
     @field_validator("name")
     @classmethod
@@ -208,6 +212,20 @@ def default_metric(declared: dict[str, Any]) -> str:
     """The metric of a declaration that names none."""
     (metric,) = StudyFile.model_fields["metrics"].default
     return FUNCTION_METRIC if declared.get("objective") is not None else str(metric)
+
+
+def default_pruner(declared: dict[str, Any]) -> OptunaSpec:
+    """The pruner of a declaration that names none."""
+    pruner: OptunaSpec = StudyFile.model_fields["pruner"].default
+    if n_objectives(declared) == 1:
+        return pruner
+    return OptunaSpec(name="DominatedPruner", init_args={"margin": 0.2, **pruner.init_args})
+
+
+def n_objectives(declared: dict[str, Any]) -> int:
+    """The number of objectives that a declaration names; 1 if their form is wrong."""
+    metric = declared.get("metric")
+    return len(metric) if isinstance(metric, list | tuple) and metric else 1
 
 
 def checked_name(name: str) -> str:

@@ -8,24 +8,16 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
-from lightsearch.paths import trial_folder
+from lightsearch.study.epoch_values import curve_of
 
 
-def latest_epoch(trial: FrozenTrial, folder: Path, metric: str) -> tuple[str, str]:
-    """A running trial's last epoch and its metric, as text; ``-`` if there is none.
-
-    With several objectives a trial reports nothing to the storage; its folder holds the epochs.
-
-    Args:
-        trial: The trial.
-        folder: The study's folder.
-        metric: The study's first metric.
-    """
-    step = trial.last_step
-    if step is not None:
-        return str(step), f"{trial.intermediate_values[step]:.5g}"
-    row = last_row(trial_folder(folder, trial.number))
-    return (row["epoch"], f"{float(row[metric]):.5g}") if row.get("epoch") and row.get(metric) else ("-", "-")
+def latest_epoch(trial: FrozenTrial) -> tuple[str, str]:
+    """A running trial's last epoch and its first objective there, as text; ``-`` if there is none."""
+    curve = curve_of(trial)
+    if not curve:
+        return "-", "-"
+    step = max(curve)
+    return str(step), f"{curve[step]:.5g}"
 
 
 def last_row(folder: Path) -> dict[str, str]:

@@ -18,7 +18,6 @@ from lightsearch.display.notebook import NotebookLive
 from lightsearch.display.pace import Pace
 from lightsearch.display.wording import describe_outcome, describe_params, describe_pareto_front
 from lightsearch.outcome import Outcome
-from lightsearch.paths import study_folder
 from lightsearch.study.leaders import leaders
 from lightsearch.study.scheduling import is_paused
 
@@ -116,6 +115,6 @@ class LiveDisplay:
             table.add_column(column, justify="right" if column in ("epoch", self.metric) else "left")
         for trial in trials:
             if trial.state is TrialState.RUNNING:
-                epoch, value = latest_epoch(trial, study_folder(self.name), self.metric)
+                epoch, value = latest_epoch(trial)
                 table.add_row(f"trial {trial.number}", epoch, value, escape(describe_params(trial.params)))
         return table

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightsearch.report.facts.facts import Facts
 from lightsearch.report.facts.row import Row
+from lightsearch.study.epoch_values import curve_of
 
 
 def page_table(facts: Facts) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def _cells(facts: Facts, row: Row, params: list[str]) -> list[Any]:
         row.value if row.value is not None and math.isfinite(row.value) else None,
         *_further_objectives(facts, row),
         outcome and outcome.best_epoch,
-        outcome.epochs if outcome else len(row.trial.intermediate_values),
+        outcome.epochs if outcome else len(curve_of(row.trial)),
         outcome.stop_reason if outcome else "",
         outcome and round(outcome.seconds, 1),
         *(_param(row.trial.params.get(name)) for name in params),

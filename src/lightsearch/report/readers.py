@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 
 from lightsearch.outcome import Outcome
+from lightsearch.study.epoch_values import curve_of
 from lightsearch.study.leases import LEASE_SECONDS
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def value_of(trial: FrozenTrial, outcome: Outcome | None) -> float | None:
     if outcome is not None:
         return outcome.value
     value = trial.values[0] if trial.values else None
-    if value is None and trial.last_step is not None:
-        value = trial.intermediate_values[trial.last_step]
+    if value is None and (reported := list(curve_of(trial).values())):
+        value = reported[-1]
     return value if value is not None and math.isfinite(value) else None
 
 

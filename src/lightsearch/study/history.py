@@ -12,6 +12,11 @@ from optuna.trial import FrozenTrial
 from lightsearch.compat.optuna_trials import trial_id_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.storage.worker_storage import History
+from lightsearch.study.epoch_values import EPOCH_VALUES
+from lightsearch.study.pareto import SPREADS
+
+NEEDED = (EPOCH_VALUES, SPREADS)
+"""The user attributes that a pruner looks at."""
 
 
 class HistoryMaker:
@@ -49,7 +54,7 @@ class HistoryMaker:
         if self._is_whole:
             return pickle.dumps(trial)
         trial = copy.copy(trial)
-        trial.user_attrs = {}
+        trial.user_attrs = {key: trial.user_attrs[key] for key in NEEDED if key in trial.user_attrs}
         if not self._workers_sample:
             trial.params, trial.distributions = {}, {}
         return pickle.dumps(trial)

@@ -10,18 +10,19 @@ import optuna
 from lightsearch.declare.classes import find_module, unpickled
 from lightsearch.declare.sections import HUB, OptunaSpec, names_other_class
 from lightsearch.errors import Mistake, UserError, did_you_mean
+from lightsearch.study import pruners
 from lightsearch.study.hub import find_hub_class
 from lightsearch.study.spec_error import SpecError, described
 
-OPTUNAS = {"sampler": optuna.samplers, "pruner": optuna.pruners}
-"""The module of Optuna's own classes for each section of the study file."""
+MODULES = {"sampler": optuna.samplers, "pruner": pruners}
+"""The module of the classes that each section of the study file names without a path."""
 
 
 def find_optuna_class(module: ModuleType, spec: OptunaSpec) -> type:
     """The class of a sampler or a pruner.
 
     Args:
-        module: ``optuna.samplers`` or ``optuna.pruners``, for the kind of the class.
+        module: ``optuna.samplers``, or ``pruners`` of this room, for the kind of the class.
         spec: Its name.
 
     Raises:

@@ -40,7 +40,7 @@ def build_from_spec(module: ModuleType, spec: OptunaSpec, space: Space, seed: in
     """Builds a sampler or a pruner, and gives it the seed and the search space if it takes them.
 
     Args:
-        module: ``optuna.samplers`` or ``optuna.pruners``.
+        module: ``optuna.samplers``, or ``pruners`` of this room.
         spec: The name of the class and the arguments.
         space: The study's space; without parameters if the study is of a function.
         seed: The seed of a sampler.

@@ -40,7 +40,7 @@ def ranked(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> list[Fro
         directions: ``maximize`` or ``minimize``, for each objective.
     """
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and _is_feasible(trial)]
-    spread = [any(spreads) for spreads in zip(*map(spreads_of, complete), strict=True)]
+    spread = [any(column) for column in zip(*(spreads_of(trial, len(directions)) for trial in complete), strict=True)]
 
     def key(trial: FrozenTrial) -> tuple[list[float], int]:
         by_spread = sorted(zip(spread, _costs(trial, directions), strict=True), key=lambda pair: pair[0])
@@ -56,7 +56,8 @@ def non_dominated(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> l
         trials: All trials of the study.
         directions: ``maximize`` or ``minimize``, for each objective.
     """
-    points = [_Point(_costs(trial, directions), spreads_of(trial), trial) for trial in ranked(trials, directions)]
+    n = len(directions)
+    points = [_Point(_costs(trial, directions), spreads_of(trial, n), trial) for trial in ranked(trials, directions)]
     found: list[_Point] = []
     for point in points:  # without spreads, a trial comes after all that dominate it
         if not any(_dominates(other, point, exactly=True) for other in found):
@@ -67,12 +68,12 @@ def non_dominated(trials: Sequence[FrozenTrial], directions: Sequence[str]) -> l
     return [point.trial for point in found]
 
 
-def spreads_of(trial: FrozenTrial) -> list[float]:
-    """The spread of each of a complete trial's values; 0 for exact values."""
+def spreads_of(trial: FrozenTrial, n_objectives: int) -> list[float]:
+    """The spread of each objective of a trial; 0 for exact values."""
     spreads = trial.user_attrs.get(SPREADS)
-    if isinstance(spreads, list) and len(spreads) == len(trial.values):  # another program may use the same name
+    if isinstance(spreads, list) and len(spreads) == n_objectives:  # another program may use the same name
         return [float(spread) for spread in spreads]
-    return [0.0] * len(trial.values)
+    return [0.0] * n_objectives
 
 
 class _Point(NamedTuple):

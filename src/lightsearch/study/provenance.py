@@ -19,7 +19,7 @@ from lightsearch.atomic_files import file_digest
 from lightsearch.declare.libraries import is_library
 from lightsearch.declare.lightning_cli import modules_of_config
 from lightsearch.declare.sections import ClassSpec, OptunaSpec
-from lightsearch.study.optuna_classes import OPTUNAS, find_optuna_class
+from lightsearch.study.optuna_classes import MODULES, find_optuna_class
 
 
 def noticed(declared: dict[str, Any], accelerators: int) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _named(declared: dict[str, Any]) -> Iterator[Any]:
     with contextlib.suppress(Exception):
         if isinstance(path := declared.get("objective"), str):
             yield find_function(path, declared.get("given"))
-    for section, module in OPTUNAS.items():
+    for section, module in MODULES.items():
         with contextlib.suppress(Exception):
             yield find_optuna_class(module, OptunaSpec.model_validate(declared[section]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import optuna
@@ -51,7 +52,7 @@ def record(
             storage.set_trial_user_attr(trial_id, PAUSED, True)
         storage.set_trial_state_values(trial_id, state)
         return
-    if any(spreads := _spreads(outcome, study_file)):
+    if any(spreads := spreads_of_objectives(outcome.metrics, study_file)):
         storage.set_trial_user_attr(trial_id, pareto.SPREADS, spreads)
     values = _values(outcome, study_file) if state is TrialState.COMPLETE else None
     try:
@@ -69,9 +70,11 @@ def _values(outcome: Outcome, study_file: StudyFile) -> float | list[float] | No
     return [outcome.metrics[name] for name in study_file.metrics]
 
 
-def _spreads(outcome: Outcome, study_file: StudyFile) -> list[float]:
-    """The spread of each objective: values that differ by less are equal. 0 for exact values."""
-    return [
-        outcome.metrics.get(name + SPREAD, 0.0) if name in MEASURES else 0.0
-        for name in study_file.metrics
-    ]  # fmt: skip
+def spreads_of_objectives(metrics: Mapping[str, float], study_file: StudyFile) -> list[float]:
+    """The spread of each objective: values that differ by less are equal. 0 for exact values.
+
+    Args:
+        metrics: The trial's measures, with their spreads, as an outcome has them.
+        study_file: The study file.
+    """
+    return [metrics.get(name + SPREAD, 0.0) if name in MEASURES else 0.0 for name in study_file.metrics]

@@ -6,9 +6,8 @@ import contextlib
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
-import optuna
 from optuna.samplers import BaseSampler
 from pydantic import ValidationError
 
@@ -16,10 +15,10 @@ from lightsearch.declare.enqueued import refused
 from lightsearch.declare.parameters import FixedParameter, ListParameter
 from lightsearch.declare.sections import OptunaSpec
 from lightsearch.declare.space import Space
-from lightsearch.declare.study_file import StudyFile
+from lightsearch.declare.study_file import StudyFile, default_pruner, n_objectives
 from lightsearch.errors import Mistake, first_line
-from lightsearch.study import draws
-from lightsearch.study.optuna_classes import OPTUNAS
+from lightsearch.study import draws, pruners
+from lightsearch.study.optuna_classes import MODULES
 from lightsearch.study.optuna_objects import build_from_spec
 from lightsearch.study.samplers import ENUMERATING, LivingSampler, SeededSampler
 from lightsearch.study.spec_error import SpecError, described
@@ -37,10 +36,10 @@ def declared_specs(declared: dict[str, Any]) -> dict[str, OptunaSpec]:
     Args:
         declared: The study file's content.
     """
-    found = {}
-    for field in OPTUNAS:
+    defaults, found = {"sampler": StudyFile.model_fields["sampler"].default, "pruner": default_pruner(declared)}, {}
+    for field in MODULES:
         with contextlib.suppress(ValidationError):
-            found[field] = OptunaSpec.model_validate(declared.get(field, StudyFile.model_fields[field].default))
+            found[field] = OptunaSpec.model_validate(declared.get(field, defaults[field]))
     return found
 
 
@@ -56,32 +55,32 @@ def check(declared: dict[str, Any], say: Callable[[str], object] = lambda _: Non
     for field, spec in declared_specs(declared).items():
         if not spec.of_optuna:
             say(f"loading the {field} {spec.name} ...")
-        error = _error_of(OPTUNAS[field], spec, declared)
+        error = _error_of(MODULES[field], spec, declared)
         if isinstance(error, draws.CannotRestart) and isinstance(error.__cause__, Exception):
             reason = described(error.__cause__)
             say(f"the sampler {spec.label} cannot continue a stopped search, which needs another one then: {reason}")
         elif error is not None:
-            mistakes.append(_mistake(field, OPTUNAS[field], spec, declared, error))
+            mistakes.append(_mistake(field, MODULES[field], spec, declared, error))
     return mistakes
 
 
 def _error_of(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) -> Exception | None:
     """What a sampler or a pruner raises when it is built and run; None if nothing."""
-    space, metric = _space(declared), declared.get("metric")
-    n_objectives = len(metric) if isinstance(metric, list) and metric else 1
+    space, several = _space(declared), n_objectives(declared) > 1
     of_function = declared.get("objective") is not None
     try:
-        if module is optuna.pruners:
+        if module is pruners:
+            _check_objectives(spec, several=several)
             built = build_from_spec(module, spec, space or Space(), seed=0)
             # One that is not Optuna's may be made for a function's own parameters.
-            if n_objectives == 1 and (spec.of_optuna or not of_function):
+            if not several and (spec.of_optuna or not of_function):
                 direction = declared.get("direction")
                 draws.try_pruner(built, "minimize" if direction == "minimize" else "maximize", space or Space())
         elif space is None:
             if spec.name not in ENUMERATING:
                 build_from_spec(module, spec, Space(), seed=0)
         else:
-            _try_sampler(module, spec, space, n_objectives, of_function=of_function)
+            _try_sampler(module, spec, space, n_objectives(declared), of_function=of_function)
     except Exception as error:  # each sampler has its own
         return error
     return None
@@ -148,6 +147,21 @@ def _missing(error: ImportError) -> str:
     if name is not None and sys.modules.get(package) is not None:
         return f"does not go with an installed package: {described(error)}"
     return f"needs a package that is not installed: pip install {package if name else 'the package that it names'}"
+
+
+def _check_objectives(spec: OptunaSpec, *, several: bool) -> None:
+    """Refuses a pruner for another number of objectives than the study has."""
+    if several and spec.name in {*pruners.__all__} - {*pruners.FOR_SEVERAL}:
+        hint = "compares one objective, and this study has several; write DominatedPruner, or NopPruner for none"
+        raise SpecError("name", spec.name, hint)
+    inner = {f"init_args.{key}.name": value.get("name") for key, value in spec.init_args.items() if _is_table(value)}
+    for field, name in {"name": spec.name, **inner}.items():
+        if name == "DominatedPruner" and not several:
+            raise SpecError(field, name, "compares several objectives, and this study has one; write MedianPruner")
+
+
+def _is_table(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
 
 
 def _check_values(spec: OptunaSpec, space: Space) -> None:

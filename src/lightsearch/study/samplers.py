@@ -18,6 +18,7 @@ from lightsearch.compat.optuna_trials import is_stop_request
 from lightsearch.declare.scheduling import scheduler_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable
+from lightsearch.study import pruners
 from lightsearch.study.optuna_objects import build_from_spec
 from lightsearch.study.origin import is_foreign
 from lightsearch.study.spec_error import described
@@ -58,13 +59,10 @@ def samples_alone(study_file: StudyFile) -> bool:
 
 
 def pruner(study_file: StudyFile) -> BasePruner:
-    """The study's pruner. With several objectives nothing is pruned, since Optuna prunes by one objective.
-
-    Nor is anything where a scheduler pauses trials instead.
-    """
-    if study_file.multi_objective or scheduler_of(study_file).name != "none":
+    """The study's pruner; where a scheduler pauses trials, nothing is pruned."""
+    if scheduler_of(study_file).name != "none":
         return optuna.pruners.NopPruner()
-    built: BasePruner = build_from_spec(optuna.pruners, study_file.pruner, study_file.space, study_file.seed)
+    built: BasePruner = build_from_spec(pruners, study_file.pruner, study_file.space, study_file.seed)
     return built
 
 

@@ -17,6 +17,7 @@ from lightsearch.outcome import NOT_RESUMED, STOPPED_BY_USER, Kind, Outcome
 from lightsearch.paths import trial_folder
 from lightsearch.storage.locks import study_lock
 from lightsearch.storage.retrying import RetryingStorage
+from lightsearch.study.epoch_values import curve_of
 from lightsearch.study.leases import Leases
 from lightsearch.study.origin import outcome_of
 from lightsearch.study.recording import read_outcome, record
@@ -107,7 +108,7 @@ def _ended(
 
 def _reported(trial: FrozenTrial, study_file: StudyFile) -> dict[str, Any]:
     """The fields of an outcome that the storage knows: of a function the last value, else that of the best epoch."""
-    values = {step: value for step, value in sorted(trial.intermediate_values.items()) if math.isfinite(value)}
+    values = {step: value for step, value in curve_of(trial).items() if math.isfinite(value)}
     if not values:
         return {}
     if study_file.objective is not None:

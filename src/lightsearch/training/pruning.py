@@ -1,15 +1,16 @@
-"""The pruning callback: reports the metric to Optuna after each validation, and ends a trial that is pruned."""
+"""The pruning callback: reports the metrics after each validation, and ends a trial that is pruned."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna_integration import PyTorchLightningPruningCallback
-from pytorch_lightning import Callback
 
 from lightsearch.compat.logged import in_validation
+from lightsearch.declare.measures import MEASURES
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Diverged
 from lightsearch.study.reporting_trial import ReportingTrial
@@ -20,12 +21,19 @@ class MissingMetric(Exception):
     """The module does not log the study's metric."""
 
 
-def watch_metrics(study_file: StudyFile, trial: optuna.Trial | None) -> Callback:
-    """The callback that checks the study's metrics after each validation; with one objective it reports and prunes."""
+def watch_metrics(
+    study_file: StudyFile, trial: ReportingTrial | None, measured: Mapping[str, float]
+) -> PruningCallback:
+    """The callback that checks the study's metrics after each validation, reports them, and prunes.
+
+    Args:
+        study_file: The study file.
+        trial: The running trial; None: this process is not rank 0.
+        measured: The trial's measures by name.
+    """
     if study_file.multi_objective:
-        return WatchedMetrics(study_file.logged)
-    pruning: Callback = PruningCallback(trial, study_file.metric)
-    return pruning
+        return MultiObjectivePruningCallback(trial, study_file.metrics, measured)
+    return PruningCallback(trial, study_file.metric)
 
 
 class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  # optuna-integration has no types
@@ -68,20 +76,25 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         if trainer.sanity_checking:
             return
-        value = _finite(trainer, self.monitor)
+        values = self._values(trainer)
         step = self.validations if validates_within_epochs(trainer) else trainer.current_epoch
         self.next_step = step + 1
-        prune = self.trial is not None and self._prunes(trainer, pl_module, value)
+        prune = self.trial is not None and self._prunes(trainer, pl_module, values, step)
         if trainer.strategy.broadcast(prune):
             self.pruned_epoch = trainer.current_epoch
             trainer.should_stop = True
 
-    def _prunes(self, trainer: Any, pl_module: Any, value: float) -> bool:
+    def _values(self, trainer: Any) -> list[float]:
+        """The values of the objectives after a validation."""
+        return [_finite(trainer, self.monitor)]
+
+    def _prunes(self, trainer: Any, pl_module: Any, values: list[float], step: int) -> bool:
+        """Reports the values, and says whether the trial is pruned."""
         try:
             if validates_within_epochs(trainer):
-                self._report(value)
-            elif trainer.current_epoch + 1 == trainer.max_epochs:
-                self.trial.report(value, trainer.current_epoch)  # the last epoch: pruning would save nothing
+                self._report(values[0])
+            elif _is_last_epoch(trainer):
+                self.trial.report(values[0], step)
             else:
                 super().on_validation_end(trainer, pl_module)
         except optuna.TrialPruned:
@@ -102,20 +115,35 @@ class PruningCallback(PyTorchLightningPruningCallback):  # type: ignore[misc]  #
         self.next_step = state_dict["next_step"]
 
 
-class WatchedMetrics(Callback):
-    """Replaces the pruning callback in studies with several objectives: Optuna cannot report or prune those.
+class MultiObjectivePruningCallback(PruningCallback):
+    """The same for several objectives, which the original cannot report.
 
     Args:
-        metrics: The objectives that the module logs.
+        trial: The running trial; None: this process is not rank 0.
+        metrics: The study's objectives.
+        measured: The values of those that the module does not log.
     """
 
-    def __init__(self, metrics: list[str]) -> None:
+    def __init__(self, trial: ReportingTrial | None, metrics: Sequence[str], measured: Mapping[str, float]) -> None:
+        super().__init__(trial, metrics[0])
         self.metrics = metrics
+        self.measured = measured
 
-    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        if not trainer.sanity_checking:
-            for metric in self.metrics:
-                _finite(trainer, metric)
+    def _values(self, trainer: Any) -> list[float]:
+        return [self.measured[name] if name in MEASURES else _finite(trainer, name) for name in self.metrics]
+
+    def _prunes(self, trainer: Any, pl_module: Any, values: list[float], step: int) -> bool:  # noqa: ARG002
+        self.trial.report_all(values, step)
+        if validates_within_epochs(trainer):
+            self.validations += 1
+        elif _is_last_epoch(trainer):
+            return False
+        return bool(self.trial.should_prune())
+
+
+def _is_last_epoch(trainer: Any) -> bool:
+    """Whether pruning after this epoch would save nothing."""
+    return bool(trainer.current_epoch + 1 == trainer.max_epochs)
 
 
 def _finite(trainer: Any, metric: str) -> float:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from optuna import Trial
 from pytorch_lightning import Callback
 
 from lightsearch.atomic_files import file_digest, write_json
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.storage.worker_storage import History
+from lightsearch.study.pareto import SPREADS
+from lightsearch.study.recording import spreads_of_objectives
+from lightsearch.study.reporting_trial import ReportingTrial
 from lightsearch.study.samplers import trial_seed
 from lightsearch.study.worker_trial import attach_trial
 from lightsearch.training import components, measures, multi_device
@@ -26,7 +28,7 @@ from lightsearch.training.fit import Fit, fit
 from lightsearch.training.loggers import build_logger
 from lightsearch.training.measurement_pauses import paused_by_measurements
 from lightsearch.training.plan import WithValidation
-from lightsearch.training.pruning import PruningCallback, watch_metrics
+from lightsearch.training.pruning import watch_metrics
 from lightsearch.training.rank import Rank
 from lightsearch.training.stopping import Pause
 from lightsearch.training.worker_lock import AttemptGuard, WorkerLock
@@ -116,7 +118,7 @@ class _RunningTrial:
     """One attempt of a trial."""
 
     study_file: StudyFile
-    trial: Trial
+    trial: ReportingTrial
     """Optuna's trial. Only the first process uses it."""
     newest_attempt: Callable[[], int]
     """Reads the number of the trial's newest start from the storage."""
@@ -145,7 +147,9 @@ class _RunningTrial:
         if self._is_infeasible(measured, rank):
             return {"kind": Kind.PRUNED, "stop_reason": "infeasible", "metrics": measured}
         logger = build_logger(study_file.logger, study_file.name, self.folder)
-        watch = watch_metrics(study_file, self.trial if rank.is_first else None)
+        if rank.is_first and any(spreads := spreads_of_objectives(measured, study_file)):
+            self.trial.set_user_attr(SPREADS, spreads)  # trials are compared while they run
+        watch = watch_metrics(study_file, self.trial if rank.is_first else None, measured)
         callbacks: list[Callback] = [watch]
         if rank.is_first:
             self.guard = AttemptGuard(self.outcome.attempt, self.newest_attempt)
@@ -159,9 +163,7 @@ class _RunningTrial:
                 callbacks=[*callbacks, *pauses],
                 rank=rank,
             )
-        if isinstance(watch, PruningCallback) and watch.pruned_epoch is not None:
-            fitted = fitted._replace(stop_reason="pruned")
-        return _ending(fitted, measured)
+        return _ending(fitted if watch.pruned_epoch is None else fitted._replace(stop_reason="pruned"), measured)
 
     def record(self, ending: EndingFields) -> Outcome:
         """Completes the outcome with the ending and the best epoch, and writes ``result.json``."""

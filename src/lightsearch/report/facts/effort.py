@@ -9,6 +9,7 @@ from typing import Any
 from lightsearch.report.facts.clock import Clock
 from lightsearch.report.facts.row import Row
 from lightsearch.report.readers import as_dict
+from lightsearch.study.epoch_values import curve_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def effort_of(rows: Sequence[Row], attrs: dict[str, Any], clock: Clock) -> Effor
     finished = [row for row in rows if row.finished]
     return Effort(
         runs=runs,
-        epochs=sum(row.outcome.epochs if row.outcome else len(row.trial.intermediate_values) for row in finished),
+        epochs=sum(row.outcome.epochs if row.outcome else len(curve_of(row.trial)) for row in finished),
         max_epochs=_max_epochs(finished, attrs),
         seconds=in_runs if in_runs and not running else max(clock.seconds, in_runs),
     )

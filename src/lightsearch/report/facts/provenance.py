@@ -8,6 +8,7 @@ from typing import Any
 from lightsearch.display.wording import duration
 from lightsearch.report.facts.facts import Facts
 from lightsearch.report.readers import as_dict
+from lightsearch.study import pruners
 from lightsearch.study.widenings import describe, widenings
 
 MAX_RUNS = 5
@@ -34,7 +35,7 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
         ("seed of the study and the split", declared.get("seed")),
         ("scheduler", scheduler),
         ("sampler", None if scheduler == "freeze_thaw" else as_dict(search.get("sampler")).get("name")),
-        ("pruner", _pruner(facts, search) if scheduler is None else None),
+        ("pruner", _pruner(facts, as_dict(search.get("pruner")).get("name")) if scheduler is None else None),
         ("device", ", ".join(str(one) for one in dict.fromkeys([attrs.get("device"), *devices]) if one)),
         *as_dict(attrs.get("versions")).items(),
         ("commit", attrs.get("commit")),
@@ -45,8 +46,9 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
     return [(key, str(value)) for key, value in lines if value not in (None, "")]
 
 
-def _pruner(facts: Facts, search: dict[str, Any]) -> Any:
-    return "off: several objectives" if facts.multi_objective else as_dict(search.get("pruner")).get("name")
+def _pruner(facts: Facts, name: Any) -> Any:
+    """The pruner's name; one that a study with several objectives could once name never pruned."""
+    return "none" if name and facts.multi_objective and name not in pruners.FOR_SEVERAL else name
 
 
 def _runs(runs: list[dict[str, Any]]) -> str:

@@ -30,7 +30,7 @@ def _pair(facts: Facts, x: int, y: int) -> Plot:
     others = [row for row in facts.ranked if row.number not in on_front]
     front = sorted(facts.pareto_front, key=lambda row: (row.values[x], row.values[y]))
     front_trace = _dots(facts, front, x, y, on_front=True)
-    measured = any(any(spreads_of(row.trial)) for row in front)
+    measured = any(any(spreads_of(row.trial, len(row.values))) for row in front)
     if len(facts.objectives) == 2 and not measured:  # a projection, or a front with equal trials, is no line
         falls_at_the_next = facts.objectives[x][1] == "maximize"
         front_trace |= {
@@ -60,7 +60,7 @@ def _dots(facts: Facts, rows: list[Row], x: int, y: int, *, on_front: bool = Fal
 
 def _error_bars(name: str, rows: list[Row], index: int) -> dict[str, Any]:
     """The spread of a measured objective, half of it to each side."""
-    halves = [spreads_of(row.trial)[index] / 2 for row in rows]
+    halves = [spreads_of(row.trial, len(row.values))[index] / 2 for row in rows]
     return {name: {"type": "data", "array": packed(halves, "f8"), "thickness": 1, "width": 0}} if any(halves) else {}
 
 

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 from lightsearch.declare.study_file import checked_name
 from lightsearch.paths import study_folder, trial_folder
 from lightsearch.report.tables.columns import float_column
+from lightsearch.study.epoch_values import curve_of
 
 if TYPE_CHECKING:
     import optuna
@@ -70,7 +71,7 @@ def _default_folder(study: optuna.Study) -> Path | None:
 def epochs_of(trial: FrozenTrial, folder: Path | None, metric: str | None) -> dict[int, dict[str, float]]:
     """Each epoch of a trial, with everything known of it."""
     logged = dict(_read_epochs(trial_folder(folder, trial.number) / EPOCHS)) if folder else {}
-    reported = trial.intermediate_values
+    reported = curve_of(trial)
     if any(
         metric in row and not math.isclose(row[metric], reported[epoch], rel_tol=1e-6, abs_tol=1e-9)
         for epoch, row in logged.items()

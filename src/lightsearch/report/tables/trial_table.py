@@ -16,6 +16,7 @@ from lightsearch.report.tables.columns import (
     string_column,
     time_column,
 )
+from lightsearch.study.epoch_values import curve_of
 from lightsearch.study.origin import outcome_of
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _objectives(study: optuna.Study, trials: list[FrozenTrial]) -> dict[str, Any
 
 def _training(trials: list[FrozenTrial], outcomes: list[Outcome | None]) -> dict[str, Any]:
     epochs = [
-        outcome.epochs if outcome else len(trial.intermediate_values) or None
+        outcome.epochs if outcome else len(curve_of(trial)) or None
         for trial, outcome in zip(trials, outcomes, strict=True)
     ]
     return {
