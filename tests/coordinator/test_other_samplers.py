@@ -139,5 +139,7 @@ def test_an_object_is_refused_with_what_to_write(place: Path) -> None:
     assert refused(sampler=Own()).endswith('write sampler={"name": Own, "init_args": {...}}')
     nested = {"name": "PatientPruner", "init_args": {"wrapped_pruner": {"name": Own}}}
     assert refused(pruner=nested).startswith("pruner.init_args.wrapped_pruner.name = 'Own': is a class of the script")
+    parts = {"class_path": "lightsearch.Classifier", "init_args": {"layers": {"name": Own}}}
+    assert "layers" in refused(model=parts)  # a name is a class in these two sections only
     assert "sampler.given" in refused(sampler={"name": "TPESampler", "given": b"x"})
     assert not (place / "studies" / "studies.db").exists()

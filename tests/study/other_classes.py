@@ -68,6 +68,10 @@ class Fails(RandomSampler):
     def sample_relative(self, study, trial, search_space):
         raise KeyError("generation")
 
+class FailsAfter(RandomSampler):
+    def after_trial(self, study, trial, state, values):
+        raise KeyError("generation")
+
 class OnlyOnce(RandomSampler):
     """Knows its own trials only."""
 

@@ -81,6 +81,7 @@ def test_a_package_is_downloaded_once(tmp_path: Path, packages: Path, monkeypatc
     redirect(tmp_path, monkeypatch, place)
     assert find_hub_class("hub:samplers/counting", BaseSampler).__name__ == "CountingSampler"
     assert find_hub_class("hub:samplers/several.Other@v1.0", BaseSampler).__name__ == "Other"
+    assert check("sampler=hub:samplers/several.Other@v1.0") == []
     assert (packages.parent / "v1.0" / "package" / "samplers" / "several").is_dir()
     assert (
         mistake("hub:samplers/nowhere")

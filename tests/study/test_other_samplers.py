@@ -97,6 +97,9 @@ def test_a_sampler_that_stops_the_study_ends_the_search(folder: Path) -> None:
     last = ask(queue)
     end(queue, last)
     assert queue.ask(99) is NoTrialReason.EXHAUSTED
+    (folder / "events.txt").unlink()
+    assert check("sampler={name='mysamplers.Counting', init_args={at_most=2}}", WIDTHS) == []
+    assert [line for line in events(folder) if line.startswith("before")] == ["before 0", "before 1"]
 
 
 def test_an_error_of_the_sampler_ends_the_search_in_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,6 +221,10 @@ def test_a_needed_search_space_is_that_of_the_study() -> None:
             "sampler.name = 'mysamplers.Fails': raises KeyError: 'generation' (mysamplers.py, ",
         ),
         (
+            "sampler=mysamplers.FailsAfter",
+            "sampler.name = 'mysamplers.FailsAfter': raises KeyError: 'generation' (mysa",
+        ),
+        (
             "sampler={name='mysamplers.Ensemble', init_args={samplers=[{name='TPESample'}]}}",
             "sampler.init_args.samplers = [{'name': 'TPESample'}]: Ensemble takes list[",
         ),
@@ -242,6 +249,12 @@ def test_a_space_that_varies_cannot_be_given() -> None:
     varied = "space={model={hidden_sizes={list={int=[8, 64]}, length=[1, 3]}}}"
     (mistake,) = check("sampler={name='mysamplers.NeedsSpace', init_args={popsize=4}}", varied)
     assert "sampler.name = 'mysamplers.NeedsSpace': needs parameters that every trial has; use another one" in mistake
+
+
+def test_a_wrong_space_is_no_mistake_of_the_sampler() -> None:
+    assert (
+        check("sampler={name='mysamplers.NeedsSpace', init_args={popsize=4}}", "space.model.width={int=[9, 1]}") == []
+    )
 
 
 def test_a_sampler_in_order_is_loaded_with_a_line_and_one_that_cannot_continue_is_noted() -> None:

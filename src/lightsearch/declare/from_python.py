@@ -110,7 +110,7 @@ def _with_paths(value: Any, field: str) -> Any:
         where = f"{{{section!r}: {{{argument!r}: {value!r}}}}}" if argument else "{'model': {...}, 'data': {...}}"
         raise UserError(Mistake(field, value, f"what is sampled is in the space; write space = {where}"))
     if isinstance(value, Mapping):
-        for key in ("class_path", "name"):  # a sampler has a name
+        for key in ("name",) if re.match(r"(sampler|pruner)\b", field) else ("class_path",):
             if isinstance(cls := value.get(key), type):
                 if _is_of_script(cls):
                     hint = "is a class of the script itself, which workers cannot import; move it into a module"

@@ -38,14 +38,29 @@ def try_living_sampler(sampler: BaseSampler, restarted: BaseSampler, space: Spac
         Exception: whatever the first one raises.
     """
     study = _try_samplers([sampler] * (N_FINISHED + 1), space, n_objectives)
+    if has_stopped(sampler):
+        return
     try:
         _try_samplers([restarted], space, n_objectives, study)
     except Exception as error:
-        raise CannotRestart from error
+        raise CannotRestart(error) from error
+
+
+def has_stopped(sampler: BaseSampler) -> bool:
+    """Whether a sampler has asked Optuna to stop, as far as it tells: see ``samplers.LivingSampler``."""
+    return bool(getattr(sampler, "has_stopped", False))
 
 
 class CannotRestart(Exception):
-    """A sampler fails in a study that it has not begun in the same process."""
+    """A sampler fails in a study that it has not begun in the same process.
+
+    Args:
+        cause: What it raises.
+    """
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 def _try_samplers(
@@ -55,6 +70,8 @@ def _try_samplers(
     with _quietly():
         study = study or optuna.create_study(directions=["minimize"] * n_objectives)
         for sampler in samplers:
+            if has_stopped(sampler):
+                break
             study.sampler = sampler
             trial = study.ask()
             space.suggest(trial)

@@ -18,9 +18,9 @@ from lightsearch.declare.space import Space
 from lightsearch.declare.study_file import StudyFile, default_pruner, n_objectives
 from lightsearch.errors import Mistake, first_line
 from lightsearch.study import draws, pruners
-from lightsearch.study.optuna_classes import MODULES
+from lightsearch.study.optuna_classes import MODULES, find_optuna_class
 from lightsearch.study.optuna_objects import build_from_spec
-from lightsearch.study.samplers import ENUMERATING, LivingSampler, SeededSampler
+from lightsearch.study.samplers import ENUMERATING, LivingSampler, SamplerFailed, SeededSampler
 from lightsearch.study.spec_error import SpecError, described
 
 MOST_POINTS = 1_000_000
@@ -28,19 +28,6 @@ MOST_POINTS = 1_000_000
 
 UNKNOWN = {"x": {"int": [0, 7]}, "y": {"int": [0, 7]}}
 """The space on which the sampler of a function is tried: the function's own is not known before it runs."""
-
-
-def declared_specs(declared: dict[str, Any]) -> dict[str, OptunaSpec]:
-    """The sampler and the pruner of a declaration. A section with a wrong form is left out: validation reports it.
-
-    Args:
-        declared: The study file's content.
-    """
-    defaults, found = {"sampler": StudyFile.model_fields["sampler"].default, "pruner": default_pruner(declared)}, {}
-    for field in MODULES:
-        with contextlib.suppress(ValidationError):
-            found[field] = OptunaSpec.model_validate(declared.get(field, defaults[field]))
-    return found
 
 
 def check(declared: dict[str, Any], say: Callable[[str], object] = lambda _: None) -> list[Mistake]:
@@ -52,16 +39,25 @@ def check(declared: dict[str, Any], say: Callable[[str], object] = lambda _: Non
             sampler cannot continue a stopped search.
     """
     mistakes = []
-    for field, spec in declared_specs(declared).items():
+    for field, spec in _declared_specs(declared).items():
         if not spec.of_optuna:
             say(f"loading the {field} {spec.name} ...")
         error = _error_of(MODULES[field], spec, declared)
-        if isinstance(error, draws.CannotRestart) and isinstance(error.__cause__, Exception):
-            reason = described(error.__cause__)
+        if isinstance(error, draws.CannotRestart):
+            reason = described(error.cause.cause if isinstance(error.cause, SamplerFailed) else error.cause)
             say(f"the sampler {spec.label} cannot continue a stopped search, which needs another one then: {reason}")
         elif error is not None:
             mistakes.append(_mistake(field, MODULES[field], spec, declared, error))
     return mistakes
+
+
+def _declared_specs(declared: dict[str, Any]) -> dict[str, OptunaSpec]:
+    """The sampler and the pruner of a declaration. A section with a wrong form is left out: validation reports it."""
+    defaults, found = {"sampler": StudyFile.model_fields["sampler"].default, "pruner": default_pruner(declared)}, {}
+    for field in MODULES:
+        with contextlib.suppress(ValidationError):
+            found[field] = OptunaSpec.model_validate(declared.get(field, defaults[field]))
+    return found
 
 
 def _error_of(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) -> Exception | None:
@@ -77,10 +73,14 @@ def _error_of(module: ModuleType, spec: OptunaSpec, declared: dict[str, Any]) ->
                 direction = declared.get("direction")
                 draws.try_pruner(built, "minimize" if direction == "minimize" else "maximize", space or Space())
         elif space is None:
-            if spec.name not in ENUMERATING:
+            if not spec.of_optuna:
+                find_optuna_class(module, spec)
+            elif spec.name not in ENUMERATING:
                 build_from_spec(module, spec, Space(), seed=0)
         else:
             _try_sampler(module, spec, space, n_objectives(declared), of_function=of_function)
+    except SamplerFailed as error:
+        return error.cause
     except Exception as error:  # each sampler has its own
         return error
     return None

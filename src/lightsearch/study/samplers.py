@@ -18,7 +18,7 @@ from lightsearch.compat.optuna_trials import is_stop_request
 from lightsearch.declare.scheduling import scheduler_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable
-from lightsearch.study import pruners
+from lightsearch.study import draws, pruners
 from lightsearch.study.optuna_objects import build_from_spec
 from lightsearch.study.origin import is_foreign
 from lightsearch.study.spec_error import described
@@ -34,7 +34,16 @@ ONE_AT_A_TIME = {*ENUMERATING, "QMCSampler"}
 
 
 class SamplerFailed(ResourceUnavailable):
-    """A sampler has raised an error when it was told how a trial ended. The trial is recorded."""
+    """A sampler has raised an error when it was told how a trial ended. The trial is recorded.
+
+    Args:
+        message: What happened, in one line.
+        cause: What the sampler raised.
+    """
+
+    def __init__(self, message: str, cause: Exception) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 def study_sampler(study_file: StudyFile) -> SeededSampler | LivingSampler:
@@ -75,7 +84,7 @@ def is_exhausted(study_file: StudyFile, study: Study, trials: Sequence[FrozenTri
         trials: All trials of the study.
     """
     if study_file.sampler.name not in ENUMERATING:
-        return getattr(study.sampler, "has_stopped", False)
+        return draws.has_stopped(study.sampler)
     points = _points(study_file) if study_file.objective is None else None
     if points is None:
         return seeded_sampler(study_file).is_exhausted(study)
@@ -213,8 +222,8 @@ class LivingSampler(BaseSampler):
             if isinstance(error, RuntimeError) and is_stop_request(error):
                 self.has_stopped = True
                 return
-            reason = described(error)
-            raise SamplerFailed(f"sampler {self._name} fails after trial {trial.number}: {reason}") from error
+            message = f"sampler {self._name} fails after trial {trial.number}: {described(error)}"
+            raise SamplerFailed(message, error) from error
 
 
 def _points(study_file: StudyFile) -> int | None:
