@@ -16,6 +16,7 @@ from lightsearch.training.components import Components
 from lightsearch.training.epoch_log import EpochLog
 from lightsearch.training.fit import fit
 from lightsearch.training.plan import WithValidation
+from lightsearch.training.stopping import Pause
 from lightsearch.training.trial import PackContext
 from studies.examples.tabular import Table
 
@@ -33,13 +34,18 @@ class Trial:
         self.epoch_seeds: list[int] = []
         self.model: Any = None
 
-    def train(self, context: PackContext | None = None, epoch_seeds: Sequence[int] = ()) -> Trial:
+    def train(
+        self, context: PackContext | None = None, epoch_seeds: Sequence[int] = (), pause_after: int | None = None
+    ) -> Trial:
         seed_everything(self.seed, verbose=False)
         self.model = self.make()
         data = context.build_data(self.data, {}, None) if context else self.data()
+        pause = None
+        if pause_after is not None and context is not None and (wait := context.wait) is not None:
+            pause = Pause(pause_after, lambda _: wait().until)
         self.epoch_seeds = fit(
             Components(self.model, data, self.seed, {"max_epochs": self.epochs}),
-            WithValidation(self.metric, "max"),
+            WithValidation(self.metric, "max", pause=pause),
             folder=self.folder,
             log=self.log,
             callbacks=context.callbacks if context else (),

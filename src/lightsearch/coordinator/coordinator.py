@@ -6,7 +6,6 @@ import time
 
 from optuna.trial import TrialState
 
-from lightsearch.atomic_files import make_folder
 from lightsearch.coordinator.ending import Ending
 from lightsearch.coordinator.failure_policy import FailurePolicy, SearchFailure
 from lightsearch.coordinator.job_loop import JobLoop, RunningJob
@@ -15,13 +14,13 @@ from lightsearch.coordinator.lease_keeper import LeaseKeeper
 from lightsearch.coordinator.restarts import Failure, describe_end
 from lightsearch.coordinator.results import record_run, write_results
 from lightsearch.coordinator.trial_end import OnTrialEnd, TrialEnd
+from lightsearch.coordinator.trial_job import trial_job
 from lightsearch.coordinator.user_requests import UserRequests
 from lightsearch.display.display import Display
 from lightsearch.errors import ResourceUnavailable, as_unavailable
 from lightsearch.launchers import Ended, Job, Launcher
 from lightsearch.machine import leftovers
 from lightsearch.outcome import Kind, Outcome, TrialError
-from lightsearch.paths import trial_folder
 from lightsearch.storage.artifacts import Artifacts
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.budget import Budget
@@ -29,7 +28,6 @@ from lightsearch.study.recording import read_outcome
 from lightsearch.study.stop_rules import StopWatch
 from lightsearch.study.trial_queue import TrialQueue
 from lightsearch.study.withdrawal import withdrawn_outcome
-from lightsearch.training.any_trial import run_any_trial
 
 RESULTS_SECONDS = 5.0
 """The least time between two writes of ``results.json`` while the search runs."""
@@ -223,28 +221,8 @@ class Coordinator:
     def _job(self, assigned: TrialAssignment, *, own_process: bool = False, isolated: bool = False) -> Job:
         """Makes the job of an assigned trial, and holds its lease from now on."""
         self._leases.hold(assigned)
-        folder = trial_folder(self.queue.folder, assigned.number)
-        make_folder(folder)
-        data = self.queue.study_file.space.split(assigned.params)["data"]
-        return Job(
-            number=assigned.number,
-            folder=folder,
-            function=run_any_trial,
-            arguments={
-                "study_file": self.queue.study_file,
-                "storage_url": self.queue.url,
-                "trial_id": assigned.trial_id,
-                "folder": folder,
-                "data_dir": self.data_dir,
-                "attempt": assigned.attempt,
-                "history": self.queue.history(),
-                **({} if assigned.until is None else {"until": assigned.until}),
-            },
-            batch_key=repr(sorted(data.items())),  # trials with equal data train on the same batches
-            own_process=own_process,
-            spent=assigned.spent,
-            isolated=isolated or self._failed_packs >= MAX_FAILED_PACKS,
-        )
+        isolated = isolated or self._failed_packs >= MAX_FAILED_PACKS
+        return trial_job(self.queue, assigned, self.data_dir, own_process=own_process, isolated=isolated)
 
     def _report_restart(self, assigned: TrialAssignment, ended: Ended) -> None:
         number, attempt = assigned.number, assigned.attempt

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsearch.atomic_files import write_json
 from lightsearch.compat.optuna_trials import study_id_of, trial_id_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
@@ -135,4 +136,7 @@ def _end_waiting(
     storage.set_trial_state_values(trial_id, TrialState.RUNNING)
     outcome = _ended(trial, study_file, written or outcome_of(trial), attempt, stop_reason)
     record(study, storage, study_file, trial_id, outcome)
+    file = trial_folder(folder, trial.number) / "result.json"
+    if file.exists():  # it says that the trial waits
+        write_json(file, outcome.model_dump(mode="json"))
     return outcome
