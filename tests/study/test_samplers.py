@@ -152,3 +152,15 @@ def test_a_wrapped_pruner_is_built_first() -> None:
     pruner = samplers.pruner(study_file)
     assert isinstance(pruner, optuna.pruners.PatientPruner)
     assert isinstance(pruner._wrapped_pruner, optuna.pruners.MedianPruner)
+
+
+def test_what_a_sequence_leaves_out_differs_from_trial_to_trial() -> None:
+    study_file = digits("sampler={name='QMCSampler'}")
+    study = optuna.create_study(sampler=samplers.seeded_sampler(study_file))
+    drawn = []
+    for _ in range(12):
+        trial = study.ask()
+        drawn.append(study_file.space.suggest(trial))
+        study.tell(trial, 0.5)
+    assert len({params["batch_size"] for params in drawn}) > 1
+    assert len({params["learning_rate"] for params in drawn}) == 12

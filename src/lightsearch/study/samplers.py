@@ -10,7 +10,7 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, QMCSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -117,6 +117,8 @@ class SeededSampler(BaseSampler):
         self._study_seed = study_seed
         self._fixed = fixed
         self._samplers: dict[int, BaseSampler] = {}
+        self._random: dict[int, BaseSampler] = {}
+        """What samples the parameters that a sequence leaves out."""
         self.has_stopped = False
         """Whether a sampler has asked Optuna to stop."""
 
@@ -127,7 +129,7 @@ class SeededSampler(BaseSampler):
         return self._samplers[trial.number]
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._samplers.pop(trial.number, None)  # of an earlier attempt, which may have drawn half of the parameters
+        self._forget(trial)  # those of an earlier attempt may have drawn half of the parameters
         self._of(trial).before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -141,7 +143,13 @@ class SeededSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
+        sampler = self._of(trial)
+        if isinstance(sampler, QMCSampler):
+            # A sequence has no choices, and begins when a trial is complete. With the sequence's seed, which is that of
+            # all trials, every trial would be given the same values.
+            seed = trial_seed(self._study_seed, trial.number)
+            sampler = self._random.setdefault(trial.number, RandomSampler(seed=seed))
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         try:
@@ -151,7 +159,11 @@ class SeededSampler(BaseSampler):
                 raise
             self.has_stopped = True
         finally:
-            self._samplers.pop(trial.number, None)
+            self._forget(trial)
+
+    def _forget(self, trial: FrozenTrial) -> None:
+        self._samplers.pop(trial.number, None)
+        self._random.pop(trial.number, None)
 
     def is_exhausted(self, study: Study) -> bool:
         """Whether a sampler that enumerates asks Optuna to stop after the study's last finished trial."""
