@@ -145,7 +145,14 @@ def test_a_damaged_or_missing_checkpoint_is_not_evaluated(searched: Path) -> Non
 
 def test_three_trials_and_three_more_equal_six_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = enter(tmp_path, monkeypatch)
-    options = ("--workers", 1, "--set", "trainer.max_epochs=2", "--set", "sampler.init_args.n_startup_trials=2")
+    options = (
+        "--workers",
+        1,
+        "--set",
+        "trainer.max_epochs=2",
+        "--set",
+        "sampler={name='TPESampler', init_args={n_startup_trials=2}}",
+    )
     for name, counts in (("once", [6]), ("twice", [3, 6])):
         for count in counts:
             done = command("run", "--name", name, "--n-trials", count, *options, cwd=place)

@@ -64,7 +64,7 @@ def coordinate(folder: Path, script: Callable[[Job], End], *, n_trials: int = 6,
 
 class Run:
     def __init__(self, folder: Path, script: Callable[[Job], End], n_trials: int, slots: int) -> None:
-        self.queue = open_queue(digits(), folder)
+        self.queue = open_queue(digits("sampler.name=TPESampler"), folder)
         self.launcher = Pretender(slots, script)
         self.output = io.StringIO()
         display = PlainDisplay(Console(file=self.output, width=200), direction="maximize", n_trials=n_trials)

@@ -81,3 +81,10 @@ def test_a_failure_without_an_error_is_told_by_its_kind() -> None:
     stopped = [FailurePolicy().judge(Outcome(number=0, kind=Kind.DIVERGED), 0)]
     assert stopped == [None]
     assert judge(*[Outcome(number=0, kind=Kind.TIMEOUT)] * 3) == 3
+
+
+def test_a_pause_tells_of_the_code_only_if_the_trial_came_further_than_those_that_failed() -> None:
+    fails = failed("no such layer").model_copy(update={"epochs": 2})
+    short, long = (Outcome(number=1, kind=Kind.PAUSED, epochs=epochs) for epochs in (2, 3))
+    assert judge(fails, short, fails, short, fails) == 5
+    assert judge(fails, long, fails, long, fails, long) is None

@@ -21,6 +21,7 @@ def test_a_killed_pack_and_an_interrupted_one_go_on(place: Path, started: Starte
     running = workers(process)
     assert len(running) == 2  # six trials
     running[0].kill()
+    wait_for(lambda: [trial.user_attrs["attempt"] for trial in load(place).trials].count(2) == 3)
     wait_for(lambda: epochs_reported(place, 14))
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=120)

@@ -165,7 +165,7 @@ class StorageContract:
         assert newest_attempt() == 2
 
     def test_a_worker_that_is_given_the_history_sees_what_one_sees_that_reads_it(self) -> None:
-        queue = self.queue()
+        queue = self.queue("pruner={name='MedianPruner'}")
         for value in (0.1, 0.2):
             complete(queue, ask(queue, 9), value)
         running, mine = ask(queue, 9), ask(queue, 9)

@@ -136,7 +136,7 @@ def mistakes(*overrides: str) -> list[str]:
     ("overrides", "line"),
     [
         (
-            TWO,
+            (*TWO, "pruner={name='MedianPruner'}"),
             "pruner.name = 'MedianPruner': compares one objective, and this study has several; write Dominated",
         ),
         ((*TWO, "pruner={name='HyperbandPruner'}"), "pruner.name = 'HyperbandPruner': compares one objective"),
@@ -169,7 +169,7 @@ def test_it_is_the_default_of_several_objectives() -> None:
     assert not mistakes(*TWO, "pruner.name=DominatedPruner")  # with the arguments of the MedianPruner before it
     assert not mistakes(*TWO, "pruner={name='NopPruner'}")
     declared = read_declaration(ROOT / "studies" / "digits.toml", list(TWO))
-    del declared["pruner"]
+    declared.pop("pruner", None)
     assert not sampler_checks.check(declared)
     study_file, wrong = validate(declared)
     assert study_file is not None, wrong

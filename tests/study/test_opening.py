@@ -29,7 +29,7 @@ def test_changed_data_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_changed_sampler_is_logged(tmp_path: Path) -> None:
-    queue = open_queue(digits(), tmp_path)
+    queue = open_queue(digits("sampler.name=TPESampler"), tmp_path)
     changed = queue.__class__(digits("sampler.name=RandomSampler"), queue.storage, queue.url, queue.folder)
     assert changed.open(FACTS) == ["sampler.name: 'TPESampler' in the study, 'RandomSampler' in the file"]
     assert changed.study.user_attrs["changes"][0]["changes"]

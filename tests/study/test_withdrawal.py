@@ -14,6 +14,7 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import UserError
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.study.assignment import TrialAssignment
+from lightsearch.study.budget import Budget
 from lightsearch.study.requests import ask_to_stop, read_requests
 from lightsearch.study.searches import Registration, running_searches
 from lightsearch.study.trial_queue import TrialQueue
@@ -85,15 +86,15 @@ def test_withdrawn_trials_do_not_stop_a_search() -> None:
 def test_requests_and_searches_are_kept_with_the_study(place: Path) -> None:
     queue = open_queue(digits(), place)
     study_id = queue.study._study_id
-    search = Registration(queue.storage, study_id, 50)
+    search = Registration(queue.storage, study_id, Budget(50))
     began = search.enter()
-    assert [one.n_trials for one in running_searches(queue.storage, study_id)] == [50]
+    assert [one.budget for one in running_searches(queue.storage, study_id)] == [Budget(50)]
     ask_to_stop(queue.storage, study_id)
     assert read_requests(queue.storage, study_id).stopped_at > began
     assert end_of_running(queue) == {0}
     search.leave()
     assert running_searches(queue.storage, study_id) == []
-    assert Registration(queue.storage, study_id, 50).enter() > read_requests(queue.storage, study_id).stopped_at
+    assert Registration(queue.storage, study_id, Budget(50)).enter() > read_requests(queue.storage, study_id).stopped_at
 
 
 def end_of_running(queue: TrialQueue) -> frozenset[int]:

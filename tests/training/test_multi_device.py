@@ -107,7 +107,8 @@ def test_trials_complete_are_pruned_and_stop_early(place: Path) -> None:
         *("--set", "model.class_path=plain.Plain", "--set", "data.init_args={val_size=287}"),  # an odd number
         *("--set", "trainer.max_epochs=6", "--set", "trainer.patience=1", "--set", "trainer.min_delta=0.1"),
         *("--set", "space.data={}"),
-        *("--set", "pruner.init_args={n_startup_trials=2, n_warmup_steps=0}", "--set", "trainer.strategy=ddp_spawn"),
+        *("--set", "pruner={name='MedianPruner', init_args={n_startup_trials=2, n_warmup_steps=0}}"),
+        *("--set", "trainer.strategy=ddp_spawn"),
         *("--set", "enqueue=[{learning_rate=0.001}, {learning_rate=0.1}, {learning_rate=0.0001}]"),
     )
     done = command("run", "--n-trials", 3, *TWO, *options, cwd=place)

@@ -171,10 +171,12 @@ class Coordinator:
             self._record(outcome)
 
     def failed(self, running: RunningJob, failure: Failure) -> None:
+        assigned = self._leases[running.number]
         outcome = Outcome(
             number=running.number,
             kind=failure.kind,
-            attempt=self._leases[running.number].attempt,
+            attempt=assigned.attempt,
+            epochs=len(self.queue.storage.get_trial(assigned.trial_id).intermediate_values),
             stop_reason=failure.kind,
             seconds=round(time.monotonic() - running.began, 3),
             error=failure.error,

@@ -25,9 +25,14 @@ class SearchFailure(TrialError):
 
 
 class FailurePolicy:
-    """Counts the failures since a trial last finished or paused. To be interrupted or withdrawn is no failure."""
+    """Counts the failures since a trial last finished, or paused after more epochs than those that failed have trained.
+
+    To be interrupted or withdrawn is no failure.
+    """
 
     def __init__(self) -> None:
+        self._epochs = 0
+        """The most epochs that one of the failed trials has trained."""
         self._kinds: Counter[Kind] = Counter()
         self._last_message = ""
         self._alike = 0
@@ -46,11 +51,13 @@ class FailurePolicy:
             Why the search stops; None: it continues.
         """
         policy = outcome.policy
-        if policy.counts or outcome.kind is Kind.PAUSED:
+        if policy.counts or (outcome.kind is Kind.PAUSED and outcome.epochs > self._epochs):
+            self._epochs = 0
             self._kinds.clear()
             self._last_message, self._alike = "", 0
         if policy.counts or outcome.kind in (Kind.PAUSED, Kind.INTERRUPTED, Kind.WITHDRAWN):
             return None
+        self._epochs = max(self._epochs, outcome.epochs)
         self._kinds[outcome.kind] += 1
         if policy.stops_search:
             message = _comparable_message(outcome)

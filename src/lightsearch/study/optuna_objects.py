@@ -22,6 +22,7 @@ from lightsearch.declare.sections import OptunaSpec, names_other_class
 from lightsearch.declare.space import Space
 from lightsearch.errors import did_you_mean
 from lightsearch.study import draws
+from lightsearch.study.dominated_pruner import DominatedPruner
 from lightsearch.study.optuna_classes import find_optuna_class
 from lightsearch.study.spec_error import SpecError
 
@@ -150,7 +151,8 @@ def _checked_types(cls: type, spec: OptunaSpec, arguments: dict[str, Any]) -> di
         except (ValueError, TypeError):  # pydantic's ValidationError is a ValueError
             hint = f"{cls.__name__} takes {_type_name(inspect.signature(cls).parameters[name].annotation)} for {name}"
             raise SpecError(f"init_args.{name}", spec.init_args[name], hint) from None
-        if _is_optunas(cls) and name.startswith("n_") and isinstance(value, int) and value < 0:
+        known = _is_optunas(cls) or cls is DominatedPruner
+        if known and name.startswith("n_") and isinstance(value, int) and value < 0:
             raise SpecError(f"init_args.{name}", value, "is a number of trials or steps; write 0 or more")
     return typed
 

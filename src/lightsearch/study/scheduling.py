@@ -9,6 +9,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from lightsearch.declare.study_file import StudyFile
+from lightsearch.outcome import Kind
 from lightsearch.study.origin import is_foreign
 from lightsearch.study.schedulers import Curve, Decision, Progress
 from lightsearch.study.schedulers.choice import make_scheduler
@@ -22,7 +23,13 @@ PAUSED = "paused"
 DECISIONS = "decisions"
 """The attribute of a trial with what the scheduler decided about it: a list of ``{"after", "until", "reason"}``."""
 
-PROGRESS = {TrialState.RUNNING: Progress.RUNNING, TrialState.WAITING: Progress.PAUSED}
+PROGRESS = {
+    TrialState.RUNNING: Progress.RUNNING,
+    TrialState.WAITING: Progress.PAUSED,
+    TrialState.COMPLETE: Progress.FINISHED,
+    TrialState.PRUNED: Progress.FINISHED,
+    TrialState.FAIL: Progress.FAILED,
+}
 
 
 class Scheduling:
@@ -70,7 +77,7 @@ class Scheduling:
         return affordable if affordable.until > epochs else None
 
     def _best(self, curves: Sequence[Curve]) -> Curve | None:
-        known = [one for one in curves if one.values]
+        known = [one for one in curves if one.values and one.progress is not Progress.FAILED]
         return max(known, key=lambda one: max(self._sign * value for value in one.values.values()), default=None)
 
     def first_pause(self) -> int | None:
@@ -100,7 +107,7 @@ def curve_of(trial: FrozenTrial) -> Curve:
     """A trial as a scheduler sees it."""
     values = {step + 1: value for step, value in trial.intermediate_values.items() if math.isfinite(value)}
     until = int(trial.user_attrs.get(UNTIL) or 0)
-    return Curve(trial.number, trial.params, PROGRESS.get(trial.state, Progress.FINISHED), values, until)
+    return Curve(trial.number, trial.params, PROGRESS[trial.state], values, until)
 
 
 def until_of(attrs: Mapping[str, Any]) -> int | None:
@@ -110,6 +117,6 @@ def until_of(attrs: Mapping[str, Any]) -> int | None:
 
 
 def _takes_part(trial: FrozenTrial) -> bool:
-    """Whether the scheduler sees a trial: it has begun, has not failed, and is lightsearch's own."""
+    """Whether the scheduler sees a trial: it has begun, and is lightsearch's own."""
     begun = trial.state is not TrialState.WAITING or "attempt" in trial.user_attrs
-    return begun and trial.state is not TrialState.FAIL and not is_foreign(trial)
+    return begun and trial.user_attrs.get("kind") != Kind.WITHDRAWN and not is_foreign(trial)

@@ -112,3 +112,25 @@ def test_values_are_scaled_by_the_best_and_the_median() -> None:
     scale = Scale.of(curves, 1.0)
     assert [scale.of_curve(one, 2) for one in curves] == [-1.5, -1.0, 0.0]
     assert scale.gain(0.5) == 2.0
+
+
+def test_trials_that_fail_are_neither_continued_nor_repeated() -> None:
+    scheduler, curves = freeze_thaw(), list[Curve]()
+    for number in range(30):
+        decision = scheduler.decide(curves, n_new=50)
+        assert decision is not None
+        assert decision.number is None, "nothing waits"
+        assert decision.params is not None
+        fails = decision.params["lr"] > 1e-2  # type: ignore[operator]
+        values = {epoch: accuracy(decision.params, epoch) for epoch in range(1, EPOCHS + 1)}
+        progress = Progress.FAILED if fails else Progress.FINISHED
+        curves.append(Curve(number, decision.params, progress, {1: 0.9} if fails else values))
+    assert len({tuple(one.params.items()) for one in curves}) == 30
+    begun = [one.progress for one in curves]
+    assert begun[15:].count(Progress.FAILED) < 0.5 * begun[:8].count(Progress.FAILED) + 1  # their corner is avoided
+
+
+def test_a_study_in_which_every_trial_fails_tries_others() -> None:
+    curves = [Curve(number, {"lr": 1e-2, "width": 20}, Progress.FAILED) for number in range(3)]
+    begun = [freeze_thaw().decide(curves[:n], n_new=9) for n in range(4)]
+    assert len({str(decision and decision.params) for decision in begun}) == 4

@@ -21,6 +21,7 @@ class Progress(Enum):
     RUNNING = "running"
     PAUSED = "paused"
     FINISHED = "finished"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Scheduler(Protocol):
         """What trains next.
 
         Args:
-            curves: All trials of the study, by number. Those that failed are left out.
+            curves: All trials of the study that have begun, by number.
             n_new: The number of trials that may yet begin.
 
         Returns:

@@ -84,7 +84,7 @@ class FreezeThaw:
                 decision = self._start.begin()._replace(params=self._first_params(len(curves)))
             if decision is not None:
                 return decision
-        known = [one for one in curves if one.values]
+        known = [one for one in curves if one.values and one.progress is not Progress.FAILED]
         if not known:
             return self._start.begin()._replace(params=self._first_params(len(curves))) if n_new else None
         return self._best_gain(curves, known, n_new)
@@ -159,15 +159,20 @@ class FreezeThaw:
     def _observations(self, curves: Sequence[Curve], points: Array, scale: Scale) -> Observations:
         """The curves on the grid of epochs, each with its last epoch; of many, those of the best trials."""
         order = sorted(
-            (row for row, one in enumerate(curves) if one.values),
+            (row for row, one in enumerate(curves) if one.values and one.progress is not Progress.FAILED),
             key=lambda row: -scale.of_curve(curves[row], curves[row].epochs),
         )
         last = [(row, curves[row].epochs) for row in order]
         earlier = [(row, epochs) for row in order for epochs in self._grid if epochs < curves[row].epochs]
         seen = [(row, epochs) for row, epochs in earlier if min(curves[row].values) <= epochs]
         kept = (last + seen)[:MOST_POINTS]
-        rows, epochs_of = np.array([row for row, _ in kept]), np.array([epochs for _, epochs in kept])
         values = [scale.of_curve(curves[row], epochs) for row, epochs in kept]
+        # A trial that failed, as by divergence, is as bad as the worst of the others is.
+        failed = [(row, self._max_epochs) for row, one in enumerate(curves) if one.progress is Progress.FAILED]
+        values += [min(-1.0, *values)] * len(failed)
+        kept += failed[-MOST_POINTS // 4 :]
+        values = values[: len(kept)]
+        rows, epochs_of = np.array([row for row, _ in kept]), np.array([epochs for _, epochs in kept])
         return Observations(points, rows, self._times(epochs_of), np.array(values))
 
     def _refit(self, observed: Observations, rng: np.random.Generator) -> None:

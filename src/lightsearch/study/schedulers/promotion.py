@@ -48,7 +48,7 @@ class Asha:
             least: The number of trials that each rung may promote in any case.
         """
         for rung, following in reversed(list(zip(self.rungs, self.rungs[1:], strict=False))):
-            reached = [one for one in curves if one.epochs >= rung or _is_through(one)]
+            reached = [one for one in curves if _has_reached(one, rung)]
             reached.sort(key=lambda one: (-best(one, rung, self._sign), one.number))
             for place, one in enumerate(reached[: max(least, len(reached) // self._factor)], start=1):
                 if one.progress is Progress.PAUSED and one.epochs < following:
@@ -114,6 +114,8 @@ def best(curve: Curve, epochs: int, sign: float) -> float:
     return max(sign * value for epoch, value in curve.values.items() if epoch <= epochs)
 
 
-def _is_through(curve: Curve) -> bool:
-    """Whether a trial has ended before its last rung, with values: early stopping has ended it, and its best stands."""
-    return curve.progress is Progress.FINISHED and bool(curve.values)
+def _has_reached(curve: Curve, rung: int) -> bool:
+    """Whether a trial takes part in a rung. One that early stopping has ended before does: its best value stands."""
+    if curve.progress is Progress.FINISHED:
+        return bool(curve.values)
+    return curve.epochs >= rung and curve.progress is not Progress.FAILED
