@@ -33,7 +33,12 @@ def main() -> None:
     options = Options(
         given.surrogate, given.table, given.reference, given.clock == "seconds", given.patience, tuple(given.set)
     )
-    problem = options.problem()
+    try:
+        problem = options.problem()
+    except ModuleNotFoundError as error:
+        sys.exit(f'{error.name} is not installed: pip install "lightsearch[bench]"')
+    except FileNotFoundError as error:
+        sys.exit(f"{error.filename}: no such file")
     tasks = given.tasks.split(",") if given.tasks else list(problem.scales)
     if unknown := [task for task in tasks if task not in problem.scales]:
         sys.exit(f"--tasks {','.join(unknown)}: not in the reference; it has {', '.join(problem.scales)}")

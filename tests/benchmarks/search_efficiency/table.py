@@ -28,8 +28,8 @@ class Table:
     Every method proposes points of the whole space, and learns from those. A point is answered by the nearest
     configuration that the search has not trained yet. To restrict the methods to the table's configurations would be
     less fair: some take lists of points and others do not, and those that look closely around their best point would
-    lose the very thing that they are good at. Nearest answers cost all methods the same blur. An answer is not given
-    twice, since a second training would be another row of the table, with another seed.
+    lose the very thing that they are good at. Nearest answers cost all methods the same blur. No answer is given twice
+    before all are given, since two points of a real search are never one training.
 
     Args:
         path: The Parquet file.
@@ -53,13 +53,13 @@ class Table:
             self.scales[task] = Scale(float(np.median(best)), float(best.max()))
 
     def objective(self, task: str) -> Objective:
-        """The trainings of one search; it may train every configuration of the table once."""
+        """The trainings of one search."""
         points, values, seconds = self._points[task], self._values[task], np.ones(self.epochs)
         free = np.ones(len(points), bool)
 
         def train(params: Mapping[str, Value]) -> Trajectory:
             if not free.any():
-                raise LookupError(f"the table has {len(points)} configurations, and all are trained")
+                free[:] = True  # a search of one epoch per trial may need more than a short table has
             distances = ((points - self._coordinates(params)) ** 2).sum(axis=1)
             nearest = int(np.where(free, distances, np.inf).argmin())
             free[nearest] = False
