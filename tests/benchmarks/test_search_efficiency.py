@@ -17,14 +17,7 @@ import pytest
 from lightsearch.study.schedulers import Curve, Decision, Progress, Scheduler
 from tests.benchmarks.search_efficiency import methods
 from tests.benchmarks.search_efficiency.__main__ import available
-from tests.benchmarks.search_efficiency.accounting import (
-    BUDGETS,
-    Summary,
-    regrets,
-    slowdowns,
-    summarise,
-    write_summaries,
-)
+from tests.benchmarks.search_efficiency.accounting import BUDGETS, Summary, regrets, slowdowns, summarise, write_json
 from tests.benchmarks.search_efficiency.clock import Assignment, simulate
 from tests.benchmarks.search_efficiency.methods import METHODS, OptunaSearch, ScheduledSearch, Stopping
 from tests.benchmarks.search_efficiency.problem import Scale, Trajectory, study_of
@@ -116,7 +109,7 @@ def test_slowdowns_compare_the_epochs_to_one_regret() -> None:
 
 def test_the_file_of_summaries_has_the_form_that_is_documented(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
-    write_summaries(file, {"default": Summary([0.5, 0.4, 0.3, 0.2, 0.1], [0.05] * 5, 51)})
+    write_json(file, {"default": Summary([0.5, 0.4, 0.3, 0.2, 0.1], [0.05] * 5, 51)})
     assert json.loads(file.read_text()) == {
         "budgets": [2, 5, 10, 20, 50],
         "methods": {"default": {"mean": [0.5, 0.4, 0.3, 0.2, 0.1], "se": [0.05] * 5, "n": 51}},

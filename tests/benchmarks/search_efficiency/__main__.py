@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 
 from lightsearch.errors import UserError
-from tests.benchmarks.search_efficiency.accounting import slowdowns, summarise, write_summaries
+from tests.benchmarks.search_efficiency.accounting import slowdowns, summarise, write_json
 from tests.benchmarks.search_efficiency.methods import METHODS, missing
 from tests.benchmarks.search_efficiency.printing import table_of, table_of_slowdowns
 from tests.benchmarks.search_efficiency.problem import study_of
@@ -67,7 +67,7 @@ def main() -> None:
         ratios = {method: slowdowns(of[method, 1], of[method, given.workers], problem.epochs) for method in methods}
         print(table_of_slowdowns(given.workers, ratios))
     if given.json:
-        write_summaries(given.json, summaries)
+        write_json(given.json, summaries)
 
 
 def _parser() -> argparse.ArgumentParser:
