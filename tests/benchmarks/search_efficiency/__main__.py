@@ -31,7 +31,13 @@ from tests.benchmarks.search_efficiency.runs import Options, Run, run_all
 def main() -> None:
     given = _parser().parse_args()
     options = Options(
-        given.surrogate, given.table, given.reference, given.clock == "seconds", given.patience, tuple(given.set)
+        given.surrogate,
+        given.table,
+        given.reference,
+        timed=given.clock == "seconds",
+        patience=given.patience,
+        overrides=tuple(given.set),
+        metric=given.metric,
     )
     try:
         problem = options.problem()
@@ -75,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--surrogate", type=Path, help="folder of LCBench's surrogate")
     source.add_argument("--table", type=Path, help="a table of learning curves; its seeds are the tasks")
+    parser.add_argument("--metric", choices=["val_acc", "val_loss"], default="val_acc", help="of the table")
     parser.add_argument("--reference", type=Path, help="the tasks' median and highest accuracies (JSON)")
     parser.add_argument("--tasks", help="separated by commas; otherwise all of the reference")
     parser.add_argument("--seeds", type=int, default=3)

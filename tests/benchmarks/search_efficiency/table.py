@@ -33,9 +33,11 @@ class Table:
 
     Args:
         path: The Parquet file.
+        metric: ``val_acc``, or ``val_loss``, which is taken with a minus. Most configurations get all but a few of the
+            288 images right, so that accuracies tell them apart in a few steps, and losses finely.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, metric: str = "val_acc") -> None:
         file = Path(str(resources.files("lightsearch.declare") / "digits.toml"))
         self.space: dict[str, dict[str, Any]] = read_declaration(file, [])["space"]
         rows = pd.read_parquet(path).sort_values(["seed", "configuration", "epoch"])
@@ -44,11 +46,12 @@ class Table:
         self._points: dict[str, npt.NDArray[np.float64]] = {}
         self._values: dict[str, npt.NDArray[np.float64]] = {}
         self.scales: dict[str, Scale] = {}
+        sign = -1 if metric == "val_loss" else 1
         for seed, of_seed in rows.groupby("seed"):
             task = str(seed)
             firsts = of_seed[of_seed["epoch"] == 1]
             self._points[task] = np.array([self._coordinates(row) for row in firsts.to_dict("records")])
-            self._values[task] = of_seed["val_acc"].to_numpy(np.float64).reshape(-1, self.epochs)
+            self._values[task] = sign * of_seed[metric].to_numpy(np.float64).reshape(-1, self.epochs)
             best = self._values[task].max(axis=1)
             self.scales[task] = Scale(float(np.median(best)), float(best.max()))
 
