@@ -9,23 +9,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from lightsearch.study.schedulers import Curve, Decision, Progress
+from lightsearch.study.schedulers import Curve, Decision, Progress, Scheduler
 from tests.benchmarks.search_efficiency import methods
 from tests.benchmarks.search_efficiency.__main__ import available
-from tests.benchmarks.search_efficiency.accounting import (
-    BUDGETS,
-    Summary,
-    regrets,
-    slowdowns,
-    summarise,
-    write_summaries,
-)
+from tests.benchmarks.search_efficiency.accounting import BUDGETS, Summary, regrets, slowdowns, summarise, write_json
 from tests.benchmarks.search_efficiency.clock import Assignment, simulate
-from tests.benchmarks.search_efficiency.methods import METHODS, ScheduledSearch, Stopping
+from tests.benchmarks.search_efficiency.methods import METHODS, OptunaSearch, ScheduledSearch, Stopping
 from tests.benchmarks.search_efficiency.problem import Scale, Trajectory, study_of
 from tests.benchmarks.search_efficiency.setup import Setup
 from tests.conftest import ROOT, environment
@@ -115,7 +109,7 @@ def test_slowdowns_compare_the_epochs_to_one_regret() -> None:
 
 def test_the_file_of_summaries_has_the_form_that_is_documented(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
-    write_summaries(file, {"default": Summary([0.5, 0.4, 0.3, 0.2, 0.1], [0.05] * 5, 51)})
+    write_json(file, {"default": Summary([0.5, 0.4, 0.3, 0.2, 0.1], [0.05] * 5, 51)})
     assert json.loads(file.read_text()) == {
         "budgets": [2, 5, 10, 20, 50],
         "methods": {"default": {"mean": [0.5, 0.4, 0.3, 0.2, 0.1], "se": [0.05] * 5, "n": 51}},
@@ -187,6 +181,19 @@ def test_a_pause_does_not_interrupt_early_stopping() -> None:
     assert search.curves[0].progress is Progress.FINISHED
 
 
+def test_the_default_is_the_search_with_the_scheduler_of_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Scheduler | None] = [Halving(), None]
+    module = SimpleNamespace(make_scheduler=lambda study_file: made.pop(0))
+    monkeypatch.setitem(sys.modules, "lightsearch.study.schedulers.choice", module)
+    study_file = study_of(Slope(), 1, ["trainer.patience=7"])
+    scheduled, plain = (METHODS["default"](Setup(study_file, patience)) for patience in (None, 2))
+    assert isinstance(scheduled, ScheduledSearch)
+    assert isinstance(scheduled.scheduler, Halving)
+    assert scheduled.patience == 7
+    assert isinstance(plain, OptunaSearch)
+    assert plain.patience == 2
+
+
 @pytest.mark.parametrize("name", ["none", *(name for name in METHODS if name.startswith("optuna"))])
 def test_own_and_optunas_methods_search(name: str) -> None:
     problem = Slope()
@@ -237,15 +244,18 @@ def surrogate() -> Path:
     return folder
 
 
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    module = [sys.executable, "-m", "tests.benchmarks.search_efficiency"]
+    options = {"cwd": ROOT, "env": environment(), "text": True, "capture_output": True, "timeout": 300}
+    return subprocess.run([*module, *words], check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
 def test_the_command_reports_means_over_tasks_and_seeds(tmp_path: Path) -> None:
     folder, file = surrogate(), tmp_path / "found.json"
     tasks = ",".join(list(json.loads((folder / "reference.json").read_text()))[:2])
     words = ["--surrogate", str(folder), "--tasks", tasks, "--seeds", "2", "--processes", "1", "--workers", "3"]
     words += ["--method", "optuna-random", "--json", str(file)]
-    module = [sys.executable, "-m", "tests.benchmarks.search_efficiency"]
-    ran = subprocess.run(
-        [*module, *words], cwd=ROOT, env=environment(), text=True, capture_output=True, timeout=300, check=False
-    )
+    ran = command(*words)
     assert ran.returncode == 0, ran.stderr
     assert "8/8 searches (optuna-random)" in ran.stderr
     assert "epochs of 3 workers, relative to those of 1" in ran.stdout
@@ -276,9 +286,12 @@ def test_a_task_that_the_reference_lacks_is_refused(tmp_path: Path) -> None:
     reference = tmp_path / "reference.json"
     reference.write_text(json.dumps({task: known}))
     words = ["--surrogate", str(folder), "--reference", str(reference), "--tasks", "1", "--method", "none"]
-    module = [sys.executable, "-m", "tests.benchmarks.search_efficiency"]
-    ran = subprocess.run(
-        [*module, *words], cwd=ROOT, env=environment(), text=True, capture_output=True, timeout=300, check=False
-    )
+    ran = command(*words)
     assert ran.returncode == 1
-    assert f"--tasks 1: not in the reference; it has {task}" in ran.stderr
+    assert ran.stderr == f"--tasks 1: not in the reference; it has {task}\n"
+
+
+def test_a_folder_without_a_surrogate_is_refused_in_one_line(tmp_path: Path) -> None:
+    ran = command("--surrogate", str(tmp_path))
+    assert ran.returncode == 1
+    assert ran.stderr == f"{tmp_path}/config_space.json: no such file\n"

@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 
 from lightsearch.errors import UserError
-from tests.benchmarks.search_efficiency.accounting import slowdowns, summarise, write_summaries
+from tests.benchmarks.search_efficiency.accounting import slowdowns, summarise, write_json
 from tests.benchmarks.search_efficiency.methods import METHODS, missing
 from tests.benchmarks.search_efficiency.printing import table_of, table_of_slowdowns
 from tests.benchmarks.search_efficiency.problem import study_of
@@ -31,9 +31,20 @@ from tests.benchmarks.search_efficiency.runs import Options, Run, run_all
 def main() -> None:
     given = _parser().parse_args()
     options = Options(
-        given.surrogate, given.table, given.reference, given.clock == "seconds", given.patience, tuple(given.set)
+        given.surrogate,
+        given.table,
+        given.reference,
+        timed=given.clock == "seconds",
+        patience=given.patience,
+        overrides=tuple(given.set),
+        metric=given.metric,
     )
-    problem = options.problem()
+    try:
+        problem = options.problem()
+    except ModuleNotFoundError as error:
+        sys.exit(f'{error.name} is not installed: pip install "lightsearch[bench]"')
+    except FileNotFoundError as error:
+        sys.exit(f"{error.filename}: no such file")
     tasks = given.tasks.split(",") if given.tasks else list(problem.scales)
     if unknown := [task for task in tasks if task not in problem.scales]:
         sys.exit(f"--tasks {','.join(unknown)}: not in the reference; it has {', '.join(problem.scales)}")
@@ -62,7 +73,7 @@ def main() -> None:
         ratios = {method: slowdowns(of[method, 1], of[method, given.workers], problem.epochs) for method in methods}
         print(table_of_slowdowns(given.workers, ratios))
     if given.json:
-        write_summaries(given.json, summaries)
+        write_json(given.json, summaries)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--surrogate", type=Path, help="folder of LCBench's surrogate")
     source.add_argument("--table", type=Path, help="a table of learning curves; its seeds are the tasks")
+    parser.add_argument("--metric", choices=["val_acc", "val_loss"], default="val_acc", help="of the table")
     parser.add_argument("--reference", type=Path, help="the tasks' median and highest accuracies (JSON)")
     parser.add_argument("--tasks", help="separated by commas; otherwise all of the reference")
     parser.add_argument("--seeds", type=int, default=3)

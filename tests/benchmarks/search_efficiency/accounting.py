@@ -75,7 +75,7 @@ def slowdowns(one: list[Regrets], several: list[Regrets], epochs: int) -> list[f
     ]
 
 
-def write_summaries(path: Path, summaries: dict[str, Summary]) -> None:
+def write_json(path: Path, summaries: dict[str, Summary]) -> None:
     """Writes ``{"budgets": [...], "methods": {"default": {"mean": [...], "se": [...], "n": 51}, ...}}``."""
     methods: dict[str, Any] = {name: summary._asdict() for name, summary in summaries.items()}
     path.write_text(json.dumps({"budgets": list(BUDGETS), "methods": methods}) + "\n")

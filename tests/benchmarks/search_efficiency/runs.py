@@ -41,10 +41,12 @@ class Options:
     """That of ``default``; None: the project's."""
     overrides: tuple[str, ...] = ()
     """``key=value`` of the study file of ``default``."""
+    metric: str = "val_acc"
+    """The table's column."""
 
     def problem(self) -> Problem:
         """Opens the surrogate or the table, once in a process."""
-        return _problem(self.surrogate, self.table, self.reference)
+        return _problem(self.surrogate, self.table, self.reference, self.metric)
 
 
 class Run(NamedTuple):
@@ -116,7 +118,7 @@ def _run_with_name(options: Options, one: Run) -> tuple[Run, Regrets]:
 
 
 @functools.cache
-def _problem(surrogate: Path | None, table: Path | None, reference: Path | None) -> Problem:
+def _problem(surrogate: Path | None, table: Path | None, reference: Path | None, metric: str) -> Problem:
     if surrogate is not None:
         from tests.benchmarks.search_efficiency.surrogate import Surrogate
 
@@ -124,7 +126,7 @@ def _problem(surrogate: Path | None, table: Path | None, reference: Path | None)
     from tests.benchmarks.search_efficiency.table import Table
 
     assert table is not None
-    return Table(table)
+    return Table(table, metric)
 
 
 def _prepare() -> None:
