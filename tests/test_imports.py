@@ -81,7 +81,7 @@ def test_torch_is_not_imported_at_module_level(room: str) -> None:
         ), file
 
 
-KNOW_OPTUNA = {"trial.py", "function_trial.py", "pruning.py", "calibration.py", "proof.py"}
+KNOW_OPTUNA = {"function_trial.py", "pruning.py", "calibration.py", "proof.py"}
 """Where a trial is one of a study's, or its parameters are drawn."""
 
 
