@@ -20,6 +20,7 @@ from lightsearch.compat.optuna_trials import (
     call_back,
     database_of,
     enqueued_params_of,
+    frozen_of,
     intermediate_values_of,
     is_stop_request,
     set_cached_trials,
@@ -54,6 +55,27 @@ def test_an_added_trial_is_in_the_study_and_its_id_is_known(study: optuna.Study)
     trial_id = add_trial(study, create_trial(state=TrialState.RUNNING, user_attrs={"attempt": 1}))
     added = study.trials[1]
     assert (trial_id_of(added), added.state, added.user_attrs) == (trial_id, TrialState.RUNNING, {"attempt": 1})
+
+
+@relies_on("optuna", optuna_trials)
+def test_a_pruner_sees_what_a_running_trial_has_set(study: optuna.Study) -> None:
+    study.ask()
+    trial = study.ask()
+    trial.set_user_attr("epoch_values", {"0": [0.5, 9.0]})
+    seen = frozen_of(trial)
+    assert (seen.number, seen.state, seen.user_attrs) == (1, TrialState.RUNNING, {"epoch_values": {"0": [0.5, 9.0]}})
+
+
+@relies_on("optuna", optuna_trials)
+@pytest.mark.parametrize("sampler", [optuna.samplers.TPESampler, optuna.samplers.NSGAIISampler])
+def test_samplers_of_several_objectives_take_pruned_trials_without_values(sampler: Any) -> None:
+    arguments = {"n_startup_trials": 4} if sampler is optuna.samplers.TPESampler else {"population_size": 4}
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler(seed=0, **arguments))
+    for number in range(30):
+        trial = study.ask({"x": IntDistribution(0, 9)})
+        pruned = number % 5 != 0  # more than the share that a sampler learns from as good ones
+        study.tell(trial, None if pruned else [trial.params["x"], number], TrialState.PRUNED if pruned else None)
+    assert [trial.values is None for trial in study.trials].count(True) == 24
 
 
 @relies_on("optuna", optuna_trials)

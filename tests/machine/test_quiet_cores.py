@@ -167,6 +167,7 @@ def test_no_trial_trains_while_another_measures(place: Path, monkeypatch: pytest
     monkeypatch.syspath_prepend(place)
     declared = read_declaration(place / "studies" / "digits.toml", ["trainer={max_epochs=6, patience=0}"])
     declared |= {"metric": ["val_acc", "latency_ms"], "direction": ["maximize", "minimize"]}
+    declared["pruner"] = {"name": "NopPruner"}
     declared["model"] = {"class_path": "watchful.Watchful"}
     declared["space"]["data"] = {"batch_size": {"choice": [32]}}
     result = lightsearch.search(declared, n_trials=4, workers=2)

@@ -88,6 +88,17 @@ def test_an_epoch_that_is_trained_again_is_reported_again(tmp_path: Path, overri
     assert list(reported()) == [0, 1, 2, 3]
 
 
+def test_each_validation_within_an_epoch_is_a_step_of_several_objectives(tmp_path: Path) -> None:
+    study_file = digits(*SEVERAL)
+    queue = open_queue(study_file, tmp_path)
+    trial = attach_trial(study_file, queue.url, ask(queue, 1).trial_id).trial
+    watch = watch_metrics(study_file, trial, {"parameters": 9.0})
+    _, log = train(tmp_path / "fit", watch, keywords={"val_check_interval": 0.5, "max_epochs": 2})
+    reported = epoch_values_of(open_queue(study_file, tmp_path).study.trials[0])
+    assert reported == {row["epoch"]: [row["val_acc"], 9.0] for row in log.history}
+    assert len(reported) == 4
+
+
 def test_a_missing_metric_is_an_error_that_says_what_is_logged(tmp_path: Path) -> None:
     callback = PruningCallback(optuna.create_study().ask(), "val_accuracy")
     with pytest.raises(MissingMetric, match=r'metric = "val_accuracy".*epoch 0.*it logs val_acc, val_loss$'):

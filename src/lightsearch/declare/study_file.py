@@ -128,7 +128,7 @@ class StudyFile(StrictModel):
 
     @property
     def metric(self) -> str:
-        """The logged metric that early stopping, the best epoch and its checkpoint watch, and the pruner compares."""
+        """The first objective, which early stopping, the best epoch and its checkpoint watch."""
         return self.metrics[0]
 
     @property
