@@ -50,7 +50,10 @@ class Fails(Classifier):
 
 def test_the_same_error_again_and_again_stops_the_search_with_its_traceback(place: Path) -> None:
     (place / "odd.py").write_text(FAILS)
-    done = command("run", "--set", "model.class_path=odd.Fails", "--n-trials", 20, "--workers", 1, cwd=place)
+    fails = ("--set", "model.class_path=odd.Fails", "--n-trials", 20, "--workers", 1)
+    paused = command("run", "--name", "paused", *fails, cwd=place)
+    assert "stopped: the same failure 3 times in a row" in paused.stdout
+    done = command("run", *fails, "--set", "pruner={name='NopPruner'}", cwd=place)
     assert done.returncode == 1
     assert "stopped: the same failure 3 times in a row" in done.stdout
     assert 'odd.py", line 7, in training_step' in done.stdout

@@ -39,6 +39,9 @@ N_RANDOM, N_NEAR, N_LEADERS = 100, 100, 5
 MOST_POINTS, MOST_FITTED = 900, 350
 """Observations that predictions, and hyperparameters, are made from."""
 
+SAME = 1e-9
+"""Points that are nearer along every axis are the same."""
+
 REFIT_GROWTH, REFIT_POINTS = 1.2, 40
 """The hyperparameters are found again when the observations have grown by either."""
 
@@ -118,7 +121,7 @@ class FreezeThaw:
             self._model.condition(observed)
         candidates = [(row, one.epochs) for row, one in enumerate(curves) if one.progress is Progress.PAUSED]
         if n_new:
-            new = self._new_points(rng, known)
+            new = self._new_points(rng, known, points)
             candidates += [(len(curves) + row, 0) for row in range(len(new))]
             points = np.vstack([points, new])
         if not candidates:
@@ -183,13 +186,18 @@ class FreezeThaw:
         self._model.fit(observed.of(rows))
         self._fitted = n
 
-    def _new_points(self, rng: np.random.Generator, known: list[Curve]) -> Array:
-        """Candidates for a new trial, as points that parameters of the space have."""
+    def _new_points(self, rng: np.random.Generator, known: list[Curve], tried: Array) -> Array:
+        """Candidates for a new trial, as points that parameters of the space have.
+
+        Those that were tried before are left out, unless there are no others.
+        """
         leaders = sorted(known, key=lambda one: -max(self._sign * value for value in one.values.values()))[:N_LEADERS]
         around = np.array([self._cube.encode(leaders[i % len(leaders)].params) for i in range(N_NEAR)])
         near = self._cube.near(rng, around, spread=0.1, keep=0.5)
         drawn = np.vstack([self._cube.uniform(rng, N_RANDOM), near])
-        return self._cube.rounded(drawn)
+        drawn = self._cube.rounded(drawn)
+        repeated = (np.abs(drawn[:, None, :] - tried[None, :, :]) < SAME).all(axis=2).any(axis=1)
+        return drawn if repeated.all() else drawn[~repeated]
 
     def _time(self, epochs: int) -> float:
         return float(self._times(np.array([epochs]))[0])
