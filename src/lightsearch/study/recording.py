@@ -14,7 +14,7 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.study import pareto
-from lightsearch.study.scheduling import PAUSED
+from lightsearch.study.status import PAUSED
 
 
 def read_outcome(folder: Path, attempt: int) -> Outcome | None:

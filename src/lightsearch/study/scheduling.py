@@ -12,12 +12,10 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.study.origin import is_foreign
 from lightsearch.study.schedulers import Curve, Decision, Progress
 from lightsearch.study.schedulers.choice import make_scheduler
+from lightsearch.study.status import PAUSED
 
 UNTIL = "until"
 """The attribute of a trial with the epoch after which it pauses."""
-
-PAUSED = "paused"
-"""The attribute of a trial that says whether it waits because it has paused."""
 
 DECISIONS = "decisions"
 """The attribute of a trial with what the scheduler decided about it: a list of ``{"after", "until", "reason"}``."""
@@ -91,9 +89,9 @@ def attrs_of(decision: Decision, trial: FrozenTrial | None) -> dict[str, Any]:
     return {UNTIL: decision.until, PAUSED: False, DECISIONS: [*earlier, entry]}
 
 
-def is_paused(trial: FrozenTrial) -> bool:
-    """Whether a trial waits for the scheduler. One that was interrupted waits too, and continues first."""
-    return trial.state is TrialState.WAITING and bool(trial.user_attrs.get(PAUSED))
+def is_scheduled(trials: Sequence[FrozenTrial]) -> bool:
+    """Whether a scheduler has decided about trials of a study: then they finish late, many at a time."""
+    return any(UNTIL in trial.user_attrs for trial in trials)
 
 
 def curve_of(trial: FrozenTrial) -> Curve:
