@@ -89,6 +89,21 @@ def attrs_of(decision: Decision, trial: FrozenTrial | None) -> dict[str, Any]:
     return {UNTIL: decision.until, PAUSED: False, DECISIONS: [*earlier, entry]}
 
 
+def decisions_of(trial: FrozenTrial) -> list[tuple[int, int, str]]:
+    """What the scheduler decided about a trial: the epochs so far, the epochs after which it pauses, and why."""
+    stored = trial.user_attrs.get(DECISIONS)
+    entries = [one for one in stored if isinstance(one, dict)] if isinstance(stored, list) else []
+    try:
+        return [(int(one["after"]), int(one["until"]), str(one["reason"])) for one in entries]
+    except (KeyError, TypeError, ValueError):  # another program may use the same name
+        return []
+
+
+def describe_decisions(trial: FrozenTrial) -> str:
+    """The same in a line: ``0-1 new: it trains to the first rung of [1, 3, 9]; 1-3 promoted: ...``; else empty."""
+    return "; ".join(f"{after}-{until} {reason}" for after, until, reason in decisions_of(trial))
+
+
 def is_scheduled(trials: Sequence[FrozenTrial]) -> bool:
     """Whether a scheduler has decided about trials of a study: then they finish late, many at a time."""
     return any(UNTIL in trial.user_attrs for trial in trials)
