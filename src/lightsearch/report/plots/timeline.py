@@ -30,7 +30,10 @@ class Bar(NamedTuple):
 
 
 def timeline(facts: Facts, _: pd.DataFrame) -> list[Plot]:
-    """One plot: a bar per trial, or per part of it between its pauses, in as many rows as trials ran at a time, without the pauses of the search."""
+    """One plot: a bar for each part of a trial between pauses, in as many rows as trials ran at a time.
+
+    The time in which no trial ran is left out.
+    """
     bars = _bars(facts)
     if not bars:
         raise NotShown("no trial has started")
