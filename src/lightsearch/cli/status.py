@@ -164,6 +164,6 @@ def _print_paused(screen: Console, paused: list[FrozenTrial], direction: str) ->
     sign = -1.0 if direction == "minimize" else 1.0
     known = [one for trial in paused if (one := outcome_of(trial)) is not None and one.value is not None]
     known.sort(key=lambda one: -sign * (one.value or 0.0))
-    best = [f"trial {one.number} {one.value:.5g} after {one.epochs}" for one in known[:MOST_PAUSED]]
-    line = f"paused    {counted(len(paused), 'trial')}, which the scheduler continues or leaves"
-    screen.print(line + (f"; best so far {', '.join(best)} epochs" if best else ""), **PLAIN)
+    best = [f"trial {one.number} {one.value:.5g} ({counted(one.epochs, 'epoch')})" for one in known[:MOST_PAUSED]]
+    line = f"paused    {counted(len(paused), 'trial')} until the scheduler chooses them"
+    screen.print(line + (f"; the best: {', '.join(best)}" if best else ""), **PLAIN)

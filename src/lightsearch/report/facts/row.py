@@ -8,9 +8,8 @@ from datetime import datetime
 from optuna.trial import FrozenTrial
 
 from lightsearch.outcome import Outcome
-from lightsearch.report.readers import utc_times, value_of
+from lightsearch.report.readers import spans_of, utc_times, value_of
 from lightsearch.study.origin import outcome_of
-from lightsearch.study.periods import periods_of
 from lightsearch.study.scheduling import decisions_of
 from lightsearch.study.status import Status, status_of
 
@@ -71,11 +70,5 @@ def row_of(trial: FrozenTrial, *, foreign: bool) -> Row:
     """
     outcome = outcome_of(trial)
     started, ended = utc_times(trial)
-    group = str(status_of(trial))
-    spans: list[tuple[datetime, datetime | None]] = [*periods_of(trial)]
-    if started is not None and (ended is not None or group == Status.RUNNING) and group != Status.NOT_RESUMED:
-        spans.append((started, ended))
-    if spans:
-        started = spans[0][0]
-        ended = spans[-1][1] if group == Status.NOT_RESUMED else ended  # its value is that of its last epoch
-    return Row(trial, outcome, group, value_of(trial, outcome), started, ended, tuple(spans), foreign)
+    value = value_of(trial, outcome)
+    return Row(trial, outcome, str(status_of(trial)), value, started, ended, spans_of(trial), foreign)

@@ -46,7 +46,7 @@ def trial_table(study: optuna.Study) -> pd.DataFrame:
             categories, in their order).
         metrics_NAME: float64, every metric logged in the best epoch.
         seed: Int64.
-        started, ended: datetime64[us, UTC].
+        started, ended: datetime64[us, UTC]; of a trial that was not resumed, the end of its last epoch.
         attempt: Int64, the number of times the trial was started or continued.
         device: category. checkpoint, sha256, error_type, error_message: str.
 
