@@ -19,12 +19,13 @@ from rich.console import Console
 
 import lightsearch
 from lightsearch.display.live import LiveDisplay
+from lightsearch.display.wording import n_begun
 
 CLONE = Path(__file__).parents[2]
 PICTURE = CLONE / "docs" / "assets" / "live-search.svg"
 N_TRIALS = 50
 SHOWN_AT = 30
-"""The picture is taken when this many trials are finished."""
+"""The picture is taken when this many trials have begun."""
 
 COMMAND = f"lightsearch run --n-trials {N_TRIALS}"
 
@@ -37,10 +38,9 @@ class PhotographedDisplay(LiveDisplay):
     def update(self, study: optuna.Study) -> None:
         super().update(study)
         trials = study.get_trials(deepcopy=False)
-        finished = [trial for trial in trials if trial.state.is_finished()]
         running = [trial for trial in trials if trial.state is optuna.trial.TrialState.RUNNING]
         reported = [trial for trial in running if trial.intermediate_values]
-        if not self.picture and len(finished) >= SHOWN_AT and len(reported) > len(running) / 2:
+        if not self.picture and n_begun(trials) >= SHOWN_AT and len(reported) > len(running) / 2:
             self.picture = _svg(self._live.get_renderable())
 
 

@@ -40,6 +40,7 @@ STATUS = "exit status "
 SMALLER = (
     (r"(--n-trials |n_trials=)\d+", r"\g<1>2"),
     (r"(max_epochs(?: = |=|: ))\d+", r"\g<1>2"),
+    (r"(--epochs )\d+", r"\g<1>6"),
     (r"(--seeds |seeds=)\d+", r"\g<1>2"),
     (r"(--(?:trial|reproduce) |trial=)\d+", r"\g<1>0"),
 )

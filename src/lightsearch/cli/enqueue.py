@@ -77,11 +77,13 @@ def _value(text: str) -> Any:
 def _what_follows(enqueued: Enqueued, study: str, url: str) -> str:
     """Who runs the configuration, and when."""
     from lightsearch.display.wording import counted
+    from lightsearch.study.budget import UNLIMITED
 
     after = f", after {enqueued.waiting} others that wait" if enqueued.waiting > 1 else ""
     after = ", after another one that waits" if enqueued.waiting == 1 else after
-    if enqueued.running_to is not None and enqueued.running_to >= enqueued.total:
-        return f"the running search takes it next{after}; it counts towards its {counted(enqueued.running_to, 'trial')}"
+    if enqueued.is_taken:
+        total = "total" if enqueued.running_to in (None, UNLIMITED) else counted(enqueued.running_to, "trial")
+        return f"the running search takes it next{after}; it counts towards its {total}"
     why = "no search runs on the study"
     if enqueued.running_to is not None:
         why = f"the running search ends with {counted(enqueued.running_to, 'trial')}"

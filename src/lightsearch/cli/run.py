@@ -161,8 +161,9 @@ def _print_result(screen: Console, result: Any, url: str, storage: str | None) -
 def _print_ending(screen: Console, result: Any) -> None:
     from lightsearch.coordinator.ending import Ending
     from lightsearch.display.wording import duration
+    from lightsearch.study.status import describe_counts
 
-    results, epochs = result.results, result.results["epochs"]
+    results = result.results
     say = {
         Ending.DONE: "done",
         Ending.EXHAUSTED: "done: the sampler has visited every point of the space",
@@ -173,15 +174,25 @@ def _print_ending(screen: Console, result: Any) -> None:
         Ending.FAILING: f"stopped: {result.failure and result.failure.reason}",
         Ending.UNAVAILABLE: f"stopped: {result.unavailable}; {HINT}",
     }[result.ending]
-    states = results["counts"]["states"]
-    counts = ", ".join(f"{n} {state if state != 'fail' else 'failed'}" for state, n in states.items()) or "no trials"
+    counts = describe_counts(results["counts"]["status"]) or "no trials"
     line = f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all"
     screen.print(line, markup=False, soft_wrap=True)
-    if epochs["at_most"] and _has_model(result):
+    if _has_model(result):
+        _print_epochs(screen, results["epochs"])
+
+
+def _print_epochs(screen: Console, epochs: dict[str, int]) -> None:
+    """The epochs of the finished trials, those that they did without, and those of the trials that are paused."""
+    if epochs["at_most"]:
+        reasons = ["pausing"] if epochs["saved_by_pausing"] else []
+        reasons += ["pruning"] if epochs["saved_by_pruning"] or not reasons else []
+        saved = [f"{epochs[f'saved_by_{reason}']} by {reason}" for reason in reasons]
         screen.print(
             f"{epochs['trained']} epochs trained, {epochs['at_most'] - epochs['trained']} of {epochs['at_most']} saved "
-            f"({epochs['saved_by_pruning']} by pruning, {epochs['saved_by_early_stopping']} by early stopping)"
+            f"({', '.join(saved)}, {epochs['saved_by_early_stopping']} by early stopping)"
         )
+    if epochs["trained_by_paused"]:
+        screen.print(f"{epochs['trained_by_paused']} epochs trained by trials that are paused")
 
 
 def _print_leaders(screen: Console, results: dict[str, Any]) -> None:

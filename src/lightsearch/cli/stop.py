@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,6 +64,7 @@ def _stop_searches(screen: Console, storage: RetryingStorage, url: str, study: o
     from lightsearch.storage.locks import study_lock
     from lightsearch.study.requests import ask_to_stop
     from lightsearch.study.searches import running_searches
+    from lightsearch.study.status import Status, status_of
 
     study_id = study_id_of(study)
     with study_lock(url, study.study_name, retry_seconds=storage.retry_seconds):
@@ -77,8 +79,11 @@ def _stop_searches(screen: Console, storage: RetryingStorage, url: str, study: o
     if not _wait_until(lambda: not keys & {search.key for search in running_searches(storage, study_id)}):
         screen.print(f"not stopped after {WAIT_SECONDS:.0f} s; it stops when it answers, or when its lease has ended")
         raise typer.Exit(1)
-    waiting = sum(trial.state.name == "WAITING" for trial in study.get_trials(deepcopy=False))
+    counts = Counter(map(status_of, study.get_trials(deepcopy=False)))
+    waiting = counts[Status.INTERRUPTED] + counts[Status.ENQUEUED]
     wait = f"{counted(waiting, 'trial')} {'waits' if waiting == 1 else 'wait'} to be continued"
+    if counts[Status.PAUSED]:
+        wait += f" and {counts[Status.PAUSED]} {'is' if counts[Status.PAUSED] == 1 else 'are'} paused, to be resumed"
     screen.print(f"stopped; {wait} by the command that started the search:", soft_wrap=True)
     command = run_command(given, url, max((one.budget for one in asked), key=lambda one: one.n_trials).options)
     screen.print(f"  {command}", markup=False, soft_wrap=True)

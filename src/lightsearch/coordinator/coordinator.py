@@ -134,8 +134,7 @@ class Coordinator:
         if isinstance(assigned, TrialAssignment):
             return self._job(assigned)
         if assigned is NoTrialReason.SETTLED:
-            for outcome in self.queue.end_paused():
-                self._follow(outcome)
+            self._end_paused()
             assigned = NoTrialReason.NONE
         if assigned is not NoTrialReason.LATER and not self.loop.running:
             self._ending = Ending.EXHAUSTED if assigned is NoTrialReason.EXHAUSTED else Ending.DONE
@@ -255,14 +254,23 @@ class Coordinator:
             self._follow(outcome)
         self.failure = self._failures.judge(outcome, self.launcher.slots) or self.failure
 
-    def _follow(self, outcome: Outcome) -> None:
+    def _end_paused(self) -> None:
+        """Ends the trials from which the scheduler expects nothing more."""
+        ended = self.queue.end_paused()
+        for outcome in ended:
+            self._follow(outcome, shown=False)
+        if ended:
+            self.display.not_resumed(ended, self.queue.study.get_trials(deepcopy=False))
+
+    def _follow(self, outcome: Outcome, *, shown: bool = True) -> None:
         """What follows from the end of a trial, once it is recorded."""
         number = outcome.number
         leftovers.sweep(self.queue.folder, [number])
         trials = self.queue.study.get_trials(deepcopy=False)
         self._checkpoints.add(number)
         self._checkpoints.delete_others(trials)
-        self.display.finished(outcome.model_copy(update={"params": trials[number].params}), trials)
+        if shown:
+            self.display.finished(outcome.model_copy(update={"params": trials[number].params}), trials)
         self.trial_end(self.queue.study, trials[number])
 
     def _clean_up_earlier(self) -> None:

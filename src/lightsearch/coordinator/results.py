@@ -8,8 +8,8 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from lightsearch.atomic_files import write_json
-from lightsearch.outcome import Kind, Outcome
-from lightsearch.study import stop_rules
+from lightsearch.outcome import NOT_RESUMED, Kind, Outcome
+from lightsearch.study import status, stop_rules
 from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.origin import others, outcome_of
 from lightsearch.study.pareto import as_list
@@ -65,11 +65,14 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
         "counts": {
             "states": Counter(trial.state.name.lower() for trial in trials),
             "kinds": Counter(str(outcome.kind) for outcome in outcomes),
+            "status": status.count(trials),
         },
         "epochs": {
             "trained": epochs,
             "at_most": epochs_at_most,
+            "trained_by_paused": sum(outcome.epochs for outcome in outcomes if outcome.kind is Kind.PAUSED),
             "saved_by_pruning": _saved(trained, declared, "pruned"),
+            "saved_by_pausing": _saved(trained, declared, NOT_RESUMED),
             "saved_by_early_stopping": _saved(trained, declared, "early_stopping"),
         },
         "seeds": {"study": declared["seed"], "split": declared["seed"]},

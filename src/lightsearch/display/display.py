@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import optuna
@@ -29,6 +29,9 @@ class Display(Protocol):
 
     def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
         """Shows the end of a trial; ``trials`` are all trials of the study."""
+
+    def not_resumed(self, outcomes: Sequence[Outcome], trials: list[FrozenTrial]) -> None:
+        """Shows the end of the trials that are paused when a scheduler expects nothing more."""
 
     def update(self, study: optuna.Study) -> None:
         """Shows the current state of the study. The first call starts the clock: the trials begin."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 
 from lightsearch.study.epoch_values import curve_of
+from lightsearch.study.scheduling import until_of
 
 
 def latest_epoch(trial: FrozenTrial) -> tuple[str, str]:
@@ -18,6 +19,12 @@ def latest_epoch(trial: FrozenTrial) -> tuple[str, str]:
         return "-", "-"
     step = max(curve)
     return str(step), f"{curve[step]:.5g}"
+
+
+def last_epoch(trial: FrozenTrial) -> str:
+    """The epoch after which a running trial pauses, or ends, as text; ``-`` if no scheduler has decided about it."""
+    until = until_of(trial.user_attrs)
+    return "-" if until is None else str(until - 1)
 
 
 def last_row(folder: Path) -> dict[str, str]:

@@ -13,13 +13,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lightsearch.display.epochs import latest_epoch
+from lightsearch.display.epochs import last_epoch, latest_epoch
 from lightsearch.display.notebook import NotebookLive
 from lightsearch.display.pace import Pace
 from lightsearch.display.wording import describe_outcome, describe_params, describe_pareto_front
 from lightsearch.outcome import Outcome
-from lightsearch.study.leaders import leaders
-from lightsearch.study.scheduling import is_paused
+from lightsearch.study import status
+from lightsearch.study.best_so_far import best_so_far
+from lightsearch.study.scheduling import is_scheduled
+from lightsearch.study.status import Status
+
+NOT_COUNTED = (Status.RUNNING, Status.ENQUEUED)
+"""What the head of the picture does not count: the table below it shows the trials that run."""
 
 
 class LiveDisplay:
@@ -74,6 +79,9 @@ class LiveDisplay:
             self.message(describe_outcome(outcome))
         self._draw(trials)
 
+    def not_resumed(self, outcomes: Sequence[Outcome], trials: list[FrozenTrial]) -> None:  # noqa: ARG002
+        self._draw(trials)
+
     def update(self, study: optuna.Study) -> None:
         trials = study.get_trials(deepcopy=False)
         self.pace.begin(trials)
@@ -84,37 +92,38 @@ class LiveDisplay:
         self._live.update(Group(self._head(trials), self._best(trials), *workers, self._running(trials)))
 
     def _head(self, trials: list[FrozenTrial]) -> Table:
-        names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
-        counts = {name: sum(trial.state is state for trial in trials) for state, name in names.items()}
-        counts["paused"] = sum(map(is_paused, trials))
+        counts = {name: n for name, n in status.count(trials).items() if name not in NOT_COUNTED}
         head = Table.grid(padding=(0, 1))
         head.add_row(
             Text(self.name, style="bold"),
             ProgressBar(total=self.pace.total, completed=self.pace.done(trials), width=30),
             Text(f"{self.pace.progress(trials)} {self.pace.unit}", style="bold"),
-            Text(", ".join(f"{count} {name}" for name, count in counts.items() if count)),
+            Text(status.describe_counts(counts)),
             Text(self.pace.describe(trials), style="dim"),
         )
         return head
 
     def _best(self, trials: list[FrozenTrial]) -> Text:
-        best = leaders(trials, self.direction, 1)
-        if not best:
+        best = best_so_far(trials, self.direction)
+        if best is None:
             return Text(f"best {self.metric}: none yet", style="dim")
         return Text.assemble(
             f"best {self.metric}: ",
-            (f"{best[0].value:.5g}", "bold green"),
-            f"  trial {best[0].number}  ",
-            (describe_params(best[0].params), "dim"),
+            (f"{best.value:.5g}", "bold green"),
+            f"  {best.trial}  ",
+            (describe_params(best.params), "dim"),
             describe_pareto_front(trials, self.direction),
         )
 
     def _running(self, trials: list[FrozenTrial]) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in ("running", "epoch", self.metric, "parameters"):
-            table.add_column(column, justify="right" if column in ("epoch", self.metric) else "left")
-        for trial in trials:
-            if trial.state is TrialState.RUNNING:
-                epoch, value = latest_epoch(trial)
-                table.add_row(f"trial {trial.number}", epoch, value, escape(describe_params(trial.params)))
+        running = [trial for trial in trials if trial.state is TrialState.RUNNING]
+        until = ["until"] if is_scheduled(running) else []
+        numbers = ["epoch", *until, self.metric]
+        for column in ("running", *numbers, "parameters"):
+            table.add_column(column, justify="right" if column in numbers else "left")
+        for trial in running:
+            epoch, value = latest_epoch(trial)
+            last = [last_epoch(trial)] if until else []
+            table.add_row(f"trial {trial.number}", epoch, *last, value, escape(describe_params(trial.params)))
         return table

@@ -6,8 +6,9 @@ import time
 
 from optuna.trial import FrozenTrial
 
-from lightsearch.display.wording import duration, n_finished
+from lightsearch.display.wording import duration, n_begun, n_finished
 from lightsearch.study.budget import n_epochs
+from lightsearch.study.scheduling import is_scheduled
 
 
 class Pace:
@@ -45,9 +46,15 @@ class Pace:
         return f"{self.done(trials)}/{self.total}"
 
     def describe(self, trials: list[FrozenTrial]) -> str:
-        """The time so far and the time to go, in words."""
+        """The time so far, and the time to go, in words.
+
+        Where trials pause, nobody knows how many epochs the scheduler is yet to choose: then it is the number of trials
+        that have begun.
+        """
         elapsed = 0.0 if self._began is None else time.monotonic() - self._began
         counted = self.done(trials) - (self._first or 0)
+        if self.unit == "trials" and is_scheduled(trials):  # most trials finish together, when the search ends
+            return f"{duration(elapsed)} so far, {n_begun(trials)} begun"
         if counted <= 0:
             return f"{duration(elapsed)} so far"
         missing = max(self.total - self.done(trials), 0)

@@ -10,12 +10,18 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 
 from lightsearch.display.pace import Pace
-from lightsearch.display.wording import describe_outcome, describe_pareto_front
+from lightsearch.display.wording import describe_not_resumed, describe_outcome, describe_pareto_front
 from lightsearch.outcome import Outcome
-from lightsearch.study.leaders import leaders
+from lightsearch.study import status
+from lightsearch.study.best_so_far import best_so_far
+from lightsearch.study.scheduling import is_scheduled
 
 WORKERS_SECONDS = 5.0
 """The least time between two lines about the workers, which come one by one."""
+
+
+SILENT_SECONDS = 60.0
+"""A line says how far a search is whose trials pause, if none of them has finished for so long."""
 
 
 class PlainDisplay:
@@ -43,6 +49,8 @@ class PlainDisplay:
         self.further = further
         self.pace = Pace(n_trials, epochs)
         self._workers, self._workers_shown = "", float("-inf")
+        self._shown = time.monotonic()
+        """When the last line about trials was shown."""
 
     def message(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -54,13 +62,24 @@ class PlainDisplay:
                 self.message(text)
 
     def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
-        line = f"[{self.pace.progress(trials)}] {describe_outcome(outcome, self.further)}"
-        best = leaders(trials, self.direction, 1)
-        if best:
-            front = describe_pareto_front(trials, self.direction)
-            line += f" | best {best[0].value:.5g} (trial {best[0].number}){front}"
-        self.message(f"{line} | {self.pace.describe(trials)}")
+        self._line(describe_outcome(outcome, self.further), trials)
+
+    def not_resumed(self, outcomes: Sequence[Outcome], trials: list[FrozenTrial]) -> None:
+        self._line(describe_not_resumed([outcome.number for outcome in outcomes]), trials)
 
     def update(self, study: optuna.Study) -> None:
         if not self.pace.has_begun:
             self.pace.begin(study.get_trials(deepcopy=False))
+            self._shown = time.monotonic()
+        elif time.monotonic() - self._shown > SILENT_SECONDS:
+            self._shown = time.monotonic()
+            trials = study.get_trials(deepcopy=False)
+            if is_scheduled(trials):
+                self._line(status.describe_counts(status.count(trials)), trials)
+
+    def _line(self, text: str, trials: list[FrozenTrial]) -> None:
+        self._shown = time.monotonic()
+        best = best_so_far(trials, self.direction)
+        if best is not None:
+            text += f" | best {best.value:.5g} ({best.trial}){describe_pareto_front(trials, self.direction)}"
+        self.message(f"[{self.pace.progress(trials)}] {text} | {self.pace.describe(trials)}")

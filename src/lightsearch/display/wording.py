@@ -7,10 +7,11 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from lightsearch.outcome import Outcome
+from lightsearch.outcome import NOT_RESUMED, Outcome
 from lightsearch.study.leaders import pareto_front
 from lightsearch.study.origin import FINISHED
 from lightsearch.study.pareto import as_list
+from lightsearch.study.status import Status, status_of
 
 
 def describe_outcome(outcome: Outcome, further: Sequence[str] = ()) -> str:
@@ -20,7 +21,8 @@ def describe_outcome(outcome: Outcome, further: Sequence[str] = ()) -> str:
         outcome: How the trial ended.
         further: The names of the objectives after the first.
     """
-    line = f"trial {outcome.number} {outcome.kind}"
+    how = outcome.kind if outcome.stop_reason != NOT_RESUMED else Status.NOT_RESUMED
+    line = f"trial {outcome.number} {how}"
     if outcome.error is not None:
         line += f": {outcome.error.type}: {outcome.error.message}"
     elif outcome.value is not None:
@@ -49,6 +51,12 @@ def describe_pareto_front(trials: list[FrozenTrial], direction: str | Sequence[s
     return f", front of {len(pareto_front(trials, directions))}" if len(directions) > 1 else ""
 
 
+def describe_not_resumed(numbers: Sequence[int]) -> str:
+    """The trials that a scheduler ends, in one line: ``2 paused trials were not resumed: 3, 5``."""
+    were = "was" if len(numbers) == 1 else "were"
+    return f"{counted(len(numbers), 'paused trial')} {were} not resumed: {', '.join(map(str, numbers))}"
+
+
 def counted(number: int, noun: str) -> str:
     """A number of things: ``1 trial``, ``2 trials``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
@@ -62,6 +70,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def n_begun(trials: list[FrozenTrial]) -> int:
+    """The number of trials that have begun and have not failed."""
+    return sum(status_of(trial) not in (Status.ENQUEUED, Status.FAILED) for trial in trials)
 
 
 def n_finished(trials: list[FrozenTrial]) -> int:

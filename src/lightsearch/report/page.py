@@ -28,6 +28,9 @@ from lightsearch.report.page_table import page_table
 from lightsearch.report.plots.panels import PANELS, Panel
 from lightsearch.report.plots.plot import NotShown, Plot
 
+MAX_DECIDED = 500
+"""The number of trials whose decisions the page lists."""
+
 
 class Figure(NamedTuple):
     """A plot with its number in the page's data, from 0."""
@@ -72,6 +75,7 @@ def page(facts: Facts, epochs: pd.DataFrame) -> str:
         rows=[(half, list(row)) for half, row in groupby(panels, key=lambda drawn: drawn.panel.half)],
         data=_json({"figures": figures, "table": page_table(facts)}),
         params=list(facts.distributions),
+        max_decided=MAX_DECIDED,
         provenance=provenance(facts),
     )
 

@@ -13,6 +13,8 @@ from optuna.trial import FrozenTrial
 from lightsearch.outcome import Outcome
 from lightsearch.study.epoch_values import curve_of
 from lightsearch.study.leases import LEASE_SECONDS
+from lightsearch.study.periods import periods_of
+from lightsearch.study.status import Status, status_of
 
 if TYPE_CHECKING:
     import optuna
@@ -69,7 +71,25 @@ def distributions_of(trials: Iterable[FrozenTrial]) -> dict[str, list[BaseDistri
 
 
 def utc_times(trial: FrozenTrial) -> tuple[datetime | None, datetime | None]:
-    """Start and end of a trial in UTC.
+    """The first start and the end of a trial in UTC; of one that was not resumed, the end of its last epoch."""
+    started, ended = _last_times(trial)
+    periods = periods_of(trial)
+    if not periods:
+        return started, ended
+    return periods[0][0], periods[-1][1] if status_of(trial) is Status.NOT_RESUMED else ended
+
+
+def spans_of(trial: FrozenTrial) -> tuple[tuple[datetime, datetime | None], ...]:
+    """When a trial ran, between its pauses: starts and ends in UTC; the last end is None if it runs."""
+    periods, status = periods_of(trial), status_of(trial)
+    started, ended = _last_times(trial)
+    if started is None or status is Status.NOT_RESUMED or (ended is None and status is not Status.RUNNING):
+        return tuple(periods)
+    return (*periods, (started, ended))
+
+
+def _last_times(trial: FrozenTrial) -> tuple[datetime | None, datetime | None]:
+    """The last start and the end of a trial in UTC.
 
     Optuna stores local times without their zone. They are taken to be in this machine's zone, unless the trial's
     lease shows another one: the lease is stored in seconds since 1970 and is renewed while the trial runs.

@@ -19,6 +19,7 @@ from lightsearch.report.svg_chart import Chart, chart, edge_of_front, without_fa
 from lightsearch.report.tables.epoch_table import epochs_of
 from lightsearch.study.origin import is_foreign
 from lightsearch.study.pareto import as_list
+from lightsearch.study.status import describe_counts
 
 LEADERS = 5
 """Rows of the table at most, if there is one objective."""
@@ -35,9 +36,8 @@ def result_card(results: dict[str, Any], trials: list[FrozenTrial], folder: Path
         folder: The study's folder.
         ending: How the search ended, in a word.
     """
-    states, metrics = results["counts"]["states"], as_list(results["metric"])
+    metrics = as_list(results["metric"])
     columns, rows = leader_rows(results.get("front", results["leaders"][:LEADERS]), metrics)
-    counts = [f"{n} {'failed' if state == 'fail' else state}" for state, n in states.items()]
     own = [trial for trial in trials if not is_foreign(trial)]
     charts = [
         _objectives(own, results, metrics) if len(metrics) > 1 else _history(own, results),
@@ -46,7 +46,7 @@ def result_card(results: dict[str, Any], trials: list[FrozenTrial], folder: Path
     html: str = _template().render(
         name=results["study"],
         ending=ending,
-        summary=", ".join(counts) or "no trials",
+        summary=describe_counts(results["counts"]["status"]) or "no trials",
         searched=duration(results["wall_seconds"]) if results["wall_seconds"] else "",
         best=results["best"],
         metric=metrics[0],

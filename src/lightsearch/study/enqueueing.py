@@ -17,6 +17,7 @@ from lightsearch.storage.locks import study_lock
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.study.origin import FINISHED
 from lightsearch.study.searches import running_searches
+from lightsearch.study.status import is_paused
 from lightsearch.study.stored import declaration_of
 
 
@@ -26,11 +27,18 @@ class Enqueued(NamedTuple):
     number: int
     """The trial's number."""
     waiting: int
-    """The trials that wait and come before it."""
+    """The trials that wait and come before it. Those that are paused come after it."""
     total: int
     """The ``--n-trials`` that a search needs in order to run it."""
     running_to: int | None
     """The highest total of the searches that run; None: none runs."""
+    paused: int = 0
+    """The trials that are paused, and part of the total. They do not keep a running search from taking this one."""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether a search that runs takes the trial."""
+        return self.running_to is not None and self.running_to >= self.total - self.paused
 
 
 def enqueue(study: optuna.Study, storage: RetryingStorage, url: str, params: Mapping[str, Any]) -> Enqueued:
@@ -55,14 +63,16 @@ def enqueue(study: optuna.Study, storage: RetryingStorage, url: str, params: Map
         before = study.get_trials(deepcopy=False)
         study.enqueue_trial(_as_declared(trials, params) if of_function else dict(params))
         searches = running_searches(storage, study_id_of(study))
-    waiting = sum(trial.state is TrialState.WAITING for trial in before)
+    paused = sum(map(is_paused, before))
+    waiting = sum(trial.state is TrialState.WAITING for trial in before) - paused
     running = sum(trial.state is TrialState.RUNNING and "owner" in trial.user_attrs for trial in before)
     finished = sum(trial.state in FINISHED for trial in before)
     return Enqueued(
         number=len(before),
         waiting=waiting,
-        total=finished + running + waiting + 1,
+        total=finished + running + waiting + paused + 1,
         running_to=max((search.budget.n_trials for search in searches), default=None),
+        paused=paused,
     )
 
 

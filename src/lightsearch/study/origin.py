@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.study import pareto
 from lightsearch.study.pareto import as_list
+from lightsearch.study.status import is_paused
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 """States that count towards the study's total."""
@@ -27,9 +28,10 @@ KINDS = tuple(Kind)
 def outcome_of(trial: FrozenTrial) -> Outcome | None:
     """The outcome that lightsearch recorded; None if the trial has not ended, or another program ended it.
 
+    A paused trial has that of its epochs so far. One that runs again, or was interrupted later, has trained more.
     Another program may use attributes of the same names, or add a copy of a trial of another study.
     """
-    if not _is_recorded(trial):
+    if not _is_recorded(trial) or not (trial.state.is_finished() or is_paused(trial)):
         return None
     try:
         return Outcome(kind=Kind(trial.user_attrs["kind"]), params=trial.params, **trial.user_attrs["result"])
@@ -52,7 +54,9 @@ def ended_how(trial: FrozenTrial) -> str:
     if is_foreign(trial):
         return "comes from another program"
     outcome = outcome_of(trial)
-    return "has not ended" if outcome is None else f"ended as {outcome.kind}"
+    if outcome is None:
+        return "has not ended"
+    return "is paused" if outcome.kind is Kind.PAUSED else f"ended as {outcome.kind}"
 
 
 def may_lead(trials: Sequence[FrozenTrial], attrs: Mapping[str, Any]) -> list[FrozenTrial]:

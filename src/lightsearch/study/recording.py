@@ -14,7 +14,8 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.study import pareto
-from lightsearch.study.scheduling import PAUSED
+from lightsearch.study.periods import PERIODS, periods_until_now
+from lightsearch.study.status import PAUSED
 
 
 def read_outcome(folder: Path, attempt: int) -> Outcome | None:
@@ -49,6 +50,7 @@ def record(
         storage.set_trial_user_attr(trial_id, "result", outcome.model_dump(mode="json", exclude={"params", "kind"}))
     if state is TrialState.WAITING:
         if outcome.kind is Kind.PAUSED:
+            storage.set_trial_user_attr(trial_id, PERIODS, periods_until_now(storage.get_trial(trial_id)))
             storage.set_trial_user_attr(trial_id, PAUSED, True)
         storage.set_trial_state_values(trial_id, state)
         return

@@ -13,12 +13,10 @@ from lightsearch.outcome import Kind
 from lightsearch.study.origin import is_foreign
 from lightsearch.study.schedulers import Curve, Decision, Progress
 from lightsearch.study.schedulers.choice import make_scheduler
+from lightsearch.study.status import PAUSED
 
 UNTIL = "until"
 """The attribute of a trial with the epoch after which it pauses."""
-
-PAUSED = "paused"
-"""The attribute of a trial that says whether it waits because it has paused."""
 
 DECISIONS = "decisions"
 """The attribute of a trial with what the scheduler decided about it: a list of ``{"after", "until", "reason"}``."""
@@ -98,9 +96,24 @@ def attrs_of(decision: Decision, trial: FrozenTrial | None) -> dict[str, Any]:
     return {UNTIL: decision.until, PAUSED: False, DECISIONS: [*earlier, entry]}
 
 
-def is_paused(trial: FrozenTrial) -> bool:
-    """Whether a trial waits for the scheduler. One that was interrupted waits too, and continues first."""
-    return trial.state is TrialState.WAITING and bool(trial.user_attrs.get(PAUSED))
+def decisions_of(trial: FrozenTrial) -> list[tuple[int, int, str]]:
+    """What the scheduler decided about a trial: the epochs so far, the epochs after which it pauses, and why."""
+    stored = trial.user_attrs.get(DECISIONS)
+    entries = [one for one in stored if isinstance(one, dict)] if isinstance(stored, list) else []
+    try:
+        return [(int(one["after"]), int(one["until"]), str(one["reason"])) for one in entries]
+    except (KeyError, TypeError, ValueError):  # another program may use the same name
+        return []
+
+
+def describe_decisions(trial: FrozenTrial) -> str:
+    """The same in a line: ``0-1 new: it trains to the first rung of [1, 3, 9]; 1-3 promoted: ...``; else empty."""
+    return "; ".join(f"{after}-{until} {reason}" for after, until, reason in decisions_of(trial))
+
+
+def is_scheduled(trials: Sequence[FrozenTrial]) -> bool:
+    """Whether a scheduler has decided about trials of a study: then they finish late, many at a time."""
+    return any(UNTIL in trial.user_attrs for trial in trials)
 
 
 def curve_of(trial: FrozenTrial) -> Curve:

@@ -34,8 +34,9 @@ from lightsearch.study.opening import open_study
 from lightsearch.study.origin import FINISHED
 from lightsearch.study.recording import record
 from lightsearch.study.schedulers import Decision
-from lightsearch.study.scheduling import PAUSED, UNTIL, Scheduling, attrs_of, is_paused
+from lightsearch.study.scheduling import UNTIL, Scheduling, attrs_of
 from lightsearch.study.spec_error import described
+from lightsearch.study.status import PAUSED, is_paused
 from lightsearch.study.widenings import widenings
 
 

@@ -32,7 +32,7 @@ class Explanation(NamedTuple):
 def find_failures(view: StudyView) -> Iterator[Finding]:
     """Kinds of failure that are frequent."""
     failed = [outcome.kind for outcome in view.outcomes.values() if not outcome.policy.counts]
-    kinds = Counter(kind for kind in failed if kind is not Kind.WITHDRAWN)
+    kinds = Counter(kind for kind in failed if kind not in (Kind.WITHDRAWN, Kind.PAUSED))
     for kind, count in kinds.most_common():
         if count < MIN_FAILURES or count < MIN_FAILURES_SHARE * len(view.outcomes):
             continue

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsearch.outcome import STOPPED_BY_USER
+from lightsearch.outcome import NOT_RESUMED, STOPPED_BY_USER
 from lightsearch.report.diagnostics.as_toml import as_toml
 from lightsearch.report.diagnostics.finding import Finding
 from lightsearch.report.diagnostics.study_view import StudyView
@@ -21,7 +21,7 @@ MIN_AHEAD_SHARE = 0.05
 def find_pruner(view: StudyView) -> Iterator[Finding]:
     """Pruned trials that were ahead of the winner, or of the front, at the epoch in which they were stopped."""
     pruned = [t for t in view.trials if t.state is TrialState.PRUNED and curve_of(t)]
-    pruned = [t for t in pruned if not _is_stopped_by_user(view, t)]
+    pruned = [t for t in pruned if not _is_ended_otherwise(view, t)]
     if not view.complete or not pruned:
         return
     several = len(view.directions) > 1
@@ -42,9 +42,10 @@ def find_pruner(view: StudyView) -> Iterator[Finding]:
     )
 
 
-def _is_stopped_by_user(view: StudyView, trial: FrozenTrial) -> bool:
+def _is_ended_otherwise(view: StudyView, trial: FrozenTrial) -> bool:
+    """Whether the pruner did not end it: the user did, or it was paused and the scheduler did not resume it."""
     outcome = view.outcomes.get(trial.number)
-    return outcome is not None and outcome.stop_reason == STOPPED_BY_USER
+    return outcome is not None and outcome.stop_reason in (STOPPED_BY_USER, NOT_RESUMED)
 
 
 def _until(view: StudyView, trial: FrozenTrial, epoch: int) -> list[float] | None:

@@ -24,7 +24,7 @@ class Clock:
     """
 
     def __init__(self, rows: Iterable[Row], now: datetime) -> None:
-        spans = sorted((row.started, row.ended or now) for row in rows if row.started and row.has_run)
+        spans = sorted((started, ended or now) for row in rows for started, ended in row.spans)
         self.pauses: list[tuple[datetime, float]] = []
         """The end of each pause, and the length of all pauses so far, in seconds."""
         self.began = spans[0][0] if spans else now

@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from lightsearch.outcome import Outcome
-from lightsearch.report.readers import utc_times, value_of
+from lightsearch.report.readers import spans_of, utc_times, value_of
 from lightsearch.study.origin import outcome_of
+from lightsearch.study.scheduling import decisions_of
+from lightsearch.study.status import Status, status_of
 
-GROUPS = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-}
+FINISHED = (Status.COMPLETE, Status.PRUNED, Status.NOT_RESUMED)
+"""The groups of the trials that count towards the study's total."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +25,15 @@ class Row:
     outcome: Outcome | None
     """None if the trial has not ended, or another program ended it."""
     group: str
-    """``complete``, ``pruned``, ``failed``, ``running`` or ``waiting``."""
+    """Where it is, a ``Status``: ``complete``, ``pruned``, ``not resumed``, ``failed``, ``running``, ``paused``, ..."""
     value: float | None
     """The first objective's value; see ``readers.value_of``."""
     started: datetime | None
     """In UTC."""
     ended: datetime | None
     """In UTC."""
+    spans: tuple[tuple[datetime, datetime | None], ...] = ()
+    """When it ran, between its pauses: starts and ends in UTC; the last end is None if it runs."""
     foreign: bool = False
     """Whether another program ran the trial in a study of lightsearch; such a trial never leads."""
 
@@ -53,13 +52,13 @@ class Row:
         return str(self.outcome.kind) if self.outcome and self.group == "failed" else self.group
 
     @property
-    def finished(self) -> bool:
-        return self.group in ("complete", "pruned")
+    def decisions(self) -> list[tuple[int, int, str]]:
+        """What the scheduler decided; see ``scheduling.decisions_of``."""
+        return decisions_of(self.trial)
 
     @property
-    def has_run(self) -> bool:
-        """Whether the trial started, and has ended or still runs: it can be drawn over time."""
-        return self.started is not None and (self.ended is not None or self.group == "running")
+    def finished(self) -> bool:
+        return self.group in FINISHED
 
 
 def row_of(trial: FrozenTrial, *, foreign: bool) -> Row:
@@ -71,4 +70,5 @@ def row_of(trial: FrozenTrial, *, foreign: bool) -> Row:
     """
     outcome = outcome_of(trial)
     started, ended = utc_times(trial)
-    return Row(trial, outcome, GROUPS[trial.state], value_of(trial, outcome), started, ended, foreign)
+    value = value_of(trial, outcome)
+    return Row(trial, outcome, str(status_of(trial)), value, started, ended, spans_of(trial), foreign)

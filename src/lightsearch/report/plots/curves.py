@@ -22,13 +22,13 @@ LEADING_SHARE = 10
 
 
 def curves(facts: Facts, epochs: pd.DataFrame) -> list[Plot]:
-    """One plot: a curve per trial. The curve of a pruned trial ends in a cross."""
+    """One plot: a curve per trial. That of a pruned trial ends in a cross, that of one not resumed in a circle."""
     frame = epochs[["number", "epoch", "value"]].dropna()
     if frame.empty:
         raise NotShown("no trial has reported an epoch")
     lasts = frame.drop_duplicates("number", keep="last")
     axis = value_axis(facts, lasts["value"].tolist())
-    traces = [*_by_group(facts, frame), *_pruned_ends(facts, lasts), *_best(facts, frame)]
+    traces = [*_by_group(facts, frame), *_ends(facts, lasts), *_best(facts, frame)]
     kind = "scattergl" if len(frame) > MANY_POINTS else "scatter"
     return [
         Plot(
@@ -49,6 +49,7 @@ def _by_group(facts: Facts, frame: pd.DataFrame) -> list[Trace]:
     styles = {
         "failed": ("failed", "failed-faint", 1), "pruned": ("pruned", "pruned-faint", 1),
         "complete": ("complete", "accent-faint", 1), "leading": (f"leading {n_leading}", "accent", 1.4),
+        "not resumed": ("not resumed", "pruned-faint", 1), "paused": ("paused", "paused", 1),
         "running": ("running", "running", 1.4),
     }  # fmt: skip
     traces: list[Trace] = []
@@ -66,17 +67,21 @@ def _by_group(facts: Facts, frame: pd.DataFrame) -> list[Trace]:
     return traces
 
 
-def _pruned_ends(facts: Facts, lasts: pd.DataFrame) -> list[Trace]:
-    pruned = {row.number for row in facts.rows if row.group == "pruned"}
-    ends = lasts[lasts["number"].isin(pruned)]
-    if ends.empty:
-        return []
-    return [{
-        "mode": "markers", "name": "pruned here", "hoverinfo": "skip",
-        "x": packed(ends["epoch"].to_numpy(), "i4"), "y": packed(ends["value"].to_numpy()),
-        "marker": {"symbol": "x-thin", "size": 5, "color": colour("pruned"),
-                   "line": {"width": 1.2, "color": colour("pruned")}},
-    }]  # fmt: skip
+def _ends(facts: Facts, lasts: pd.DataFrame) -> list[Trace]:
+    """Where the trials end that were not trained to their end."""
+    found: list[Trace] = []
+    for group, symbol, name in (("pruned", "x-thin", "pruned here"), ("not resumed", "circle-open", "not resumed")):
+        numbers = {row.number for row in facts.rows if row.group == group}
+        ends = lasts[lasts["number"].isin(numbers)]
+        if ends.empty:
+            continue
+        found.append({
+            "mode": "markers", "name": name, "hoverinfo": "skip", "showlegend": group == "pruned",
+            "x": packed(ends["epoch"].to_numpy(), "i4"), "y": packed(ends["value"].to_numpy()),
+            "marker": {"symbol": symbol, "size": 5, "color": colour("pruned"),
+                       "line": {"width": 1.2, "color": colour("pruned")}},
+        })  # fmt: skip
+    return found
 
 
 def _best(facts: Facts, frame: pd.DataFrame) -> list[Trace]:

@@ -65,7 +65,8 @@ PANELS = (
     Panel(
         "curves",
         "Learning curves",
-        "The metric of each trial after each epoch. Curves that begin below the axis enter it from there.",
+        "The metric of each trial after each epoch. Curves that begin below the axis enter it from there. A pruned "
+        "trial ends in a cross, one that was not resumed after a pause in a circle.",
         curves,
     ),
     Panel(
@@ -86,8 +87,8 @@ PANELS = (
     Panel(
         "slices",
         "Each parameter by itself",
-        "The axes end at the bounds of the space. Later trials have a stronger colour, pruned trials are grey, "
-        "the best is marked.",
+        "The axes end at the bounds of the space. Later trials have a stronger colour, trials that were not trained to "
+        "their end are grey, the best is marked.",
         slices,
     ),
     Panel(
@@ -100,7 +101,7 @@ PANELS = (
     Panel(
         "timeline",
         "Workers",
-        "One bar per trial, in as many rows as trials ran at a time.",
+        "One bar per trial, in as many rows as trials ran at a time. A trial that pauses has several.",
         timeline,
     ),
 )

@@ -43,7 +43,9 @@ def _layout(title: str, axis: dict[str, Any]) -> dict[str, Any]:
 
 def _traces(facts: Facts, points: Sequence[tuple[float, Row]], end: float, axis: dict[str, Any]) -> list[Trace]:
     """A trace of dots per group, and the line of the best value, which reaches up to ``end``."""
-    groups = {group: [(x, row) for x, row in points if row.group == group] for group in ("pruned", "complete")}
+    groups = {
+        group: [(x, row) for x, row in points if row.group == group] for group in ("pruned", "not resumed", "complete")
+    }
     return [*(_dots(facts, found, group, axis) for group, found in groups.items()), _best_so_far(facts, points, end)]
 
 

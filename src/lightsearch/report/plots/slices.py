@@ -46,7 +46,7 @@ def _traces(facts: Facts, scale: Scale, random: np.random.Generator) -> list[Tra
     jitter = random.uniform(-JITTER, JITTER, len(rows)) if scale.categorical else np.zeros(len(rows))
     positions = np.array([scale.position(row.trial.params[scale.name]) for row in rows]) + jitter
     traces: list[Trace] = []
-    for group, size in (("pruned", 3.5), ("complete", 5.0)):
+    for group, size in (("pruned", 3.5), ("not resumed", 3.5), ("complete", 5.0)):
         chosen = [i for i, row in enumerate(rows) if row.group == group]
         marker: dict[str, Any] = {"size": dot_size(facts, size), "opacity": 0.5, "color": colour("pruned")}
         if group == "complete":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,17 +18,22 @@ MAX_HEIGHT = 420
 
 
 class Bar(NamedTuple):
-    """A trial in time, in seconds of search."""
+    """A trial between two pauses, in seconds of search."""
 
     began: float
     ended: float
     lane: int
     """The row of the plot, from 1."""
+    started: datetime
+    """When it began, in UTC."""
     row: Row
 
 
 def timeline(facts: Facts, _: pd.DataFrame) -> list[Plot]:
-    """One plot: a bar per trial, in as many rows as trials ran at a time, without the pauses of the search."""
+    """One plot: a bar for each part of a trial between pauses, in as many rows as trials ran at a time.
+
+    The time in which no trial ran is left out.
+    """
     bars = _bars(facts)
     if not bars:
         raise NotShown("no trial has started")
@@ -50,22 +56,22 @@ def timeline(facts: Facts, _: pd.DataFrame) -> list[Plot]:
 
 
 def _bars(facts: Facts) -> list[Bar]:
-    """All trials that have run, by start, each in the first row that is free."""
+    """All trials that have run, by start, each in the first row that is free; one that pauses has several bars."""
     clock = facts.clock
     spans = sorted(
-        (clock(row.started), clock(row.ended or facts.made), row.number, row)
+        (clock(started), clock(ended or facts.made), row.number, started, row)
         for row in facts.rows
-        if row.started and row.has_run
+        for started, ended in row.spans
     )
     busy_until: list[float] = []
     bars = []
-    for began, ended, _, row in spans:
+    for began, ended, _, started, row in spans:
         free = [lane for lane, until in enumerate(busy_until) if until <= began + 1e-3]
         lane = free[0] if free else len(busy_until)
         if not free:
             busy_until.append(0.0)
         busy_until[lane] = ended
-        bars.append(Bar(began, ended, lane + 1, row))
+        bars.append(Bar(began, ended, lane + 1, started, row))
     return bars
 
 
@@ -77,7 +83,7 @@ def _trace(facts: Facts, group: str, bars: list[Bar], gap: float) -> Trace:
         "x": [round((bar.ended - bar.began) / scale, 4) for bar in bars],
         "y": [bar.lane for bar in bars], "width": 0.72,
         "marker": {"color": colour(group), "line": {"color": colour("surface"), "width": gap}},
-        "customdata": [[bar.row.number, text(bar.row.kind), f"{bar.row.started:%Y-%m-%d %H:%M:%S} UTC"]
+        "customdata": [[bar.row.number, text(bar.row.kind), f"{bar.started:%Y-%m-%d %H:%M:%S} UTC"]
                        for bar in bars],
         "hovertemplate": "trial %{customdata[0]} · %{customdata[1]}<br>%{customdata[2]}<br>%{x:.3~g} "
         + f"{unit}<extra></extra>",

@@ -18,6 +18,7 @@ from lightsearch.report.tables.columns import (
 )
 from lightsearch.study.epoch_values import curve_of
 from lightsearch.study.origin import outcome_of
+from lightsearch.study.scheduling import describe_decisions, is_scheduled, until_of
 
 if TYPE_CHECKING:
     import optuna
@@ -29,7 +30,8 @@ def trial_table(study: optuna.Study) -> pd.DataFrame:
 
     Columns:
         number: int64.
-        state: category, Optuna's state in lower case.
+        state: category, Optuna's state in lower case. A paused trial is waiting, and its kind is paused; one that was
+            not resumed is pruned, and its stop_reason is not_resumed.
         kind: category, how the trial ended (see ``lightsearch.outcome.Kind``); missing for an ended trial of another
             program.
         value: float64, the metric of the best epoch; for a running or interrupted trial the last reported value. With
@@ -38,12 +40,14 @@ def trial_table(study: optuna.Study) -> pd.DataFrame:
         best_epoch, epochs: Int64, the best epoch (from 0), and the number of epochs trained.
         stop_reason: category, why training ended.
         seconds: float64, wall time of the trial's workers.
+        until, decisions: Int64 and str, if the study's trials pause: the number of epochs after which the trial pauses
+            or has paused last, and each decision of the scheduler, as ``AFTER-UNTIL reason``, in epochs.
         params_NAME: Int64 or float64 for numbers, boolean, category for strings (all choices of the space are
             categories, in their order).
         metrics_NAME: float64, every metric logged in the best epoch.
         seed: Int64.
-        started, ended: datetime64[us, UTC].
-        attempt: Int64, the number of times the trial was started.
+        started, ended: datetime64[us, UTC]; of a trial that was not resumed, the end of its last epoch.
+        attempt: Int64, the number of times the trial was started or continued.
         device: category. checkpoint, sha256, error_type, error_message: str.
 
     Args:
@@ -95,6 +99,17 @@ def _training(trials: list[FrozenTrial], outcomes: list[Outcome | None]) -> dict
         "epochs": integer_column(epochs),
         "stop_reason": category_column([reason or None for reason in _recorded(outcomes, "stop_reason")]),
         "seconds": float_column(_recorded(outcomes, "seconds")),
+        **_decisions(trials),
+    }
+
+
+def _decisions(trials: list[FrozenTrial]) -> dict[str, Any]:
+    """What the scheduler decided; nothing for a study without one."""
+    if not is_scheduled(trials):
+        return {}
+    return {
+        "until": integer_column([until_of(trial.user_attrs) for trial in trials]),
+        "decisions": string_column([describe_decisions(trial) or None for trial in trials]),
     }
 
 
