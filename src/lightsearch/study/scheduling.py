@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.study.origin import is_foreign
 from lightsearch.study.schedulers import Curve, Decision, Progress
+from lightsearch.study.schedulers.beliefs import Centre
 from lightsearch.study.schedulers.choice import make_scheduler
 
 UNTIL = "until"
@@ -30,10 +31,11 @@ class Scheduling:
 
     Args:
         study_file: The study file.
+        centres: Configurations that are believed to be good.
     """
 
-    def __init__(self, study_file: StudyFile) -> None:
-        self._scheduler = make_scheduler(study_file)
+    def __init__(self, study_file: StudyFile, centres: Sequence[Centre] = ()) -> None:
+        self._scheduler = make_scheduler(study_file, centres)
         self._max_epochs = study_file.trainer.max_epochs
         self._sign = 1.0 if study_file.direction == "maximize" else -1.0
 
@@ -97,7 +99,9 @@ def is_paused(trial: FrozenTrial) -> bool:
 
 
 def curve_of(trial: FrozenTrial) -> Curve:
-    """A trial as a scheduler sees it."""
+    """A trial as a scheduler sees it. One that failed has no values: it only tells that its parameters were tried."""
+    if trial.state is TrialState.FAIL:
+        return Curve(trial.number, trial.params, Progress.FINISHED)
     values = {step + 1: value for step, value in trial.intermediate_values.items() if math.isfinite(value)}
     until = int(trial.user_attrs.get(UNTIL) or 0)
     return Curve(trial.number, trial.params, PROGRESS.get(trial.state, Progress.FINISHED), values, until)
@@ -110,6 +114,6 @@ def until_of(attrs: Mapping[str, Any]) -> int | None:
 
 
 def _takes_part(trial: FrozenTrial) -> bool:
-    """Whether the scheduler sees a trial: it has begun, has not failed, and is lightsearch's own."""
+    """Whether the scheduler sees a trial: it has begun, and is lightsearch's own."""
     begun = trial.state is not TrialState.WAITING or "attempt" in trial.user_attrs
-    return begun and trial.state is not TrialState.FAIL and not is_foreign(trial)
+    return begun and not is_foreign(trial)

@@ -67,7 +67,7 @@ class Scheduler(Protocol):
         """What trains next.
 
         Args:
-            curves: All trials of the study, by number. Those that failed are left out.
+            curves: All trials of the study, by number. Those that failed are finished, without values.
             n_new: The number of trials that may yet begin.
 
         Returns:
