@@ -40,7 +40,7 @@ SYNTAX = (
     (r"\{ choice = \[\.\.\.\] \}", "Choice(...)"),
     (r"\{ list = \{ \.\.\. \}, length = \[least, most\] \}", "List(..., length=(least, most))"),
     (r"should be a table; write \{ key = value, \.\.\. \}, or \[.*?\] with its keys below", "write a dictionary"),
-    (r"(?<![\w.])(log|step|length) = ", r"\1="),
+    (r"(?<![\w.])(log|step|length|prior) = ", r"\1="),
     (r"\b(log)=true\b", r"\1=True"),
     (r"\[(data|model|config|space|trainer|callbacks|stop|logger)((?:\.\w+)*)\]", r"\1\2"),
     (r'" = \.\.\.', '": ...'),

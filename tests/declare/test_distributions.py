@@ -124,3 +124,22 @@ def test_one_in_the_wrong_place_is_a_mistake(keys: dict[str, Any], line: str) ->
     except UserError as error:
         said = str(error).splitlines()
     assert [text[: len(line)] for text in said] == [line]
+
+
+@pytest.mark.parametrize(
+    ("written", "table"),
+    [
+        ("Int(16, 512, prior=64)", {"int": [16, 512], "prior": 64}),
+        ("Float(0.0001, 0.1, log=True, prior=0.001)", {"float": [1e-4, 1e-1], "log": True, "prior": 1e-3}),
+        ("Choice('adam', 'sgd', prior='sgd')", {"choice": ["adam", "sgd"], "prior": "sgd"}),
+        ("List(Int(1, 9), length=(1, 3), prior=(2, 3))", {"list": {"int": [1, 9]}, "length": [1, 3], "prior": [2, 3]}),
+    ],
+)
+def test_a_prior_is_written_as_the_other_options(written: str, table: dict[str, Any]) -> None:
+    one = eval(written, {**vars(distributions)})
+    assert (one.table, repr(one)) == (table, written)
+
+
+def test_a_prior_outside_of_the_range_is_refused_in_the_words_of_python() -> None:
+    with pytest.raises(ValueError, match=r"prior=5 is never sampled; write numbers from 0.1 to 1$"):
+        Float(0.1, 1.0, prior=5)

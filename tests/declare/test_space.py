@@ -161,3 +161,48 @@ def test_tpe_samples_parameters_of_some_trials_together() -> None:
     assert not digits().space.conditional
     assert seeded_sampler(study_file)._make(0)._group  # type: ignore[attr-defined]
     assert not seeded_sampler(digits())._make(0)._group  # type: ignore[attr-defined]
+
+
+SAMPLED = {
+    "lr": {"float": [1e-4, 1e-1], "log": True, "prior": 1e-3},
+    "optimizer": {"choice": ["adam", "sgd"], "prior": "sgd"},
+    "depth": {"int": [1, 4]},
+    "widths": {"list": {"int": [8, 64]}, "length": [1, 3], "prior": [32, 16]},
+    "channels": {"list": {"int": [8, 64], "prior": 24}, "length": [1, 2]},
+}
+
+
+def test_what_is_believed_has_the_names_of_the_study() -> None:
+    assert Space.model_validate({"model": SAMPLED}).prior == {
+        "lr": 1e-3,
+        "optimizer": "sgd",
+        **{"widths.length": 2, "widths.0": 32, "widths.1": 16},
+        **{"channels.0": 24, "channels.1": 24},
+    }
+
+
+def test_what_is_believed_is_no_part_of_the_fingerprint() -> None:
+    plain = {name: {key: one for key, one in table.items() if key != "prior"} for name, table in SAMPLED.items()}
+    plain["channels"] = {"list": {"int": [8, 64]}, "length": [1, 2]}
+    believing, other = digits(), digits()
+    believing = believing.model_copy(update={"space": Space.model_validate({"model": SAMPLED})})
+    other = other.model_copy(update={"space": Space.model_validate({"model": plain})})
+    assert believing.fingerprint() == other.fingerprint()
+    assert "prior" not in str(believing.fingerprint())
+
+
+@pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        ({"int": [1, 9], "prior": 10}, "prior = 10 is never sampled; write whole numbers from 1 to 9"),
+        ({"int": [1, 9], "step": 2, "prior": 4}, "in steps of 2"),
+        ({"float": [0.1, 1.0], "prior": "a"}, "prior = 'a' is never sampled; write numbers from 0.1 to 1"),
+        ({"choice": [32, 64], "prior": 48}, "write one of 32, 64"),
+        ({"choice": [0, 1], "prior": True}, "write one of 0, 1"),
+        ({"list": {"int": [1, 9]}, "length": [1, 2], "prior": [1, 2, 3]}, r"write lists of 1 to 2 items"),
+        ({"fixed": 3, "prior": 3}, "Extra inputs"),
+    ],
+)
+def test_a_prior_is_a_value_that_is_sampled(declared: dict[str, object], line: str) -> None:
+    with pytest.raises(ValidationError, match=line):
+        Space.model_validate({"model": {"x": declared}})

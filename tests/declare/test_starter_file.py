@@ -141,6 +141,20 @@ def test_a_range_has_the_default_in_it(name: str) -> None:
         )
 
 
+class Signature(nn.Module):
+    def __init__(
+        self, lr: float = 1e-3, weight_decay: float = 0.0, widths: Any = (64, 32), dim: int | None = None
+    ) -> None:
+        super().__init__()
+
+
+def test_the_defaults_of_a_signature_are_believed_to_be_good() -> None:
+    text = propose(Signature, None, name="signature", file="signature.toml", known=set())
+    assert "lr = { float = [1e-4, 1e-1], log = true, prior = 1e-3 }" in text
+    space = Space.model_validate(tomllib.loads(text)["space"])
+    assert space.prior == {"lr": 1e-3, "weight_decay": 0.0, "widths.length": 2, "widths.0": 64, "widths.1": 32}
+
+
 @pytest.mark.parametrize(
     ("name", "default"), [("dropout", True), ("hidden", "relu"), ("depth", 2.5), ("widths", "all")]
 )

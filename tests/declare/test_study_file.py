@@ -135,6 +135,7 @@ WRONG = (None, True, 0, -1, 1.5, math.nan, math.inf, -math.inf, 2**80, 10**400, 
 WRONG += ([], [1], ["a"], [[1]], [None], {}, {"a": 1}, {"a": {"b": [1]}}, {1: 2}, object(), (1, 2))  # type: ignore[assignment]
 LEAVES = (
     *("name", "seed", "metric", "direction", "keep_top_k", "baseline", "enqueue", "objective", "given", "unknown"),
+    *("learn_from", "space.model.hidden_size.prior", "space.data.batch_size.prior", "space.model.widths.prior"),
     *("data", "data.class_path", "data.init_args", "data.given", "data.init_args.dataset"),
     *("model", "model.class_path", "model.init_args", "logger", "logger.class_path", "callbacks", "space.callbacks"),
     *("config", *(f"config.{name}" for name in ("file", "cli", "content", "folder", "unknown")), "space.config"),

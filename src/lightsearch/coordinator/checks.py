@@ -20,8 +20,10 @@ from lightsearch.preflight.checks import Preflight, preflight
 from lightsearch.preflight.dry_run import dry_run
 from lightsearch.storage.artifacts import check_artifacts
 from lightsearch.storage.locks import check_server
+from lightsearch.storage.opening import open_storage
 from lightsearch.storage.urls import check_url, sqlite_file
 from lightsearch.study import sampler_checks
+from lightsearch.study.learning import learn
 
 
 def check(request: SearchRequest, display: Display) -> CheckedSearch:
@@ -61,6 +63,8 @@ def _check_request(request: SearchRequest, display: Display) -> tuple[StudyFile 
     if request.widen and study_file is not None and study_file.objective is not None:
         hint = "a function declares its own ranges, and there is no [space] to widen; leave it out"
         mistakes.append(Mistake("--widen", study_file.objective, hint))
+    if study_file is not None and not mistakes:
+        mistakes += check_learning(request.url, study_file)
     return study_file, mistakes
 
 
@@ -111,6 +115,27 @@ def check_storage(url: str, study_file: StudyFile | None) -> list[Mistake]:
     if study_file is not None:
         mistakes += check_folder(study_folder(study_file.name), None if url_mistakes else sqlite_file(url))
     return mistakes
+
+
+def check_learning(url: str, study_file: StudyFile) -> list[Mistake]:
+    """Returns why there is nothing to learn from the earlier studies that a study names. Nothing is written.
+
+    Args:
+        url: The storage; it is a valid one.
+        study_file: The declared study.
+    """
+    if not study_file.learn_from:
+        return []
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        hint = f"no such study: there is no storage {file} yet; take it out, or name the storage that has it"
+        return [Mistake("learn_from", name, hint) for name in study_file.learn_from]
+    storage = open_storage(url)
+    try:
+        learn(storage, study_file)
+    except UserError as error:
+        return [one for one in error.mistakes if isinstance(one, Mistake)]
+    return []
 
 
 def check_inline(request: SearchRequest, devices: int) -> list[Mistake]:

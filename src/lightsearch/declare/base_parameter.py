@@ -56,6 +56,10 @@ class BaseParameter(BaseModel):
         """The condition of ``contains`` in words: ``whole numbers from 16 to 512``."""
         raise NotImplementedError
 
+    def believed(self, name: str) -> dict[str, Value]:  # noqa: ARG002
+        """The values that the user believes to be good, by their names in the study; empty if there is no belief."""
+        return {}
+
     def counted(self) -> int | None:
         """How many values there are. None if they cannot be counted."""
         return None

@@ -115,7 +115,7 @@ def _space(parsed: dict[str, Any]) -> list[str]:
             if name in NO_HYPERPARAMETERS or name.startswith(("num_workers", "log_")):
                 continue
             if section != "lr_scheduler" and (span := range_of(parameter)) is not None:
-                sampled.append(f"{toml_key(key)} = {as_toml(span)}  # {value!r} in the configuration")
+                sampled.append(f"{toml_key(key)} = {as_toml({**span, 'prior': value})}")
             elif isinstance(value, int | float) and not isinstance(value, bool):
                 others.append(f"# {toml_key(key)} = {as_toml({'choice': [value]})}")
             elif isinstance(value, bool):

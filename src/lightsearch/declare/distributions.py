@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import KW_ONLY, Field, dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -74,6 +74,8 @@ class Int(Distribution):
     """Sample on a logarithmic scale."""
     step: int | None = None
     """Distance between neighbouring values; not together with ``log``."""
+    prior: int | None = None
+    """A value that is probably good, where the search begins."""
     when: When = field(default=None, hash=False)
     """Sampled only where other parameters have these values: ``when={"optimizer": "sgd"}``."""
 
@@ -96,6 +98,8 @@ class Float(Distribution):
     """Sample on a logarithmic scale."""
     step: float | None = None
     """Distance between neighbouring values; not together with ``log``."""
+    prior: float | None = None
+    """A value that is probably good, where the search begins."""
     when: When = field(default=None, hash=False)
     """Sampled only where other parameters have these values."""
 
@@ -112,11 +116,14 @@ class Choice(Distribution):
     values: tuple[Value, ...]
     """The values."""
     _: KW_ONLY
+    prior: Value | None = None
+    """The value that is probably good, where the search begins."""
     when: When = field(default=None, hash=False)
     """Sampled only where other parameters have these values."""
 
-    def __init__(self, *values: Any, when: When = None) -> None:
+    def __init__(self, *values: Any, prior: Value | None = None, when: When = None) -> None:
         object.__setattr__(self, "values", tuple(values[0]) if len(values) == 1 and _is_ordered(values[0]) else values)
+        object.__setattr__(self, "prior", prior)
         object.__setattr__(self, "when", when)
         self.__post_init__()
 
@@ -138,12 +145,16 @@ class List(Distribution):
     _: KW_ONLY
     length: int | tuple[int, int]
     """The number of items, or the least and the greatest number."""
+    prior: Sequence[Value] | None = None
+    """A list that is probably good, where the search begins. ``item`` may have a ``prior`` instead."""
     when: When = field(default=None, hash=False)
     """Sampled only where other parameters have these values."""
 
     def __post_init__(self) -> None:
         length = as_plain(self.length)
         object.__setattr__(self, "length", tuple(length) if isinstance(length, list) else length)
+        prior = as_plain(self.prior)
+        object.__setattr__(self, "prior", tuple(prior) if isinstance(prior, list) else prior)
         super().__post_init__()
 
     def _value(self) -> Any:

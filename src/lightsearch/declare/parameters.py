@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from lightsearch.declare.base_parameter import BaseParameter
 from lightsearch.declare.scalars import ChoiceParameter, FloatParameter, IntParameter
-from lightsearch.declare.values import Value, ValueOrList, list_as_tuple
+from lightsearch.declare.values import PlainValue, Value, ValueOrList, list_as_tuple
 
 MOST_ITEMS = 1000
 """Items of a list at most."""
@@ -75,6 +75,8 @@ class ListParameter(BaseParameter):
     """How each item is sampled."""
     length: Annotated[int | tuple[int, int], list_as_tuple]
     """Number of items, or the least and the most."""
+    prior: Annotated[tuple[PlainValue, ...] | None, list_as_tuple] = None
+    """A list that is probably good. The items may have a ``prior`` of their own instead."""
 
     @model_validator(mode="after")
     def _check(self) -> ListParameter:
@@ -88,6 +90,20 @@ class ListParameter(BaseParameter):
         if high > MOST_ITEMS:
             raise ValueError(f"length = {self.length}: each item is a parameter; write {MOST_ITEMS} at most")
         return self
+
+    @model_validator(mode="after")
+    def _check_prior(self) -> ListParameter:
+        if self.prior is not None:
+            try:
+                self.read(self.prior, "prior")
+            except ValueError:
+                raise ValueError(f"prior = {list(self.prior)!r} is never sampled; write {self.takes}") from None
+        return self
+
+    def believed(self, name: str) -> dict[str, Value]:
+        if self.prior is not None:
+            return self.read(self.prior, name)
+        return {key: one for at in range(self.lengths[1]) for key, one in self.item.believed(f"{name}.{at}").items()}
 
     @property
     def lengths(self) -> tuple[int, int]:

@@ -18,7 +18,23 @@ LEAST_LOG = 1e-150
 """The lowest lower bound of a logarithmic scale, for the same reason."""
 
 
-class RangeParameter(BaseParameter):
+class ScalarParameter(BaseParameter):
+    """A parameter with one value."""
+
+    prior: PlainValue | None = None
+    """A value that is probably good: the search begins there, and forgets it if others are better."""
+
+    @model_validator(mode="after")
+    def _check_prior(self) -> ScalarParameter:
+        if self.prior is not None and not self.contains(self.prior):
+            raise ValueError(f"prior = {self.prior!r} is never sampled; write {self.takes}")
+        return self
+
+    def believed(self, name: str) -> dict[str, Value]:
+        return {} if self.prior is None else {name: self.prior}
+
+
+class RangeParameter(ScalarParameter):
     """Numbers in [low, high], both included."""
 
     bounds: tuple[float, float]
@@ -96,7 +112,7 @@ class FloatParameter(RangeParameter):
         return None if count is None else [self.bounds[0] + i * (self.step or 0) for i in range(count)]
 
 
-class ChoiceParameter(BaseParameter):
+class ChoiceParameter(ScalarParameter):
     """One of a list of values: ``{ choice = [32, 64, 128] }``."""
 
     choice: Annotated[tuple[PlainValue, ...], list_as_tuple]

@@ -25,6 +25,11 @@ def scheduler_of(study_file: StudyFile) -> SchedulerSpec:
     return SchedulerSpec(name="freeze_thaw")
 
 
+def proposes_parameters(study_file: StudyFile) -> bool:
+    """Whether the study's scheduler proposes the parameters of trials; otherwise its sampler does."""
+    return scheduler_of(study_file).name == "freeze_thaw" and "sampler" not in study_file.model_fields_set
+
+
 def cannot_pause(study_file: StudyFile) -> str | None:
     """Why trials of a study cannot pause; None: they can."""
     trainer, space = study_file.trainer, study_file.space

@@ -105,6 +105,20 @@ class Space(BaseModel):
         ]
 
     @property
+    def prior(self) -> dict[str, Value]:
+        """The values that the user believes to be good, by their names in the study."""
+        return {name: value for entry in self.entries for name, value in entry.parameter.believed(entry.name).items()}
+
+    def shape(self) -> dict[str, Any]:
+        """What is sampled, as plain JSON: the space without what is believed of it, and without what is not set."""
+        shape = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for parameters in shape.values():
+            for table in parameters.values():
+                for one in (table, table.get("list", {})):
+                    one.pop("prior", None)
+        return shape
+
+    @property
     def conditional(self) -> bool:
         """Whether some parameters are not sampled in every trial."""
         return any(entry.parameter.when or isinstance(entry.parameter, ListParameter) for entry in self.entries)

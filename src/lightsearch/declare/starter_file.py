@@ -71,8 +71,9 @@ def _arguments(cls: type, known: set[str]) -> tuple[list[str], list[str]]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name in known:
             continue
         if (span := range_of(parameter)) is not None:
-            default = "" if parameter.default is parameter.empty else f"  # by default {parameter.default!r}"
-            sampled.append(f"{parameter.name} = {as_toml(span)}{default}")
+            has_default = parameter.default is not parameter.empty and parameter.default is not None
+            prior = {"prior": parameter.default} if has_default else {}  # the range has it in it
+            sampled.append(f"{parameter.name} = {as_toml({**span, **prior})}")
         elif parameter.default is parameter.empty:
             given.append(f"init_args.{parameter.name} = {_placeholder(parameter)}  # CHANGE: it has no default")
         else:

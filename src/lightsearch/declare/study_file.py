@@ -74,6 +74,8 @@ class StudyFile(StrictModel):
     """Whether the first trial has the classes' own defaults."""
     enqueue: Annotated[tuple[dict[str, PlainValue], ...], list_as_tuple] = ()
     """Configurations to run first: names of parameters with their values."""
+    learn_from: Annotated[tuple[str, ...], list_as_tuple] = ()
+    """Names of earlier studies in the same storage: the search begins with their best configurations."""
     trainer: TrainerSpec = TrainerSpec()
     """How a trial trains."""
     callbacks: Annotated[tuple[CallbackSpec, ...], list_as_tuple] = ()
@@ -178,8 +180,8 @@ class StudyFile(StrictModel):
     def fingerprint(self) -> dict[str, Any]:
         """The part of the declaration that shapes a trial's result, as plain JSON. It may not change within a study.
 
-        The sampler, the pruner, the budget, the kept files and the accelerator may change. The number of devices may
-        not, since they share the samples of each step.
+        The sampler, the pruner, what is believed to be good, the budget, the kept files and the accelerator may change.
+        The number of devices may not, since they share the samples of each step.
         """
         if self.objective is not None:
             return self.model_dump(mode="json", by_alias=True, include={"seed", "metrics", "directions", "objective"})
@@ -189,6 +191,7 @@ class StudyFile(StrictModel):
             exclude_none=True,  # a parameter without a step
             include={"seed", "metrics", "directions", "data", "model", "space", "trainer"},
         )
+        shape["space"] = self.space.shape()
         for key in ("save_top_k", "accelerator"):
             shape["trainer"].pop(key, None)
         if self.trainer.devices == 1:

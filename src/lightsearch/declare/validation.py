@@ -16,7 +16,7 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, did_you_mean
 
 MODEL_KEYS = [
-    *("data", "model", "config", "init_from", "space", "baseline"),
+    *("data", "model", "config", "init_from", "space", "baseline", "learn_from"),
     *("trainer", "callbacks", "constraints", "logger", "keep_top_k"),
 ]
 """Keys of a study of a model. A study of a function has none of them."""
@@ -30,6 +30,7 @@ def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]
     except ValidationError as error:
         return None, mistakes + [_mistake(dict(details)) for details in error.errors()]
     mistakes += _check_directions(study_file) + _check_enqueued(study_file)
+    mistakes += _check_learn_from(study_file)
     mistakes += _check_stop(study_file) + _check_sampled_callbacks(study_file)
     mistakes += check_remembered(study_file.callbacks) + check_scheduler(study_file)
     return (None if mistakes else study_file), mistakes
@@ -80,6 +81,16 @@ def _check_enqueued(study_file: StudyFile) -> list[Mistake]:
     ]
 
 
+def _check_learn_from(study_file: StudyFile) -> list[Mistake]:
+    """Checks the names of earlier studies. Whether there are such studies is found out in the storage."""
+    names = study_file.learn_from
+    mistakes = [Mistake("learn_from", name, "is there twice; write it once") for name in names if names.count(name) > 1]
+    if study_file.name in names:
+        hint = "is this study, which learns from its own trials anyway; take it out, or search under another --name"
+        mistakes.append(Mistake("learn_from", study_file.name, hint))
+    return mistakes[:1]
+
+
 def _check_sampled_callbacks(study_file: StudyFile) -> list[Mistake]:
     """Checks that each sampled argument of a callback belongs to exactly one callback."""
     labels = [spec.label for spec in study_file.callbacks]
@@ -125,7 +136,7 @@ def _mistake(details: dict[str, Any]) -> Mistake:
 def _known_keys(keys: list[Any]) -> list[str]:
     """The keys that the section at this path can have."""
     if keys[:1] == ["space"] and len(keys) == 3:
-        return [*KINDS, "log", "step", "when", "length"]
+        return [*KINDS, "log", "step", "prior", "when", "length"]
     section: Any = StudyFile
     for part in (key for key in keys if isinstance(key, str)):
         section = section.model_fields[part].annotation

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsearch.declare.scheduling import scheduler_of
+from lightsearch.declare.scheduling import proposes_parameters, scheduler_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.storage.urls import study_options
-from lightsearch.study import creation, provenance, samplers
+from lightsearch.study import creation, learning, provenance, samplers
 from lightsearch.study.creation import NewStudy
+from lightsearch.study.learning import Learned
 from lightsearch.study.leases import Leases
 from lightsearch.study.origin import FINISHED
 from lightsearch.study.stored import INIT_FROM, declaration_of, differences
@@ -50,11 +52,12 @@ def open_study(
         finished and the study is replaced, everything that has changed.
 
     Raises:
-        UserError: if the stored study of this name is another study.
+        UserError: if the stored study of this name is another study, or there is nothing to learn from an earlier one.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # the display shows the progress
-    first = [baseline] if baseline is not None else []
-    new = NewStudy(study_file, _attrs(study_file, facts), [*first, *study_file.enqueue])
+    learned = learning.learn(storage, study_file)
+    attrs = {**_attrs(study_file, facts), **({learning.ATTR: learned} if learned else {})}
+    new = NewStudy(study_file, attrs, _first(study_file, baseline, learned))
     creation.discard_unfinished(storage, study_file.name)
     if creation.DELETED + study_file.name in optuna.get_all_study_names(storage):
         command = f"lightsearch delete {study_options(study_file.name, storage.url)}"
@@ -67,6 +70,19 @@ def open_study(
         raise UserError(Mistake("name", study_file.name, hint))
     creation.create(storage, new)
     return _load(storage, study_file), []
+
+
+def _first(study_file: StudyFile, baseline: dict[str, Any] | None, learned: Sequence[Learned]) -> list[dict[str, Any]]:
+    """The configurations that a new study runs first: the baseline, those of the file, and believed ones.
+
+    A scheduler that proposes parameters tries believed ones by itself.
+    """
+    first = [*([] if baseline is None else [baseline]), *study_file.enqueue]
+    if proposes_parameters(study_file):
+        return first
+    best = [Learned(study=one["study"], uid=one["uid"], configurations=one["configurations"][:1]) for one in learned]
+    believed = [dict(centre.params) for centre in learning.believed(study_file, best)]
+    return [*first, *(params for position, params in enumerate(believed) if params not in first + believed[:position])]
 
 
 class _Widen(NamedTuple):
@@ -93,6 +109,8 @@ def _attrs(study_file: StudyFile, facts: dict[str, Any]) -> dict[str, Any]:
             **study_file.model_dump(mode="json", include={"sampler", "pruner"}),
             **({"stop": stop} if stop else {}),
             **({} if scheduler.name == "none" else {"scheduler": scheduler.model_dump(exclude_defaults=True)}),
+            **({"prior": prior} if (prior := study_file.space.prior) else {}),
+            **({"learn_from": list(study_file.learn_from)} if study_file.learn_from else {}),
             **({} if study_file.init_from is None else {INIT_FROM: study_file.init_from.path}),
         },
         "noticed": {},
@@ -139,6 +157,8 @@ def _log_allowed_changes(study: optuna.Study, attrs: dict[str, Any]) -> list[str
     for key in ("search", "noticed"):
         if stored[key] != attrs[key]:
             study.set_user_attr(key, attrs[key])
+    if stored.get(learning.ATTR) != attrs.get(learning.ATTR):
+        study.set_user_attr(learning.ATTR, attrs.get(learning.ATTR, []))
     if changes:
         log = [*stored.get("changes", []), {"time": time.time(), "changes": changes}]
         study.set_user_attr("changes", log)

@@ -12,6 +12,7 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Kind
 from lightsearch.study.origin import is_foreign
 from lightsearch.study.schedulers import Curve, Decision, Progress
+from lightsearch.study.schedulers.beliefs import Centre
 from lightsearch.study.schedulers.choice import make_scheduler
 from lightsearch.study.status import PAUSED
 
@@ -35,10 +36,11 @@ class Scheduling:
 
     Args:
         study_file: The study file.
+        centres: Configurations that are believed to be good.
     """
 
-    def __init__(self, study_file: StudyFile) -> None:
-        self._scheduler = make_scheduler(study_file)
+    def __init__(self, study_file: StudyFile, centres: Sequence[Centre] = ()) -> None:
+        self._scheduler = make_scheduler(study_file, centres)
         self._max_epochs = study_file.trainer.max_epochs
         self._sign = 1.0 if study_file.direction == "maximize" else -1.0
 

@@ -25,7 +25,7 @@ from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.storage.locks import LockLost, study_lock
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.storage.worker_storage import History
-from lightsearch.study import draws, samplers, withdrawal
+from lightsearch.study import draws, learning, samplers, withdrawal
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.budget import Budget
 from lightsearch.study.history import HistoryMaker
@@ -67,7 +67,7 @@ class TrialQueue:
         self.url = url
         self.folder = folder
         self.study: optuna.Study
-        self._scheduling = Scheduling(study_file)
+        self._scheduling: Scheduling
         self._leases: Leases
         self._histories: HistoryMaker
         self._n_widenings = 0
@@ -83,6 +83,8 @@ class TrialQueue:
         """
         with self._lock():
             self.study, changes = open_study(self.storage, self.study_file, self.folder, facts, baseline, **widening)
+            centres = learning.believed(self.study_file, self.study.user_attrs.get(learning.ATTR, []))
+            self._scheduling = Scheduling(self.study_file, centres)
             self._n_widenings = len(widenings(self.study.user_attrs))
         self._leases = Leases(self.study, self.storage, self.study_file, self.folder)
         self._histories = HistoryMaker(self.study, self.study_file)

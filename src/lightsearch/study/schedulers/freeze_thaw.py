@@ -17,6 +17,7 @@ from scipy.stats import qmc
 
 from lightsearch.declare.space import Space
 from lightsearch.study.schedulers import Curve, Decision, Progress
+from lightsearch.study.schedulers.beliefs import Beliefs
 from lightsearch.study.schedulers.curve_model import Array, CurveModel, Observations
 from lightsearch.study.schedulers.promotion import Asha
 from lightsearch.study.schedulers.unit_cube import UnitCube
@@ -57,14 +58,25 @@ class FreezeThaw:
         max_epochs: Epochs of a whole training.
         direction: ``maximize`` or ``minimize``.
         seed: The study's seed.
+        beliefs: What is believed to be good before the study begins; None: nothing.
         proposes: Whether it proposes the parameters of new trials; otherwise the study's sampler does.
     """
 
-    def __init__(self, space: Space, max_epochs: int, direction: str, seed: int, *, proposes: bool = True) -> None:
+    def __init__(
+        self,
+        space: Space,
+        max_epochs: int,
+        direction: str,
+        seed: int,
+        beliefs: Beliefs | None = None,
+        *,
+        proposes: bool = True,
+    ) -> None:
         self._cube = UnitCube(space)
         self._max_epochs = max_epochs
         self._sign = 1.0 if direction == "maximize" else -1.0
         self._seed = seed
+        self._beliefs = beliefs or Beliefs(space, (), direction)
         self._proposes = proposes
         self._grid = _grid(max_epochs)
         first = max(1, round(max_epochs / START_RUNGS))
@@ -84,24 +96,28 @@ class FreezeThaw:
         if spent < START_TRAININGS * self._max_epochs:
             decision = self._start.promote(curves)
             if decision is None and n_new:
-                decision = self._start.begin()._replace(params=self._first_params(len(curves)))
+                decision = self._first(curves)
             if decision is not None:
                 return decision
         known = [one for one in curves if one.values and one.progress is not Progress.FAILED]
         if not known:
-            return self._start.begin()._replace(params=self._first_params(len(curves))) if n_new else None
+            return self._first(curves) if n_new else None
         return self._best_gain(curves, known, n_new)
 
-    def _first_params(self, number: int) -> dict[str, int | float | str | bool] | None:
-        """Parameters of a trial of the start: the trials of the start fill the space evenly."""
+    def _first(self, curves: Sequence[Curve]) -> Decision:
+        """A trial of the start. The trials of the start fill the space evenly, but for what is believed to be good."""
+        decision = self._start.begin()
         if not self._proposes:
-            return None
+            return decision
         if not self._cube.n_axes:
-            return {}
+            return decision._replace(params={})
         sequence = qmc.Sobol(self._cube.n_axes, rng=np.random.default_rng(self._seed))
-        if number:
-            sequence.fast_forward(number)
-        return self._cube.decode(sequence.random(1)[0])
+        if curves:
+            sequence.fast_forward(len(curves))
+        rng = np.random.default_rng([self._seed, len(curves)])
+        points, (what,) = self._beliefs.drawn(rng, sequence.random(1), curves)
+        reason = f"{decision.reason}, {what}" if what else decision.reason
+        return decision._replace(params=self._cube.decode(points[0]), reason=reason)
 
     def _best_gain(self, curves: Sequence[Curve], known: list[Curve], n_new: int) -> Decision | None:
         rng = np.random.default_rng([self._seed, len(curves), sum(one.epochs for one in curves)])
@@ -121,7 +137,7 @@ class FreezeThaw:
             self._model.condition(observed)
         candidates = [(row, one.epochs) for row, one in enumerate(curves) if one.progress is Progress.PAUSED]
         if n_new:
-            new = self._new_points(rng, known, points)
+            new, what = self._new_points(rng, curves, known, points)
             candidates += [(len(curves) + row, 0) for row in range(len(new))]
             points = np.vstack([points, new])
         if not candidates:
@@ -133,8 +149,12 @@ class FreezeThaw:
         reason = f"gain of {scale.gain(gain):.2g} expected within {horizon} epochs"
         if row < len(curves):
             return Decision(curves[row].number, until, f"continued after {epochs}: {reason}")
-        params = self._cube.decode(points[row]) if self._proposes else None
-        return Decision(None, max(until, self._start.rungs[0]), f"new: {reason}", params)
+        until = max(until, self._start.rungs[0])
+        if not self._proposes:
+            return Decision(None, until, f"new: {reason}")
+        origin = what[row - len(curves)]
+        reason = f"new, {origin}: {reason}" if origin else f"new: {reason}"
+        return Decision(None, until, reason, self._cube.decode(points[row]))
 
     def _point(self, curve: Curve) -> Array:
         if curve.number not in self._points:
@@ -186,18 +206,20 @@ class FreezeThaw:
         self._model.fit(observed.of(rows))
         self._fitted = n
 
-    def _new_points(self, rng: np.random.Generator, known: list[Curve], tried: Array) -> Array:
-        """Candidates for a new trial, as points that parameters of the space have.
+    def _new_points(
+        self, rng: np.random.Generator, curves: Sequence[Curve], known: list[Curve], tried: Array
+    ) -> tuple[Array, list[str]]:
+        """Candidates for a new trial, as points that parameters of the space have; and what each is believed to be.
 
         Those that were tried before are left out, unless there are no others.
         """
         leaders = sorted(known, key=lambda one: -max(self._sign * value for value in one.values.values()))[:N_LEADERS]
         around = np.array([self._cube.encode(leaders[i % len(leaders)].params) for i in range(N_NEAR)])
         near = self._cube.near(rng, around, spread=0.1, keep=0.5)
-        drawn = np.vstack([self._cube.uniform(rng, N_RANDOM), near])
-        drawn = self._cube.rounded(drawn)
-        repeated = (np.abs(drawn[:, None, :] - tried[None, :, :]) < SAME).all(axis=2).any(axis=1)
-        return drawn if repeated.all() else drawn[~repeated]
+        anywhere, believed = self._beliefs.drawn(rng, self._cube.uniform(rng, N_RANDOM), curves)
+        drawn, what = self._cube.rounded(np.vstack([anywhere, near])), believed + [""] * N_NEAR
+        fresh = [row for row, point in enumerate(drawn) if not (np.abs(tried - point) < SAME).all(axis=1).any()]
+        return (drawn[fresh], [what[row] for row in fresh]) if fresh else (drawn, what)
 
     def _time(self, epochs: int) -> float:
         return float(self._times(np.array([epochs]))[0])

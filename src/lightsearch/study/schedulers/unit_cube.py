@@ -42,34 +42,41 @@ class UnitCube:
         every = _EveryParameter()
         for entry in space.entries:
             entry.parameter.suggest(every, entry.name)
-        self._axes: dict[str, slice] = {}
-        self._distributions = every.found
+        self.axes: dict[str, slice] = {}
+        """The axes of each parameter, by its name."""
+        self.distributions = every.found
+        """What each parameter is sampled from, by its name."""
         start = 0
-        for name, distribution in self._distributions.items():
-            self._axes[name] = slice(start, start + _n_axes(distribution))
-            start = self._axes[name].stop
+        for name, distribution in self.distributions.items():
+            self.axes[name] = slice(start, start + _n_axes(distribution))
+            start = self.axes[name].stop
         self.n_axes = start
         """The number of axes."""
 
-    def encode(self, params: Mapping[str, Value]) -> Points:
-        """The point of a trial's parameters, of shape ``(n_axes,)``."""
-        point = np.full(self.n_axes, ABSENT)
-        for name, axes in self._axes.items():
+    def encode(self, params: Mapping[str, Value], absent: float = ABSENT) -> Points:
+        """The point of a trial's parameters, of shape ``(n_axes,)``.
+
+        Args:
+            params: Values by the names of parameters.
+            absent: The coordinates of those that are missing.
+        """
+        point = np.full(self.n_axes, absent)
+        for name, axes in self.axes.items():
             if name in params:
-                point[axes] = _encode(self._distributions[name], params[name])
+                point[axes] = _encode(self.distributions[name], params[name])
         return point
 
     def decode(self, point: Points) -> dict[str, Value]:
         """Parameters of the space at a point of shape ``(n_axes,)``; those that do not apply there are left out."""
-        return self._space.suggest(_AtPoint(point, self._axes))
+        return self._space.suggest(_AtPoint(point, self.axes))
 
     def rounded(self, points: Points) -> Points:
         """The points of the parameters at given points, both of shape ``(n, n_axes)``."""
         if self._space.conditional:
             return np.array([self.encode(self.decode(point)) for point in points]).reshape(points.shape)
         found = points.copy()
-        for name, axes in self._axes.items():
-            found[:, axes] = _rounded(self._distributions[name], points[:, axes])
+        for name, axes in self.axes.items():
+            found[:, axes] = _rounded(self.distributions[name], points[:, axes])
         return found
 
     def uniform(self, rng: np.random.Generator, n: int) -> Points:
@@ -88,14 +95,14 @@ class UnitCube:
         moved = points + spread * rng.standard_normal(points.shape)
         moved = np.abs(moved)
         moved = np.where(moved > 1, np.clip(2 - moved, 0, 1), moved)  # reflected: a clipped step would pile up there
-        for axes in self._axes.values():
+        for axes in self.axes.values():
             if axes.stop - axes.start > 1:
                 moved[:, axes] = rng.random(moved[:, axes].shape)
-        if not self._axes:
+        if not self.axes:
             return points
-        steps = rng.random((len(points), len(self._axes))) >= keep
-        steps[np.arange(len(points)), rng.integers(len(self._axes), size=len(points))] = True
-        widths = [axes.stop - axes.start for axes in self._axes.values()]
+        steps = rng.random((len(points), len(self.axes))) >= keep
+        steps[np.arange(len(points)), rng.integers(len(self.axes), size=len(points))] = True
+        widths = [axes.stop - axes.start for axes in self.axes.values()]
         return np.where(np.repeat(steps, widths, axis=1), moved, points)
 
 
