@@ -170,6 +170,15 @@ def test_pruner_stopped_trials_ahead_of_the_winner() -> None:
     assert "`init_args = { n_startup_trials = 5, n_warmup_steps = 3 }` in [pruner]" in finding.hint
 
 
+def test_pruner_did_not_stop_what_was_not_resumed() -> None:
+    def attrs(number: int, params: Params) -> dict[str, Any]:
+        if number % 2:
+            return {"kind": "pruned", "curve": {0: 0.8}, "stop_reason": "not_resumed"}
+        return {"curve": {0: 0.1, 1: 0.2, 2: 0.3, 3: 0.95}}
+
+    assert not found(make(20, middle, {"learning_rate": RATE, "hidden_size": SIZE}, attrs=attrs), "pruner")
+
+
 @pytest.mark.parametrize(("last", "n_found"), [(0.8, 1), (0.2, 0)])
 def test_pruner_stopped_trials_ahead_of_the_front(last: float, n_found: int) -> None:
     study = optuna.create_study(directions=["maximize", "minimize"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from lightsearch.display.live import LiveDisplay
 from lightsearch.display.pace import Pace
 from lightsearch.display.plain import PlainDisplay
 from lightsearch.display.wording import describe_outcome
+from lightsearch.errors import UserError
 from lightsearch.outcome import NOT_RESUMED, Kind, Outcome
 from lightsearch.study.assignment import TrialAssignment
 from lightsearch.study.best_so_far import best_so_far
@@ -92,6 +94,23 @@ def test_only_a_scheduler_puts_a_trial_ahead_that_has_not_ended(place: Path) -> 
     queue = open_queue(digits("scheduler.name=none"), place)
     queue.storage.set_trial_intermediate_value(assigned(queue).trial_id, 0, 0.9)
     assert best_so_far(queue.study.trials, "maximize") is None
+
+
+def test_paused_trials_go_on_to_their_end_where_the_scheduler_is_taken_away(place: Path) -> None:
+    queue = open_queue(digits(*ASHA), place)
+    train(queue, assigned(queue), 0.5)
+    queue = open_queue(digits("scheduler.name=none", "trainer.max_epochs=9"), place)
+    again = assigned(queue)
+    assert (again.number, again.until) == (0, None)
+    queue.tell(again, Outcome(number=0, kind=Kind.INTERRUPTED))
+    assert (assigned(queue).number, status_of(queue.study.trials[0])) == (0, Status.RUNNING)
+
+
+def test_a_study_with_paused_trials_is_not_declared_again(place: Path) -> None:
+    queue = open_queue(digits(*ASHA), place)
+    train(queue, assigned(queue), 0.5)
+    with pytest.raises(UserError, match="holds trials of another declaration"):
+        open_queue(digits(*ASHA, "seed=7"), place)
 
 
 def test_the_displays_tell_them_apart(place: Path) -> None:

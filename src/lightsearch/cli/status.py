@@ -138,7 +138,7 @@ def _print_running(screen: Console, trial: FrozenTrial, latest: tuple[str, str],
         since = f", started {duration(time.time() - trial.datetime_start.timestamp())} ago"
     if is_stale(trial.user_attrs, now):
         stale = "; its coordinator is dead, the next run takes the trial over"
-    until = f", until epoch {last_epoch(trial)}" if UNTIL in trial.user_attrs else ""
+    until = f", until epoch {last_epoch(trial)}" if trial.user_attrs.get(UNTIL) is not None else ""
     why = "".join(f" | {reason}" for _, _, reason in decisions_of(trial)[-1:])
     line = f"running   trial {trial.number}: epoch {latest[0]}{until}, {metric} {latest[1]}{since}{stale}"
     screen.print(f"{line} | {describe_params(trial.params)}{why}", **PLAIN)

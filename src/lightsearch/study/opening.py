@@ -20,6 +20,7 @@ from lightsearch.study.creation import NewStudy
 from lightsearch.study.learning import Learned
 from lightsearch.study.leases import Leases
 from lightsearch.study.origin import FINISHED
+from lightsearch.study.status import is_paused
 from lightsearch.study.stored import INIT_FROM, declaration_of, differences
 from lightsearch.study.widening import Widening
 from lightsearch.study.widenings import earlier_space
@@ -129,7 +130,7 @@ def _continue(
     if not changes:
         return study, _log_allowed_changes(study, new.attrs)
     trials = Leases(study, storage, new.study_file, folder).recover(study.get_trials(deepcopy=False))
-    if any(trial.state in FINISHED for trial in trials):
+    if any(trial.state in FINISHED or is_paused(trial) for trial in trials):
         widening = _widening_or_refusal(study, trials, new, changes, widen)
         _check_not_running(study.study_name, trials, folder, changes)
         widening.apply(study, storage, trials)

@@ -115,7 +115,7 @@ def describe_decisions(trial: FrozenTrial) -> str:
 
 def is_scheduled(trials: Sequence[FrozenTrial]) -> bool:
     """Whether a scheduler has decided about trials of a study: then they finish late, many at a time."""
-    return any(UNTIL in trial.user_attrs for trial in trials)
+    return any(trial.user_attrs.get(UNTIL) is not None for trial in trials)
 
 
 def curve_of(trial: FrozenTrial) -> Curve:

@@ -177,7 +177,7 @@ class TrialQueue:
             return NoTrialReason.LATER
         if self._sampler_failed is not None:
             raise self._sampler_failed
-        waiting = next((one for one in trials if one.state is TrialState.WAITING and not is_paused(one)), None)
+        waiting = next((one for one in trials if one.state is TrialState.WAITING and not self._is_paused(one)), None)
         decision, left = None, budget.epochs_left(trials)
         if waiting is None and self._scheduling.is_on:
             paused = sum(map(is_paused, trials))
@@ -193,6 +193,10 @@ class TrialQueue:
         check_lock()
         return self._begin(waiting, decision)
 
+    def _is_paused(self, trial: FrozenTrial) -> bool:
+        """Whether a trial waits for the scheduler. Without one, it continues as one that was interrupted."""
+        return self._scheduling.is_on and is_paused(trial)
+
     def _begin(self, waiting: FrozenTrial | None, decision: Decision | None) -> _Claimed:
         """Makes a trial that waits, or a new one, a running trial of this coordinator."""
         before = {} if waiting is None else waiting.user_attrs
@@ -202,6 +206,8 @@ class TrialQueue:
             attrs |= attrs_of(decision, waiting)
         elif self._scheduling.is_on and UNTIL not in before:  # enqueued
             attrs |= {UNTIL: self._scheduling.first_pause(), PAUSED: False}
+        elif not self._scheduling.is_on and UNTIL in before:  # the study had a scheduler before
+            attrs |= {UNTIL: None, PAUSED: False}
         until, spent = {**before, **attrs}.get(UNTIL), float(before.get("result", {}).get("seconds", 0.0))
         # The owner is written with the state or before it: wherever this process is killed, no running trial lacks one.
         if waiting is None:
