@@ -6,14 +6,14 @@
     light: {
       ink: "#191d22", muted: "#5d6671", line: "#e3e6ea", surface: "#ffffff", accent: "#2a62ad", complete: "#2a62ad",
       "accent-faint": "rgba(42,98,173,0.28)", best: "#d9480f", pruned: "#a3abb5", "pruned-faint": "rgba(140,149,160,0.30)",
-      failed: "#9c2f3f", "failed-faint": "rgba(156,47,63,0.35)", running: "#1f8a70", paused: "#b8862b", "not resumed": "#a3abb5",
+      failed: "#9c2f3f", "failed-faint": "rgba(156,47,63,0.35)", running: "#1f8a70", paused: "#b8862b", "not-resumed": "#a3abb5",
       interrupted: "#a3abb5", enqueued: "#a3abb5",
       early: "#c3d7ef", "map-low": "#f4f6f9", "map-middle": "#a9c4e4", "map-high": "#2a62ad", dot: "#191d22",
     },
     dark: {
       ink: "#e8ebef", muted: "#98a2ae", line: "#2a3038", surface: "#171b20", accent: "#7fb0ee", complete: "#7fb0ee",
       "accent-faint": "rgba(127,176,238,0.42)", best: "#ff9a5c", pruned: "#68727e", "pruned-faint": "rgba(140,151,164,0.45)",
-      failed: "#e0707f", "failed-faint": "rgba(224,112,127,0.40)", running: "#4fc3a1", paused: "#d9ad5b", "not resumed": "#68727e",
+      failed: "#e0707f", "failed-faint": "rgba(224,112,127,0.40)", running: "#4fc3a1", paused: "#d9ad5b", "not-resumed": "#68727e",
       interrupted: "#68727e", enqueued: "#68727e",
       early: "#2c4361", "map-low": "#1b2129", "map-middle": "#2f4f7c", "map-high": "#8fbcf5", dot: "#e8ebef",
     },

@@ -42,7 +42,7 @@ class NotShown(Exception):
 
 def colour(name: str) -> str:
     """A colour by its name in the page's palette (``page.js``)."""
-    return COLOUR + name
+    return COLOUR + name.replace(" ", "-")
 
 
 def text(value: object) -> str:
