@@ -179,8 +179,8 @@ def test_pruner_did_not_stop_what_was_not_resumed() -> None:
     assert not found(make(20, middle, {"learning_rate": RATE, "hidden_size": SIZE}, attrs=attrs), "pruner")
 
 
-@pytest.mark.parametrize(("last", "n_found"), [(0.8, 1), (0.2, 0)])
-def test_pruner_stopped_trials_ahead_of_the_front(last: float, n_found: int) -> None:
+@pytest.mark.parametrize(("last", "n_found", "rival"), [(0.8, 1, 0.7), (0.2, 0, 0.1), (0.8, 0, 0.85)])
+def test_pruner_stopped_trials_ahead_of_the_front(last: float, n_found: int, rival: float) -> None:
     study = optuna.create_study(directions=["maximize", "minimize"])
     pruner = {"name": "DominatedPruner", "init_args": {"margin": 0.1, "n_warmup_steps": 1}}
     study.set_user_attr("search", {"pruner": pruner})
@@ -192,6 +192,8 @@ def test_pruner_stopped_trials_ahead_of_the_front(last: float, n_found: int) -> 
         state = TrialState.PRUNED if pruned else TrialState.COMPLETE
         attrs["kind"] = state.name.lower()
         study.add_trial(create_trial(state=state, values=None if pruned else curve[-1], user_attrs=attrs))
+    attrs = {"epoch_values": {"0": [rival, 40], "9": [0.9, 40]}, "result": {"number": 8}, "kind": "complete"}
+    study.add_trial(create_trial(values=[0.9, 40], user_attrs=attrs))  # on the front too
     findings = found(study, "pruner")
     assert len(findings) == n_found
     for finding in findings:

@@ -29,7 +29,9 @@ def find_pruner(view: StudyView) -> Iterator[Finding]:
     ahead = []
     for trial in pruned:
         last = max(curve_of(trial))
-        if any(_is_ahead(_until(view, trial, last), _until(view, winner, last)) for winner in winners):
+        own, theirs = _until(view, trial, last), [_until(view, winner, last) for winner in winners]
+        # A front has many trials: some are slow at first, and others of it may be ahead of the pruned trial.
+        if any(_is_ahead(own, its) for its in theirs) and not any(_is_ahead(its, own) for its in theirs):
             ahead.append(last)
     if len(ahead) < max(1, MIN_AHEAD_SHARE * len(pruned)):
         return
