@@ -31,6 +31,10 @@ def trials_of(place: Path, status: Status) -> list[FrozenTrial]:
     return [trial for trial in load(place).trials if status_of(trial) is status]
 
 
+def storage(place: Path) -> str:
+    return f"sqlite:///{place}/studies/studies.db"
+
+
 def results(place: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((place / "studies" / "digits" / "results.json").read_text())
     return content
@@ -73,8 +77,9 @@ def test_no_command_takes_a_paused_trial_for_one_that_waits(stopped: Path) -> No
         2,
         f"--trial = {number}: is paused; name a complete or pruned trial",
     )
-    frame = lightsearch.load("digits", storage=f"sqlite:///{stopped}/studies/studies.db").trials()
-    assert list(frame["kind"]).count("paused") == len(trials_of(stopped, Status.PAUSED))
+    loaded, paused = lightsearch.load("digits", storage=storage(stopped)), len(trials_of(stopped, Status.PAUSED))
+    assert list(loaded.trials()["kind"]).count("paused") == paused
+    assert f"1 complete, {paused} paused" in loaded._repr_html_()
     assert not [finding for finding in diagnose(load(stopped)) if "paused" in finding.text]
 
 
@@ -115,5 +120,6 @@ def test_paused_trials_end_one_by_one_or_with_the_search(stopped: Path) -> None:
     assert " by pausing, " in text
     assert results(stopped)["epochs"]["saved_by_pausing"] == saved > 0
     assert not trials_of(stopped, Status.PAUSED)
+    assert "</span>pruned or not resumed" in lightsearch.load("digits", storage=storage(stopped))._repr_html_()
     assert not [finding for finding in diagnose(load(stopped)) if finding.kind == "pruner"]
     assert all(trial.params["hidden_size"] == 33 for trial in load(stopped).trials[5:])

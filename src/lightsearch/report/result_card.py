@@ -19,10 +19,13 @@ from lightsearch.report.svg_chart import Chart, chart, edge_of_front, without_fa
 from lightsearch.report.tables.epoch_table import epochs_of
 from lightsearch.study.origin import is_foreign
 from lightsearch.study.pareto import as_list
-from lightsearch.study.status import describe_counts
+from lightsearch.study.status import Status, describe_counts
 
 LEADERS = 5
 """Rows of the table at most, if there is one objective."""
+
+ENDED_EARLY = (Status.PRUNED, Status.NOT_RESUMED)
+"""Trials with a value that were not trained to their end; the chart of all values draws them alike."""
 
 Point = tuple[float, float]
 
@@ -49,6 +52,7 @@ def result_card(results: dict[str, Any], trials: list[FrozenTrial], folder: Path
         summary=describe_counts(results["counts"]["status"]) or "no trials",
         searched=duration(results["wall_seconds"]) if results["wall_seconds"] else "",
         best=results["best"],
+        ended_early=" or ".join(str(one) for one in ENDED_EARLY if one in results["counts"]["status"]),
         metric=metrics[0],
         columns=columns,
         rows=rows,
