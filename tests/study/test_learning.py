@@ -11,6 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import create_trial
 
 from lightsearch.errors import UserError
+from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.study.learning import ATTR
 from lightsearch.study.trial_queue import TrialQueue
 from tests.conftest import FACTS, digits, open_queue
@@ -132,3 +133,14 @@ def test_a_study_that_nothing_can_be_learned_from_is_a_line(tmp_path: Path, lear
     assert line in str(mistake)
     names = optuna.get_all_study_names(f"sqlite:///{tmp_path}/studies/studies.db")
     assert "digits" not in names
+
+
+def test_configurations_that_fail_are_not_tried_again(tmp_path: Path) -> None:
+    queue = open_queue(digits(PRIOR), tmp_path)
+    tried = []
+    for _ in range(3):
+        assigned = ask(queue, 9)
+        tried.append(tuple(assigned.params.items()))
+        error = TrialError(type="ValueError", message="no", traceback="no")
+        assert queue.tell(assigned, Outcome(number=assigned.number, kind=Kind.USER_ERROR, error=error))
+    assert len(set(tried)) == 3
