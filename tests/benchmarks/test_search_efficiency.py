@@ -184,7 +184,7 @@ def test_a_pause_does_not_interrupt_early_stopping() -> None:
 
 def test_the_default_is_the_search_with_the_scheduler_of_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Scheduler | None] = [Halving(), None]
-    module = SimpleNamespace(make_scheduler=lambda study_file: made.pop(0))
+    module = SimpleNamespace(make_scheduler=lambda study_file, believed: made.pop(0))
     monkeypatch.setitem(sys.modules, "lightsearch.study.schedulers.choice", module)
     study_file = study_of(Slope(), 1, ["trainer.patience=7"])
     scheduled, plain = (METHODS["default"](Setup(study_file, patience)) for patience in (None, 2))
