@@ -20,6 +20,7 @@ from tests.benchmarks.search_efficiency.__main__ import available
 from tests.benchmarks.search_efficiency.accounting import BUDGETS, Summary, regrets, slowdowns, summarise, write_json
 from tests.benchmarks.search_efficiency.clock import Assignment, simulate
 from tests.benchmarks.search_efficiency.methods import METHODS, OptunaSearch, ScheduledSearch, Stopping
+from tests.benchmarks.search_efficiency.priors import prior_of
 from tests.benchmarks.search_efficiency.problem import Scale, Trajectory, study_of
 from tests.benchmarks.search_efficiency.setup import Setup
 from tests.conftest import ROOT, environment
@@ -183,7 +184,7 @@ def test_a_pause_does_not_interrupt_early_stopping() -> None:
 
 def test_the_default_is_the_search_with_the_scheduler_of_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Scheduler | None] = [Halving(), None]
-    module = SimpleNamespace(make_scheduler=lambda study_file: made.pop(0))
+    module = SimpleNamespace(make_scheduler=lambda study_file, believed: made.pop(0))
     monkeypatch.setitem(sys.modules, "lightsearch.study.schedulers.choice", module)
     study_file = study_of(Slope(), 1, ["trainer.patience=7"])
     scheduled, plain = (METHODS["default"](Setup(study_file, patience)) for patience in (None, 2))
@@ -214,6 +215,20 @@ def test_the_methods_of_other_packages_search(name: str) -> None:
     found = simulate(search, problem.objective("slope"), workers=1, max_epochs=9, budget=90)
     assert len(found) == 90
     assert max(found) > 0.5
+
+
+def test_a_guess_is_as_good_as_its_percentile() -> None:
+    found = [prior_of(Slope(), "slope", percentile)["learning_rate"] for percentile in (0, 50, 95, 100)]
+    assert found == sorted(found)
+    assert abs(float(found[1]) - 0.5) < 0.15
+    assert prior_of(Slope(), "slope", 95) == {"learning_rate": found[2]}
+    assert study_of(Slope(), 3, (), {"learning_rate": 0.9}).space.prior == {"learning_rate": 0.9}
+
+
+def test_a_search_begins_with_the_guess() -> None:
+    problem = Slope()
+    search = METHODS["default"](Setup(study_of(problem, 3, (), {"learning_rate": 0.9})))
+    assert simulate(search, problem.objective("slope"), workers=1, max_epochs=9, budget=1) == [pytest.approx(0.9 / 9)]
 
 
 def test_the_same_seed_gives_the_same_search() -> None:

@@ -1,7 +1,7 @@
 """How well a search finds good configurations with few epochs, against other methods and packages.
 
     python -m tests.benchmarks.search_efficiency --surrogate DIR [--tasks A,B,...] [--reference FILE] [--seeds 3]
-        [--workers 1] [--method NAME ...] [--json FILE] [--processes P]
+        [--workers 1] [--method NAME ...] [--json FILE] [--processes P] [--trainings 50] [--prior 95]
     python -m tests.benchmarks.search_efficiency --table tests/benchmarks/search_efficiency/digits.parquet ...
 
 Nothing is trained: learning curves come from the surrogate of LCBench (``pip install lightsearch[bench]``), or from the
@@ -11,6 +11,9 @@ search's result. Regret 1 is a median random configuration, 0 the best of many r
 
 Methods: ``default`` (this project), ``none`` (this project without a scheduler), ``optuna-...``, and those of packages
 that are installed beside it; ``all`` are all. See ``peers`` for their packages.
+
+``--prior 95`` shows what a good guess of the parameters is worth to ``default``, and ``--prior 5`` what a bad one
+costs: the guess is the configuration at that percentile of 100 random ones, the same for all searches of a task.
 """
 
 from __future__ import annotations
@@ -18,10 +21,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from lightsearch.errors import UserError
-from tests.benchmarks.search_efficiency.accounting import slowdowns, summarise, write_json
+from tests.benchmarks.search_efficiency.accounting import BUDGETS, budgets_of, slowdowns, summarise, write_json
 from tests.benchmarks.search_efficiency.methods import METHODS, missing
 from tests.benchmarks.search_efficiency.printing import table_of, table_of_slowdowns
 from tests.benchmarks.search_efficiency.problem import study_of
@@ -39,6 +43,8 @@ def main() -> None:
         overrides=tuple(given.set),
         metric=given.metric,
     )
+    options = replace(options, trainings=given.trainings, prior=given.prior)
+    budgets = budgets_of(given.trainings)
     try:
         problem = options.problem()
     except ModuleNotFoundError as error:
@@ -67,13 +73,15 @@ def main() -> None:
         for method in methods
         for workers in counts
     }
-    summaries = {method: summarise(of[method, given.workers], problem.epochs) for method in methods}
-    print(table_of(summaries))
+    summaries = {method: summarise(of[method, given.workers], problem.epochs, budgets) for method in methods}
+    print(table_of(summaries, budgets))
     if given.workers > 1:
-        ratios = {method: slowdowns(of[method, 1], of[method, given.workers], problem.epochs) for method in methods}
-        print(table_of_slowdowns(given.workers, ratios))
+        ratios = {
+            method: slowdowns(of[method, 1], of[method, given.workers], problem.epochs, budgets) for method in methods
+        }
+        print(table_of_slowdowns(given.workers, ratios, budgets))
     if given.json:
-        write_json(given.json, summaries)
+        write_json(given.json, summaries, budgets)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reference", type=Path, help="the tasks' median and highest accuracies (JSON)")
     parser.add_argument("--tasks", help="separated by commas; otherwise all of the reference")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--trainings", type=int, choices=BUDGETS, default=max(BUDGETS), help="full trainings of a search"
+    )
+    parser.add_argument("--prior", type=float, metavar="PERCENTILE", help="the quality of a guess, from 0 to 100")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--method", nargs="+", default=["default"], choices=[*METHODS, "all"], metavar="NAME")
     parser.add_argument("--json", type=Path, help="receives means and standard errors")

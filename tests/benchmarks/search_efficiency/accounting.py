@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,26 +45,33 @@ class Summary(NamedTuple):
     """Number of searches."""
 
 
-def summarise(searches: list[Regrets], epochs: int) -> Summary:
+def budgets_of(trainings: int) -> tuple[int, ...]:
+    """The budgets up to a number of full trainings."""
+    return tuple(budget for budget in BUDGETS if budget <= trainings)
+
+
+def summarise(searches: list[Regrets], epochs: int, budgets: Sequence[int] = BUDGETS) -> Summary:
     """Mean and standard error at each budget.
 
     Args:
         searches: The regrets of every search.
         epochs: Of a full training.
+        budgets: In full trainings.
     """
-    at = np.array([[one[budget * epochs - 1] for budget in BUDGETS] for one in searches])
+    at = np.array([[one[budget * epochs - 1] for budget in budgets] for one in searches])
     n = len(at)
     se = (at.std(axis=0, ddof=1) / np.sqrt(n)).tolist() if n > 1 else None
     return Summary(at.mean(axis=0).tolist(), se, n)
 
 
-def slowdowns(one: list[Regrets], several: list[Regrets], epochs: int) -> list[float]:
+def slowdowns(one: list[Regrets], several: list[Regrets], epochs: int, budgets: Sequence[int] = BUDGETS) -> list[float]:
     """The epochs that several workers need, relative to one worker, for the mean regret of one at each budget.
 
     Args:
         one: The regrets of searches with one worker.
         several: Those with several.
         epochs: Of a full training.
+        budgets: In full trainings.
 
     Returns:
         One ratio per budget; infinite if several workers do not get there.
@@ -71,14 +79,14 @@ def slowdowns(one: list[Regrets], several: list[Regrets], epochs: int) -> list[f
     alone, together = np.mean(one, axis=0), np.mean(several, axis=0)
     return [
         _epochs_to(together, target) / _epochs_to(alone, target)
-        for target in (alone[budget * epochs - 1] for budget in BUDGETS)
+        for target in (alone[budget * epochs - 1] for budget in budgets)
     ]
 
 
-def write_json(path: Path, summaries: dict[str, Summary]) -> None:
+def write_json(path: Path, summaries: dict[str, Summary], budgets: Sequence[int] = BUDGETS) -> None:
     """Writes ``{"budgets": [...], "methods": {"default": {"mean": [...], "se": [...], "n": 51}, ...}}``."""
     methods: dict[str, Any] = {name: summary._asdict() for name, summary in summaries.items()}
-    path.write_text(json.dumps({"budgets": list(BUDGETS), "methods": methods}) + "\n")
+    path.write_text(json.dumps({"budgets": list(budgets), "methods": methods}) + "\n")
 
 
 def _epochs_to(mean: Regrets, target: float) -> float:

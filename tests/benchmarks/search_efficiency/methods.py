@@ -16,6 +16,7 @@ from optuna.trial import Trial, TrialState
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.declare.values import Value
 from lightsearch.study import samplers
+from lightsearch.study.learning import believed
 from lightsearch.study.schedulers import Curve, Progress, Scheduler
 from tests.benchmarks.search_efficiency import peers
 from tests.benchmarks.search_efficiency.clock import Assignment, Search
@@ -162,7 +163,7 @@ def default(setup: Setup) -> Search:
     from lightsearch.study.schedulers.choice import make_scheduler
 
     patience = setup.study_file.trainer.patience if setup.patience is None else setup.patience
-    scheduler = make_scheduler(setup.study_file)
+    scheduler = make_scheduler(setup.study_file, believed(setup.study_file, ()))
     if scheduler is None:
         return _sampler_and_pruner(setup.study_file, patience)
     return ScheduledSearch(setup.study_file, scheduler, patience)

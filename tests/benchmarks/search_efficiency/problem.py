@@ -54,17 +54,24 @@ class Problem(Protocol):
         """The trainings of one search."""
 
 
-def study_of(problem: Problem, seed: int, overrides: Sequence[str] = ()) -> StudyFile:
+def study_of(
+    problem: Problem, seed: int, overrides: Sequence[str] = (), prior: Mapping[str, Value] | None = None
+) -> StudyFile:
     """A study of the problem as a person declares it; everything that is not named has the project's defaults.
 
     Args:
         problem: The problem.
         seed: The study's seed.
         overrides: ``key=value``, as for ``lightsearch run --set``.
+        prior: Values that the person believes to be good.
 
     Raises:
         UserError: if an override is wrong.
     """
+    space = {
+        section: {name: {**table, **({"prior": prior[name]} if prior else {})} for name, table in parameters.items()}
+        for section, parameters in problem.space.items()
+    }
     declared = {
         "name": "search-efficiency",
         "seed": seed,
@@ -72,7 +79,7 @@ def study_of(problem: Problem, seed: int, overrides: Sequence[str] = ()) -> Stud
         "direction": "maximize",
         "data": {"class_path": "lightsearch.data.ImageData", "init_args": {"dataset": "digits"}},
         "model": {"class_path": "lightsearch.Classifier"},
-        "space": problem.space,
+        "space": space,
         "trainer": {"max_epochs": problem.epochs},
     }
     with tempfile.TemporaryDirectory() as folder:

@@ -20,6 +20,7 @@ from scipy.special import log_ndtr
 from lightsearch.study.samplers import trial_seed
 from tests.benchmarks.search_efficiency.accounting import BUDGETS, Regrets, regrets
 from tests.benchmarks.search_efficiency.clock import simulate
+from tests.benchmarks.search_efficiency.priors import prior_of
 from tests.benchmarks.search_efficiency.problem import Problem, study_of
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -43,6 +44,10 @@ class Options:
     """``key=value`` of the study file of ``default``."""
     metric: str = "val_acc"
     """The table's column."""
+    trainings: int = max(BUDGETS)
+    """Full trainings that a search may take."""
+    prior: float | None = None
+    """The percentile of the guess that ``default`` begins with; None: it has none."""
 
     def problem(self) -> Problem:
         """Opens the surrogate or the table, once in a process."""
@@ -68,8 +73,9 @@ def run(options: Options, one: Run) -> Regrets:
     task = sorted(problem.scales).index(one.task)
     overrides = options.overrides if one.method == "default" else ()
     # Every task has its own random numbers: with equal ones the first configurations would be lucky on all or on none.
-    study_file = study_of(problem, trial_seed(one.seed, task), overrides)
-    budget = max(BUDGETS) * problem.epochs
+    prior = prior_of(problem, one.task, options.prior) if one.method == "default" and options.prior is not None else {}
+    study_file = study_of(problem, trial_seed(one.seed, task), overrides, prior)
+    budget = options.trainings * problem.epochs
     known = simulate(
         METHODS[one.method](Setup(study_file, options.patience)),
         problem.objective(one.task),

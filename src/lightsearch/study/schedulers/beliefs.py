@@ -100,7 +100,7 @@ class Beliefs:
         return found, what
 
     def _trust(self, curves: Sequence[Curve], trials: Points) -> npt.NDArray[np.float64]:
-        """How far each centre is trusted, from 0 to 1: 0.5 if its neighbours are good as often as other trials are."""
+        """How far each centre is trusted, from 0 to 1: 0.5 if its neighbours are good as often as all others are."""
         bests = np.array([max((self._sign * one for one in _values(curve)), default=-math.inf) for curve in curves])
         known = np.isfinite(bests)
         if not known.any():
@@ -113,10 +113,8 @@ class Beliefs:
         def rate(members: npt.NDArray[np.bool_]) -> float:
             return float((top[members].sum() + DOUBT * n_top / known.sum()) / (members.sum() + DOUBT))
 
-        other = rate(known & ~near.any(axis=0))
-        rates = np.array([rate(members) for members in near])
-        trust: npt.NDArray[np.float64] = rates / (rates + other)
-        return trust
+        rates = [(rate(members), rate(known & ~members)) for members in near]
+        return np.array([own / (own + other) for own, other in rates])
 
     def _log_density(self, trials: Points, centre: Points) -> npt.NDArray[np.float64]:
         """The logarithm of the density of a centre's neighbours relative to that of all configurations: (n_trials,)."""
