@@ -109,9 +109,9 @@ def test_a_new_study_file_runs_as_it_is(examples: Path) -> None:
         "# lightsearch run --study studies/fresh.toml --n-trials 20",
         'metric = "val_mse"',
         'direction = "minimize"',
-        "hidden_sizes = { list = { int = [16, 256], log = true }, length = [1, 3] }",
-        "learning_rate = { float = [1e-4, 1e-1], log = true }",
-        "batch_size = { choice = [32, 64, 128, 256] }",
+        "hidden_sizes = { list = { int = [16, 256], log = true }, length = [1, 3], prior = [32] }",
+        "learning_rate = { float = [1e-4, 1e-1], log = true, prior = 1e-3 }",
+        "batch_size = { choice = [32, 64, 128, 256], prior = 32 }",
         '# init_args.optimizer = "adam"',
     ):
         assert line in text, text

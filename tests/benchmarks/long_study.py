@@ -41,9 +41,9 @@ class TimedQueue(TrialQueue):
         super().__init__(*args)
         self.seconds: list[float] = []
 
-    def ask(self, n_trials: int) -> TrialAssignment | NoTrialReason:
+    def ask(self, n_trials: int, epochs: int | None = None) -> TrialAssignment | NoTrialReason:
         began = time.perf_counter()
-        answer = super().ask(n_trials)
+        answer = super().ask(n_trials, epochs)
         self.seconds.append(time.perf_counter() - began)
         return answer
 

@@ -73,7 +73,7 @@ def test_checkpoints_are_kept_for_the_leaders_only(searched: Path) -> None:
 
 def test_results_hold_what_a_reader_needs(searched: Path) -> None:
     content = results(searched)
-    assert content["counts"] == {"states": {"complete": 6}, "kinds": {"complete": 6}}
+    assert content["counts"] == {name: {"complete": 6} for name in ("states", "kinds", "status")}
     assert content["epochs"]["trained"] == content["epochs"]["at_most"] == 24
     assert content["seeds"] == {"study": 42, "split": 42}
     assert (content["data"]["n_train"], content["data"]["n_val"]) == (1150, 288)

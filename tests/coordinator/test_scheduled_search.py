@@ -89,6 +89,15 @@ def test_an_enqueued_trial_pauses_too(place: Path) -> None:
     assert first.user_attrs["until"] is not None
 
 
+def test_no_more_trials_begin_than_were_asked_for_if_more_are_enqueued(place: Path) -> None:
+    enqueued = ", ".join(f"{{hidden_size={width}}}" for width in (20, 30, 40, 50))
+    run("--n-trials", 2, "--set", f"enqueue=[{enqueued}]", place=place)
+    assert [trial.state.name for trial in trials_in(place)][2:] == ["WAITING"] * 2
+    assert all(trial.state.is_finished() for trial in trials_in(place)[:2])
+    run("--n-trials", 4, place=place)
+    assert [trial.params["hidden_size"] for trial in trials_in(place)] == [20, 30, 40, 50]
+
+
 @pytest.mark.parametrize("scheduler", ["asha", "hyperband"])
 def test_promotion_with_a_sampler_of_optunas(place: Path, scheduler: str) -> None:
     options = ("--set", f"scheduler={{name='{scheduler}', reduction_factor=2}}", "--set", "sampler={name='QMCSampler'}")

@@ -108,7 +108,7 @@ def test_whatever_ends_another_rank_ends_the_trial(place: Path) -> None:
     enqueued = ", ".join(f'{{fault="{name}"}}' for name in endings)
     options = (
         *("--set", "model.class_path=faulty.Faulty", "--set", f"space.model={{fault={{choice=[{names}]}}}}"),
-        *("--set", f"enqueue=[{enqueued}]", "--set", "trainer.max_epochs=3"),
+        *("--set", f"enqueue=[{enqueued}]", "--set", "trainer.max_epochs=3", "--set", "pruner.name=NopPruner"),
     )
     done = command("run", "--n-trials", 1, *TWO, *options, "--workers", 1, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr

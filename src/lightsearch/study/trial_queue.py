@@ -28,6 +28,7 @@ from lightsearch.storage.worker_storage import History
 from lightsearch.study import draws, learning, samplers, withdrawal
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.budget import Budget
+from lightsearch.study.creation import has_begun
 from lightsearch.study.history import HistoryMaker
 from lightsearch.study.leases import Leases
 from lightsearch.study.opening import open_study
@@ -177,11 +178,11 @@ class TrialQueue:
             return NoTrialReason.LATER
         if self._sampler_failed is not None:
             raise self._sampler_failed
-        waiting = next((one for one in trials if one.state is TrialState.WAITING and not self._is_paused(one)), None)
         decision, left = None, budget.epochs_left(trials)
+        n_new = max(0, budget.n_trials - finished - running - sum(map(self._is_paused, trials)))
+        waiting = self._waiting(trials, may_begin=n_new > 0 and (left is None or left > 0))
         if waiting is None and self._scheduling.is_on:
-            paused = sum(map(is_paused, trials))
-            decision = self._scheduling.decide(trials, max(0, budget.n_trials - finished - running - paused), left)
+            decision = self._scheduling.decide(trials, n_new, left)
             if decision is None:
                 return NoTrialReason.LATER if running else NoTrialReason.SETTLED
             waiting = None if decision.number is None else trials[decision.number]
@@ -192,6 +193,11 @@ class TrialQueue:
             return NoTrialReason.EXHAUSTED
         check_lock()
         return self._begin(waiting, decision)
+
+    def _waiting(self, trials: list[FrozenTrial], *, may_begin: bool) -> FrozenTrial | None:
+        """The first trial that waits to be continued after an interruption, or to begin, since it was enqueued."""
+        waiting = (one for one in trials if one.state is TrialState.WAITING and not self._is_paused(one))
+        return next((one for one in waiting if may_begin or has_begun(one)), None)
 
     def _is_paused(self, trial: FrozenTrial) -> bool:
         """Whether a trial waits for the scheduler. Without one, it continues as one that was interrupted."""
