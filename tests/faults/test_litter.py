@@ -63,7 +63,7 @@ def test_a_killed_workers_processes_and_files_are_gone(place: Path) -> None:
     (place / "studies" / "loading.py").write_text(MODULES)
     (place / "studies" / "loading.toml").write_text(STUDY)
     folder = place / "studies" / "loading" / "trial-0000"
-    options = ("--study", "loading", "--n-trials", 1, "--workers", 1, "--pack", "off")
+    options = ("--study", "loading", "--n-trials", 1, "--workers", 1, "--pack", "off", "--set", "pruner.name=NopPruner")
     search = start("run", *options, cwd=place)
     wait_for((folder / "epochs.csv").exists)
     worker = psutil.Process(json.loads((folder / ".worker.json").read_text())["pid"])

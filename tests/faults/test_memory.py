@@ -48,5 +48,8 @@ def test_a_worker_that_the_kernel_kills(place: Path, small_group: Path) -> None:
         words, cwd=place, env=environment(), text=True, capture_output=True, check=False, preexec_fn=enter
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert kinds(place) == ["out_of_memory", "complete", "complete", "complete"]
+    found = kinds(place)  # the kernel may choose a process beside the greedy one, too
+    assert found[0] == "out_of_memory"
+    assert found.count("complete") == 3
+    assert set(found) == {"out_of_memory", "complete"}
     assert "the kernel killed its process: the memory was full" in done.stdout

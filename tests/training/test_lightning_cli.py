@@ -204,7 +204,7 @@ def test_new_finds_the_metric_and_proposes_ranges_and_its_study_runs(project: Pa
     assert 'direction = "minimize"' in text
     assert "seed = 5" in text
     assert '"optimizer.init_args.lr" = { float = [1e-4, 1e-1], log = true, prior = ' in text
-    assert '"model.encoder.init_args.depth" = { int = [1, 4] }' in text
+    assert '"model.encoder.init_args.depth" = { int = [1, 4]' in text
     assert "n_classes" not in text, "the target of a link cannot be sampled"
     ran = command("run", "--study", "mine", "--n-trials", 1, "--workers", 1, cwd=project)
     assert ran.returncode == 0, ran.stdout + ran.stderr
