@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,33 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResourceUnavailable(f"{path} cannot be made: {error.strerror or error}") from error
+
+
+def second_name(file: Path, name: Path) -> None:
+    """Gives a file a second name in the same file system, or copies it. A file of that name stays as it is.
+
+    Args:
+        file: The file. What replaces it later does not change the other.
+        name: The second name; its folder is made.
+
+    Raises:
+        ResourceUnavailable: if there is no such file, or none can be written.
+    """
+    if name.exists():
+        return
+    make_folder(name.parent)
+    temporary = name.with_name(f".{name.name}.{os.getpid()}")
+    try:
+        temporary.unlink(missing_ok=True)
+        try:
+            temporary.hardlink_to(file)
+        except OSError:  # a file system without hard links; or there is no such file, and the copy says so
+            shutil.copyfile(file, temporary)
+        temporary.rename(name)
+    except OSError as error:
+        raise ResourceUnavailable(f"{file} cannot be kept as {name.name}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def file_digest(path: Path) -> str:

@@ -10,6 +10,9 @@ from lightsearch.errors import Mistake
 STUDIES = Path("studies")
 """Parent of the studies' folders, relative to the working directory."""
 
+BEST, LAST, PREVIOUS, PARENT = "best.ckpt", "last.ckpt", "previous.ckpt", "parent.ckpt"
+"""Checkpoints of a trial: the best epoch's, the last one, the one before, and that of the trial it begins from."""
+
 
 def study_folder(name: str) -> Path:
     """The absolute path of ``studies/<name>``."""

@@ -13,8 +13,9 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import IntegrityError
 
+from lightsearch.compat import optuna_rows, optuna_trials
 from lightsearch.compat import optuna_tables as tables
-from lightsearch.compat import optuna_trials
+from lightsearch.compat.optuna_rows import finished_and_reported
 from lightsearch.compat.optuna_trials import (
     add_trial,
     call_back,
@@ -215,3 +216,18 @@ def test_a_function_of_a_trial_may_stop(study: optuna.Study) -> None:
         assert not call_back(study, lambda *_: None, trial)
     with pytest.raises(RuntimeError):
         study.stop()
+
+
+def test_finished_trials_are_counted_without_optuna(tmp_path: Path) -> None:
+    file = tmp_path / "a file.db"
+    assert finished_and_reported(file, "mine") == (0, 0)
+    assert not file.exists()
+    with relies_on("optuna", optuna_rows):
+        for name in ("mine", "other"):
+            study = optuna.create_study(storage=f"sqlite:///{file}", study_name=name)
+            states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.WAITING)
+            for state in states[: 4 if name == "mine" else 1]:
+                value = 0.5 if state is TrialState.COMPLETE else None
+                study.add_trial(create_trial(state=state, value=value, intermediate_values={0: 0.1, 1: 0.2}))
+        assert finished_and_reported(file, "mine") == (2, 8)
+        assert finished_and_reported(file, "no such study") == (0, 0)

@@ -1,9 +1,16 @@
-"""Optuna's database tables, and the private method by which its database storage reads trials. Read in Optuna 5.0.0."""
+"""Optuna's database tables, and the private methods by which its database storage reads and makes trials.
+
+Read in Optuna 5.0.0.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container
+import copy
+import functools
+import json
+from collections.abc import Container, Mapping
 from contextlib import AbstractContextManager
+from typing import Any
 
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import (
@@ -19,6 +26,8 @@ from optuna.storages._rdb.models import (
 )
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 __all__ = [
@@ -35,6 +44,7 @@ __all__ = [
     "TrialUserAttributeModel",
     "TrialValueModel",
     "session_of",
+    "set_attrs",
 ]
 
 STARTED_UTC = TrialModel._datetime_start_utc
@@ -52,6 +62,26 @@ def session_of(storage: RDBStorage) -> AbstractContextManager[Session]:
         StorageInternalError: if the database fails otherwise.
     """
     return _create_scoped_session(storage.scoped_session)
+
+
+def set_attrs(
+    session: Session,
+    model: type[TrialUserAttributeModel | TrialSystemAttributeModel],
+    trial_id: int,
+    attrs: Mapping[str, Any],
+) -> None:
+    """Writes attributes of a trial within a transaction. Those that it has are replaced."""
+    rows = [{"trial_id": trial_id, "key": key, "value_json": json.dumps(value)} for key, value in attrs.items()]
+    if rows:
+        connection = session.connection()
+        connection.execute(_upsert(model.__table__, connection.dialect.name), rows)
+
+
+@functools.cache
+def _upsert(table: Table, dialect: str) -> Any:
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    replaced = {"value_json": insert.excluded.value_json}
+    return insert.on_conflict_do_update(index_elements=["trial_id", "key"], set_=replaced)
 
 
 class DatabaseStorage(RDBStorage):
@@ -85,3 +115,16 @@ class DatabaseStorage(RDBStorage):
         trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
         return self.read_trials(study_id, states, included_trial_ids, trial_id_greater_than)
+
+    def _get_prepared_new_trial(
+        self, study_id: int, template_trial: FrozenTrial | None, session: Session
+    ) -> TrialModel:
+        """Adds a trial as Optuna does, which sends two statements for every attribute."""
+        if template_trial is None:
+            return super()._get_prepared_new_trial(study_id, None, session)
+        bare = copy.copy(template_trial)
+        bare.user_attrs, bare.system_attrs = {}, {}
+        trial = super()._get_prepared_new_trial(study_id, bare, session)
+        set_attrs(session, TrialUserAttributeModel, int(trial.trial_id), template_trial.user_attrs)
+        set_attrs(session, TrialSystemAttributeModel, int(trial.trial_id), template_trial.system_attrs)
+        return trial

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from lightsearch.atomic_files import make_folder
 from lightsearch.errors import Mistake, ResourceUnavailable, first_line
+from lightsearch.paths import LAST
 
 RESULT = "result.json"
 """This file says that the trial has ended, so it is sent last."""
@@ -72,14 +73,14 @@ class Artifacts:
         with contextlib.ExitStack() as stack:
             opened: dict[str, IO[bytes]] = {}
             # The last checkpoint is opened first and sent last: no file that is sent with it is older than it is.
-            for name in sorted(present, key=lambda one: one != "last.ckpt"):
+            for name in sorted(present, key=lambda one: one != LAST):
                 with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
                     file = present[name].open("rb")
                     state = os.fstat(file.fileno())
                     stack.enter_context(file)
                     if sent.get(name) != (state.st_mtime_ns, state.st_size):
                         opened[name] = file
-            for name in sorted(opened, key=lambda one: (one == RESULT, one == "last.ckpt", one)):
+            for name in sorted(opened, key=lambda one: (one == RESULT, one == LAST, one)):
                 state = os.fstat(opened[name].fileno())
                 self._put(opened[name], f"{remote}/{name}")
                 sent[name] = (state.st_mtime_ns, state.st_size)

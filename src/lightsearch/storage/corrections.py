@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.trial import TrialState
 from sqlalchemy import delete, insert, or_, select, update
 
 from lightsearch.compat import optuna_tables as tables
@@ -78,6 +80,26 @@ class CorrectingStorage(RowReadingStorage):
             for key, value in attrs.items():
                 session.execute(delete(attr).where(attr.study_id == study_id, attr.key == key))
                 session.execute(insert(attr), [{"study_id": study_id, "key": key, "value_json": json.dumps(value)}])
+
+    def write_trial(self, trial_id: int, attrs: Mapping[str, Any], state: TrialState | None = None) -> None:
+        """Writes user attributes of an unfinished trial, and its state, in one transaction.
+
+        Args:
+            trial_id: The trial's id.
+            attrs: The attributes; others stay.
+            state: ``RUNNING`` or ``WAITING``; None: it stays.
+
+        Raises:
+            UpdateFinishedTrialError: if the trial is finished.
+        """
+        with tables.session_of(self) as session:
+            trial: Any = tables.TrialModel.find_or_raise_by_id(trial_id, session, for_update=True)
+            self.check_trial_is_updatable(trial_id, trial.state)
+            tables.set_attrs(session, tables.TrialUserAttributeModel, trial_id, attrs)
+            if state is not None:
+                trial.state = state
+            if state is TrialState.RUNNING:
+                trial.datetime_start = datetime.datetime.now()
 
     def replace_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Replaces an attribute of a trial, also of a finished one, whose attributes Optuna does not change."""

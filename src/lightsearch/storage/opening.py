@@ -23,6 +23,8 @@ from lightsearch.storage.worker_storage import History, WorkerStorage
 BUSY_SECONDS = 1.0
 """How long SQLite itself waits for a lock. It ignores signals meanwhile, so the rest of the waiting is retries."""
 
+UNCHECKED = {"skip_compatibility_check": True, "skip_table_creation": True}
+
 Storage = TypeVar("Storage", bound=RetryingStorage)
 
 
@@ -54,6 +56,15 @@ def open_storage(url: str, *, create: bool = True) -> RetryingStorage:
         raise UserError(cannot_be_opened(url, error)) from error
 
 
+def reopen_storage(url: str) -> RetryingStorage:
+    """Opens a storage that has been opened before, to read: without locks and checks, and without their imports.
+
+    Args:
+        url: SQLAlchemy URL of the storage.
+    """
+    return _connect(url, RetryingStorage, **UNCHECKED)
+
+
 def attach_storage(url: str, history: History | None = None) -> WorkerStorage:
     """Opens a storage that a coordinator has opened before, as workers do: in milliseconds, without checks.
 
@@ -61,7 +72,7 @@ def attach_storage(url: str, history: History | None = None) -> WorkerStorage:
         url: SQLAlchemy URL of the storage.
         history: The finished trials of the only study that is read; None: they are read from the storage.
     """
-    storage = _connect(url, WorkerStorage, skip_compatibility_check=True, skip_table_creation=True)
+    storage = _connect(url, WorkerStorage, **UNCHECKED)
     storage.history = history
     return storage
 

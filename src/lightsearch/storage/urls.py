@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from typing import TYPE_CHECKING
 
 from lightsearch import credentials
 from lightsearch.credentials import redact
 from lightsearch.errors import Mistake, UserError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 DEFAULT_URL = "sqlite:///studies/studies.db"
 
@@ -62,6 +63,10 @@ def check_url(url: str) -> list[Mistake]:
     if scheme in ONLY_OPTUNA:  # the rest of the URL may be a password
         hint = f"Optuna supports this storage; lightsearch does not, because it needs locks in the database; {POSSIBLE}"
         return [Mistake("--storage", f"{scheme}://...", hint)]
+    # SQLAlchemy is imported where it is needed: a command only names the storage before it starts the fork server.
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
@@ -79,6 +84,9 @@ def check_url(url: str) -> list[Mistake]:
 
 def sqlite_file(url: URL | str) -> Path | None:
     """The absolute path of a SQLite URL's file; None for servers and in-memory databases."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(url)
     except (ArgumentError, ValueError):  # no URL at all
