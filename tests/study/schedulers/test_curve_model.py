@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lightsearch.study.schedulers.curve_model import CurveModel, Observations
+from lightsearch.study.schedulers.curve_model import CurveModel, Observations, Pairs
 
 RNG = np.random.default_rng(0)
 
@@ -19,12 +19,13 @@ def curves(n_trials: int = 30, n_axes: int = 3) -> Observations:
 
 def test_the_gradient_is_that_of_the_loss() -> None:
     model, observed = CurveModel(3), curves()
+    pairs = Pairs.of(observed)
     theta = model._means + 0.2 * RNG.standard_normal(len(model._means))
-    _, gradient = model._loss(theta, observed)
+    _, gradient = model._loss(theta, observed, pairs)
     for index in range(len(theta)):
         step = np.zeros_like(theta)
         step[index] = 1e-5
-        slope = (model._loss(theta + step, observed)[0] - model._loss(theta - step, observed)[0]) / 2e-5
+        slope = (model._loss(theta + step, observed, pairs)[0] - model._loss(theta - step, observed, pairs)[0]) / 2e-5
         assert gradient[index] == pytest.approx(slope, rel=1e-4, abs=1e-4)
 
 
@@ -47,6 +48,20 @@ def test_what_is_far_from_all_trials_is_less_certain() -> None:
     model.condition(observed)
     _, deviation = model.predict(corner, np.array([20, 21, 0]), np.ones(3))
     assert deviation[0] > deviation[1] > deviation[2]
+
+
+def test_further_observations_are_as_good_as_those_taken_at_once() -> None:
+    observed = curves(20)
+    first, others = observed.of(np.arange(100)), observed.of(np.arange(100, 120))
+    extended, at_once = CurveModel(3), CurveModel(3)
+    extended.condition(first)
+    extended.extend(others)
+    at_once.condition(observed)
+    asked = (observed.configurations, np.arange(20), np.full(20, 0.9))
+    assert extended.predict(*asked)[1] == pytest.approx(at_once.predict(*asked)[1], rel=1e-4)
+    extended._mean = at_once._mean
+    extended._weigh()
+    assert extended.predict(*asked)[0] == pytest.approx(at_once.predict(*asked)[0], abs=1e-4)
 
 
 def test_one_observation_and_one_axis_are_enough() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,9 @@ import optuna
 import pytest
 
 from lightsearch.declare.space import Space
-from lightsearch.study.schedulers import Curve, Progress
-from lightsearch.study.schedulers.freeze_thaw import FreezeThaw, Scale
+from lightsearch.study.schedulers import Curve, Enqueued, Progress
+from lightsearch.study.schedulers.freeze_thaw import FreezeThaw
+from lightsearch.study.schedulers.scale import Scale
 from tests.study.schedulers.world import SPACE, World, accuracy
 
 EPOCHS = 20
@@ -52,6 +54,27 @@ def test_a_study_ends_when_nothing_that_waits_is_worth_an_epoch(workers: int) ->
     assert all(one.progress is not Progress.RUNNING for one in world.curves)
     ends = sorted((max(one.values.values()) for one in world.curves), reverse=True)
     assert max(accuracy(one.params, EPOCHS) for one in world.curves) - ends[0] < 0.01  # none was left too early
+
+
+def test_enqueued_trials_begin_before_new_ones_and_the_most_promising_first() -> None:
+    first = [Enqueued(number, {"lr": 0.1, "width": 16}) for number in (7, 8)]
+    assert freeze_thaw().decide([], 9, first)[:2] == (7, 1)
+    world = World(freeze_thaw(), EPOCHS).run(50, 300)
+    stopped = [replace(one, progress=Progress.FINISHED) for one in world.curves]
+    bad = Enqueued(50, {"lr": 0.1, "width": 16, "activation": "relu", "batch_size": 32})
+    good = Enqueued(51, {"lr": 0.003, "width": 120, "activation": "relu", "batch_size": 32})
+    decision = freeze_thaw().decide(stopped, 4, [bad, good])
+    assert decision is not None
+    assert decision.number == 51
+    assert decision.reason.startswith("enqueued: gain of ")
+
+
+def test_an_enqueued_value_that_the_space_does_not_have_is_no_obstacle() -> None:
+    curves = World(freeze_thaw(), EPOCHS).run(10, 60).curves
+    stopped = [replace(one, progress=Progress.FINISHED) for one in curves]
+    decision = freeze_thaw().decide(stopped, 1, [Enqueued(10, {"lr": "fast", "activation": "none"})])
+    assert decision is not None
+    assert decision.number == 10
 
 
 def test_workers_at_a_time_begin_different_trials() -> None:
@@ -108,10 +131,35 @@ def test_equal_curves_and_hopeless_values_are_no_obstacle() -> None:
 
 
 def test_values_are_scaled_by_the_best_and_the_median() -> None:
-    curves = [Curve(n, {}, Progress.PAUSED, {1: value, 2: value - 1}) for n, value in enumerate([1.0, 3.0, 7.0])]
-    scale = Scale.of(curves, 1.0)
-    assert [scale.of_curve(one, 2) for one in curves] == [-1.5, -1.0, 0.0]
+    bests = np.array([1.0, 3.0, 7.0])
+    scale = Scale.of(bests)
+    assert list(scale.scaled(bests)) == [-1.5, -1.0, 0.0]
+    assert -5 < scale.scaled(np.array([-100.0]))[0] < -1.5
     assert scale.gain(0.5) == 2.0
+
+
+@pytest.mark.parametrize(("ended", "expected"), [(False, "high at first"), (True, "low at first")])
+def test_a_trial_that_ended_early_is_not_expected_to_rise_as_others_do(ended: bool, expected: str) -> None:
+    def trial(number: int, lr: float, values: dict[int, float], progress: Progress) -> Curve:
+        params = {"lr": lr, "width": 30 + 10 * number, "activation": "relu", "batch_size": 32}
+        return Curve(number, params, progress, values)
+
+    rises = {epoch: 0.7 + 0.18 * epoch / EPOCHS for epoch in range(1, EPOCHS + 1)}
+    curves = [
+        *(trial(n, 0.007, rises, Progress.FINISHED) for n in range(6)),
+        *(trial(n, 0.05, {1: 0.84, 2: 0.85}, Progress.FINISHED) for n in range(6, 12)),
+        *(trial(n, 0.001, {1: 0.79, 2: 0.80}, Progress.FINISHED) for n in range(12, 18)),
+    ]
+    if not ended:
+        curves[6:] = [replace(one, progress=Progress.RUNNING, until=2) for one in curves[6:]]
+    else:
+        curves[12:] = [replace(one, progress=Progress.RUNNING, until=2) for one in curves[12:]]
+    names = {0.05: "high at first", 0.001: "low at first"}
+    new = [Enqueued(18 + n, {**curves[0].params, "lr": lr}) for n, lr in enumerate(names)]
+    decision = freeze_thaw().decide(curves, 2, new)
+    assert decision is not None
+    assert decision.number is not None
+    assert list(names.values())[decision.number - 18] == expected
 
 
 def test_trials_that_fail_are_neither_continued_nor_repeated() -> None:

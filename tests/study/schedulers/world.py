@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lightsearch.declare.space import Space
-from lightsearch.study.schedulers import Curve, Decision, Progress, Scheduler
+from lightsearch.study.schedulers import Curve, Decision, Progress, Scheduler, Start
 
 SPACE = Space.model_validate(
     {
@@ -75,14 +75,15 @@ class World:
                 if params is None:
                     assert self.propose is not None
                     params = self.propose(len(self.curves))
-                self.curves.append(Curve(len(self.curves), params, Progress.RUNNING, {}, decision.until))
+                start = decision.start
+                self.curves.append(Curve(len(self.curves), params, Progress.RUNNING, {}, decision.until, start))
+                if start is not None:
+                    self._replace(start)
             else:
                 before = self.curves[decision.number]
                 assert before.progress is Progress.PAUSED
                 assert before.epochs < decision.until <= self.max_epochs
-                self.curves[decision.number] = Curve(
-                    before.number, before.params, Progress.RUNNING, before.values, decision.until
-                )
+                self.curves[decision.number] = replace(before, progress=Progress.RUNNING, until=decision.until)
         return bool(self._running())
 
     def _train(self) -> None:
@@ -93,4 +94,12 @@ class World:
             progress = Progress.PAUSED if epoch >= one.until else Progress.RUNNING
             progress = Progress.FINISHED if epoch == self.max_epochs else progress
             values = {**one.values, epoch: self.value(one.params, epoch)}
-            self.curves[one.number] = Curve(one.number, one.params, progress, values, one.until)
+            self.curves[one.number] = replace(one, progress=progress, values=values)
+
+    def _replace(self, start: Start) -> None:
+        """Ends a trial whose place another one takes."""
+        parent, loser = self.curves[start.parent], self.curves[start.replaces]
+        assert parent.progress is Progress.PAUSED  # with a checkpoint of just these epochs
+        assert parent.epochs == start.epochs
+        if loser.progress is Progress.PAUSED:
+            self.curves[loser.number] = replace(loser, progress=Progress.FINISHED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightsearch.declare.scheduling import proposes_parameters, scheduler_of
+from lightsearch.declare.scheduling import mutated, proposes_parameters, scheduler_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.study.schedulers import Scheduler
 from lightsearch.study.schedulers.beliefs import Beliefs, Centre
@@ -29,6 +29,20 @@ def make_scheduler(study_file: StudyFile, centres: Sequence[Centre] = ()) -> Sch
         beliefs = Beliefs(study_file.space, centres, direction)
         proposes = proposes_parameters(study_file)
         return FreezeThaw(study_file.space, max_epochs, direction, study_file.seed, beliefs, proposes=proposes)
+    if spec.name == "pbt":
+        from lightsearch.study.schedulers.pbt import PopulationBased
+
+        return PopulationBased(
+            study_file.space,
+            max_epochs,
+            direction,
+            study_file.seed,
+            population=spec.population,
+            interval=spec.interval,
+            quantile=spec.quantile,
+            mutate=mutated(study_file),
+            resample=spec.resample,
+        )
     from lightsearch.study.schedulers.promotion import Asha, Hyperband
 
     build = Asha if spec.name == "asha" else Hyperband

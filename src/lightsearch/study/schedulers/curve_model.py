@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 Array = npt.NDArray[np.float64]
@@ -39,6 +40,9 @@ of training time."""
 
 JITTER = 1e-6
 
+FIT_STEPS, REFIT_STEPS = 25, 10
+"""Steps of the optimizer when hyperparameters are found for the first time, and again."""
+
 
 class Observations(NamedTuple):
     """Points of learning curves."""
@@ -56,14 +60,10 @@ class Observations(NamedTuple):
         """Some of the observations."""
         return Observations(self.configurations, self.trial[rows], self.time[rows], self.value[rows])
 
-    def added(self, trial: int, time: float, value: float) -> Observations:
-        """The observations and one more."""
-        return Observations(
-            self.configurations,
-            np.append(self.trial, trial),
-            np.append(self.time, time),
-            np.append(self.value, value),
-        )
+    def and_also(self, others: Observations) -> Observations:
+        """The observations and others of the same trials."""
+        columns = [np.append(mine, theirs) for mine, theirs in zip(self[1:], others[1:], strict=True)]
+        return Observations(self.configurations, *columns)
 
 
 class CurveModel:
@@ -78,30 +78,46 @@ class CurveModel:
         self._deviations = np.concatenate([np.full(n_axes, LENGTH_PRIOR[1]), PRIOR_DEVIATIONS])
         self._n_axes = n_axes
         self._theta = self._means.copy()
+        self._found = False
         self._observations: Observations
         self._factor: Array
         self._weights: Array
         self._mean = 0.0
 
     def fit(self, observations: Observations) -> None:
-        """Finds the hyperparameters, beginning at the prior's means.
+        """Finds the hyperparameters, beginning at those found before, or at the prior's means.
 
         Args:
             observations: Some hundreds at most: the time is cubic.
         """
-        found = minimize(
-            self._loss, self._means, args=(observations,), jac=True, method="L-BFGS-B", options={"maxiter": 25}
-        )
-        self._theta = found.x
+        args, options = (observations, Pairs.of(observations)), {"maxiter": REFIT_STEPS if self._found else FIT_STEPS}
+        found = minimize(self._loss, self._theta, args=args, jac=True, method="L-BFGS-B", options=options)
+        self._theta, self._found = found.x, True
 
     def condition(self, observations: Observations) -> None:
         """Takes the observations that predictions follow from."""
         self._observations = observations
         self._mean = float(observations.value.mean())
+        self._factor = _factor(self._noisy_covariance(observations))
+        self._weigh()
+
+    def extend(self, others: Observations) -> None:
+        """Takes further observations of the same trials, a few at most. The mean of the process stays."""
+        cross = self._covariance(others, self._observations)
+        left = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
+        corner = _factor(self._noisy_covariance(others) - left.T @ left)
+        self._factor = np.block([[self._factor, np.zeros_like(left)], [left.T, corner]])
+        self._observations = self._observations.and_also(others)
+        self._weigh()
+
+    def _weigh(self) -> None:
+        residual = self._observations.value - self._mean
+        self._weights = cho_solve((self._factor, True), residual, check_finite=False)
+
+    def _noisy_covariance(self, observations: Observations) -> Array:
         covariance = self._covariance(observations, observations)
-        covariance[np.diag_indices_from(covariance)] += math.exp(self._theta[-1]) + JITTER
-        self._factor = cholesky(covariance, lower=True, check_finite=False)
-        self._weights = cho_solve((self._factor, True), observations.value - self._mean, check_finite=False)
+        covariance[np.diag_indices_from(covariance)] += math.exp(self._theta[-1])
+        return covariance
 
     def predict(self, configurations: Array, trial: npt.NDArray[np.int64], time: Array) -> tuple[Array, Array]:
         """Means and standard deviations of values without noise.
@@ -115,7 +131,7 @@ class CurveModel:
         asked = Observations(configurations, trial, time, time)
         cross = self._covariance(asked, self._observations)
         mean = self._mean + cross @ self._weights
-        solved = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
+        solved = solve_triangular(self._factor, cross.T, lower=True, check_finite=False, overwrite_b=True)
         others = np.exp(self._theta[self._n_axes :])
         prior = others[0] + others[1] + others[3] + others[4] * (1 - time) ** 2 + others[5] + others[6]
         return mean, np.sqrt(np.maximum(prior - np.square(solved).sum(axis=0), 1e-12))
@@ -124,33 +140,33 @@ class CurveModel:
         final, growing, length, common, untrained, own, own_growing, _ = np.exp(self._theta[self._n_axes :])
         scales = np.exp(self._theta[: self._n_axes])
         between = _matern(_distances(one.configurations / scales, other.configurations / scales))
-        alike = between[np.ix_(one.trial, other.trial)]
+        alike = _spread(between, one.trial, other.trial)
         # Few times are different: what depends on them alone is computed for those.
         times, at = np.unique(one.time, return_inverse=True)
         other_times, other_at = np.unique(other.time, return_inverse=True)
         together = _matern(np.abs(times[:, None] - other_times[None, :]) / length)
         start = untrained * np.outer(1 - times, 1 - other_times)
-        cells = np.ix_(at, other_at)
-        covariance: Array = alike * (final + growing * together)[cells]
-        covariance += (common * together + start)[cells]
-        rows, columns = np.nonzero(one.trial[:, None] == other.trial[None, :])
+        covariance = alike * _spread(final + growing * together, at, other_at)
+        covariance += _spread(common * together + start, at, other_at)
+        rows, columns = np.divmod(np.flatnonzero(one.trial[:, None] == other.trial[None, :]), len(other.trial))
         covariance[rows, columns] += (own + own_growing * together)[at[rows], other_at[columns]]
         return covariance
 
-    def _loss(self, theta: Array, observations: Observations) -> tuple[float, Array]:
+    def _loss(self, theta: Array, observations: Observations, pairs: Pairs) -> tuple[float, Array]:
         """The negative logarithm of the posterior of hyperparameters, and its gradient."""
-        n_axes, trial = self._n_axes, observations.trial
+        n_axes, trial, at = self._n_axes, observations.trial, pairs.at
         final, growing, length, common, untrained, own, own_growing, noise = np.exp(theta[n_axes:])
         scaled = observations.configurations / np.exp(theta[:n_axes])
         distances = _distances(scaled, scaled)
-        between, slope = _matern(distances), _matern_slope(distances)
-        alike = between[np.ix_(trial, trial)]
-        gaps = np.abs(observations.time[:, None] - observations.time[None, :]) / length
-        together = _matern(gaps)
-        same = (trial[:, None] == trial[None, :]).astype(float)
-        start = np.outer(1 - observations.time, 1 - observations.time)
-        in_time = final + growing * together
-        covariance = alike * in_time + common * together + untrained * start + same * (own + own_growing * together)
+        alike = _spread(_matern(distances), trial, trial)
+        # Few times are different: what depends on them alone is computed for those, and summed over those.
+        gaps = np.abs(pairs.times[:, None] - pairs.times[None, :]) / length
+        together, start = _matern(gaps), np.outer(1 - pairs.times, 1 - pairs.times)
+        in_time = _spread(final + growing * together, at, at)
+        covariance = alike * in_time
+        covariance += _spread(common * together + untrained * start, at, at)
+        rows, columns = pairs.same
+        covariance[rows, columns] += (own + own_growing * together)[at[rows], at[columns]]
         covariance[np.diag_indices_from(covariance)] += noise + JITTER
         try:
             factor = cholesky(covariance, lower=True, check_finite=False)
@@ -158,33 +174,85 @@ class CurveModel:
             return 1e10, np.zeros_like(theta)
         residual = observations.value - observations.value.mean()
         weights = cho_solve((factor, True), residual, check_finite=False)
-        inverse = cho_solve((factor, True), np.eye(len(residual)), check_finite=False)
-        inner = inverse - np.outer(weights, weights)  # twice the derivative of the loss by the covariance
-        by_alike = inner * in_time
+        inner = _inverse(factor) - np.outer(weights, weights)  # twice the derivative of the loss by the covariance
         # Summed over the observations of each pair of trials, so that each length scale costs trials squared only.
-        member = np.zeros((len(scaled), len(trial)))
-        member[trial, np.arange(len(trial))] = 1.0
-        by_pair = (member @ by_alike @ member.T) * slope
+        member = _one_hot(trial, len(scaled))
+        by_pair = (member @ (inner * in_time) @ member.T) * _matern_slope(distances)
         gradient = np.empty_like(theta)
         for axis in range(n_axes):
             steps = scaled[:, axis, None] - scaled[None, :, axis]
             gradient[axis] = 0.5 * np.sum(by_pair * np.square(steps))
-        by_together = inner * (growing * alike + common + own_growing * same)
+        moment = _one_hot(at, len(pairs.times))
+        of_alike, of_all = moment @ (inner * alike) @ moment.T, moment @ inner @ moment.T
+        of_same = np.zeros_like(of_all)
+        np.add.at(of_same, (at[rows], at[columns]), inner[rows, columns])
+        by_together = growing * of_alike + common * of_all + own_growing * of_same
         gradient[n_axes:] = 0.5 * np.array(
             [
-                final * np.sum(inner * alike),
-                growing * np.sum(inner * alike * together),
+                final * np.sum(of_alike),
+                growing * np.sum(of_alike * together),
                 np.sum(by_together * _matern_slope(gaps) * np.square(gaps)),
-                common * np.sum(inner * together),
-                untrained * np.sum(inner * start),
-                own * np.sum(inner * same),
-                own_growing * np.sum(inner * same * together),
+                common * np.sum(of_all * together),
+                untrained * np.sum(of_all * start),
+                own * np.sum(of_same),
+                own_growing * np.sum(of_same * together),
                 noise * np.trace(inner),
             ]
         )
         off = (theta - self._means) / self._deviations
         loss = 0.5 * residual @ weights + np.log(np.diag(factor)).sum() + 0.5 * off @ off
         return float(loss), gradient + off / self._deviations
+
+
+class Pairs(NamedTuple):
+    """What the pairs of some observations have in common, whatever the hyperparameters."""
+
+    times: Array
+    """The different training times."""
+    at: npt.NDArray[np.int64]
+    """For each observation, the row of its time."""
+    same: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+    """The pairs of observations of the same trial."""
+
+    @classmethod
+    def of(cls, observations: Observations) -> Pairs:
+        """Finds them."""
+        times, at = np.unique(observations.time, return_inverse=True)
+        rows, columns = np.nonzero(observations.trial[:, None] == observations.trial[None, :])
+        return cls(times, at, (rows, columns))
+
+
+def _one_hot(rows: npt.NDArray[np.int64], n: int) -> Array:
+    """A matrix of shape ``(n, len(rows))`` that sums over what has the same row."""
+    table = np.zeros((n, len(rows)))
+    table[rows, np.arange(len(rows))] = 1.0
+    return table
+
+
+def _inverse(factor: Array) -> Array:
+    """The inverse of a covariance from its lower Cholesky factor."""
+    lower, _ = dpotri(factor, lower=1)  # its upper triangle is the factor's: zeros
+    inverse: Array = lower + lower.T
+    inverse[np.diag_indices_from(inverse)] /= 2
+    return inverse
+
+
+def _factor(covariance: Array) -> Array:
+    """The Cholesky factor of a covariance, with as much on its diagonal as rounding makes necessary."""
+    jitter, diagonal = JITTER, np.diag_indices_from(covariance)
+    while True:
+        lifted = covariance.copy()
+        lifted[diagonal] += jitter
+        try:
+            factor: Array = cholesky(lifted, lower=True, check_finite=False)
+            return factor
+        except np.linalg.LinAlgError:
+            jitter *= 10
+
+
+def _spread(table: Array, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Array:
+    """``table[np.ix_(rows, columns)]``, many times faster."""
+    return table.take(columns, axis=1).take(rows, axis=0)
 
 
 def _distances(one: Array, other: Array) -> Array:

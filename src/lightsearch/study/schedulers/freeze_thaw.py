@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 from scipy.stats import qmc
+from threadpoolctl import ThreadpoolController
 
 from lightsearch.declare.space import Space
-from lightsearch.study.schedulers import Curve, Decision, Progress
+from lightsearch.study.schedulers import Curve, Decision, Enqueued, Progress
 from lightsearch.study.schedulers.beliefs import Beliefs
 from lightsearch.study.schedulers.curve_model import Array, CurveModel, Observations
 from lightsearch.study.schedulers.promotion import Asha
-from lightsearch.study.schedulers.unit_cube import UnitCube
+from lightsearch.study.schedulers.scale import Scale
+from lightsearch.study.schedulers.unit_cube import ABSENT, UnitCube
 
 START_TRAININGS = 2
 """Whole trainings that the start by promotion lasts."""
@@ -34,11 +35,16 @@ GRID = 1.4
 HORIZONS = (1 / 52, 3 / 52, 8 / 52, 20 / 52, 1.0)
 """How far ahead a candidate's gain is looked at, in whole trainings."""
 
+SCREENED, N_LOOKED_AT = (HORIZONS[1], HORIZONS[-1]), 40
+"""All candidates are looked at these horizons ahead, and so many of the best at every horizon."""
+
 N_RANDOM, N_NEAR, N_LEADERS = 100, 100, 5
 """New candidates: random ones, and neighbours of the leaders."""
 
 MOST_POINTS, MOST_FITTED = 900, 350
 """Observations that predictions, and hyperparameters, are made from."""
+
+Epochs = npt.NDArray[np.int64]
 
 SAME = 1e-9
 """Points that are nearer along every axis are the same."""
@@ -82,8 +88,11 @@ class FreezeThaw:
         first = max(1, round(max_epochs / START_RUNGS))
         self._start = Asha(max_epochs, direction, min_epochs=first, reduction_factor=2)
         self._model = CurveModel(self._cube.n_axes)
+        self._threads = ThreadpoolController()
         self._points: dict[int, Array] = {}
         """The trials in the unit cube, by number."""
+        self._bests: dict[int, Array] = {}
+        """The highest value up to each epoch of a trial, by its number; negated if lower values are better."""
         self._fitted = 0
         """The number of observations that the hyperparameters were found from."""
 
@@ -91,23 +100,24 @@ class FreezeThaw:
     def first_pause(self) -> int:
         return self._start.first_pause
 
-    def decide(self, curves: Sequence[Curve], n_new: int) -> Decision | None:
+    def decide(self, curves: Sequence[Curve], n_new: int, enqueued: Sequence[Enqueued] = ()) -> Decision | None:
         spent = sum(max(one.epochs, one.until if one.progress is Progress.RUNNING else 0) for one in curves)
         if spent < START_TRAININGS * self._max_epochs:
             decision = self._start.promote(curves)
             if decision is None and n_new:
-                decision = self._first(curves)
+                decision = self._first(curves, enqueued)
             if decision is not None:
                 return decision
         known = [one for one in curves if one.values and one.progress is not Progress.FAILED]
         if not known:
-            return self._first(curves) if n_new else None
-        return self._best_gain(curves, known, n_new)
+            return self._first(curves, enqueued) if n_new else None
+        with self._threads.limit(limits=1, user_api="blas"):  # the cores are the workers'
+            return self._best_gain(curves, known, n_new, enqueued)
 
-    def _first(self, curves: Sequence[Curve]) -> Decision:
+    def _first(self, curves: Sequence[Curve], enqueued: Sequence[Enqueued]) -> Decision:
         """A trial of the start. The trials of the start fill the space evenly, but for what is believed to be good."""
-        decision = self._start.begin()
-        if not self._proposes:
+        decision = self._start.begin(enqueued)
+        if enqueued or not self._proposes:
             return decision
         if not self._cube.n_axes:
             return decision._replace(params={})
@@ -119,25 +129,22 @@ class FreezeThaw:
         reason = f"{decision.reason}, {what}" if what else decision.reason
         return decision._replace(params=self._cube.decode(points[0]), reason=reason)
 
-    def _best_gain(self, curves: Sequence[Curve], known: list[Curve], n_new: int) -> Decision | None:
+    def _best_gain(
+        self, curves: Sequence[Curve], known: list[Curve], n_new: int, enqueued: Sequence[Enqueued]
+    ) -> Decision | None:
         rng = np.random.default_rng([self._seed, len(curves), sum(one.epochs for one in curves)])
-        scale = Scale.of(known, self._sign)
+        scale = Scale.of(np.array([self._best(one)[-1] for one in known]))
         points = np.array([self._point(one) for one in curves]).reshape(len(curves), self._cube.n_axes)
         observed = self._observations(curves, points, scale)
         self._refit(observed, rng)
         self._model.condition(observed)
-        pending = [one for one in enumerate(curves) if one[1].progress is Progress.RUNNING]
-        for row, one in pending:  # what runs is expected to end as predicted: workers do not all do the same
-            if one.until > one.epochs:
-                time = self._time(one.until)
-                mean, _ = self._model.predict(points, np.array([row]), np.array([time]))
-                reached = scale.of_curve(one, one.epochs) if one.values else -math.inf
-                observed = observed.added(row, time, max(float(mean[0]), reached))
-        if pending:
-            self._model.condition(observed)
+        self._expect(curves, points, scale)
         candidates = [(row, one.epochs) for row, one in enumerate(curves) if one.progress is Progress.PAUSED]
         if n_new:
-            new, what = self._new_points(rng, curves, known, points)
+            if enqueued:
+                new, what = np.array([self._enqueued_point(one) for one in enqueued]), [""] * len(enqueued)
+            else:
+                new, what = self._new_points(rng, curves, known, points)
             candidates += [(len(curves) + row, 0) for row in range(len(new))]
             points = np.vstack([points, new])
         if not candidates:
@@ -150,16 +157,34 @@ class FreezeThaw:
         if row < len(curves):
             return Decision(curves[row].number, until, f"continued after {epochs}: {reason}")
         until = max(until, self._start.rungs[0])
+        if enqueued:
+            return Decision(enqueued[row - len(curves)].number, until, f"enqueued: {reason}")
         if not self._proposes:
             return Decision(None, until, f"new: {reason}")
         origin = what[row - len(curves)]
         reason = f"new, {origin}: {reason}" if origin else f"new: {reason}"
         return Decision(None, until, reason, self._cube.decode(points[row]))
 
+    def _expect(self, curves: Sequence[Curve], points: Array, scale: Scale) -> None:
+        """Lets what runs end as predicted, so that workers do not all do the same."""
+        running = [row for row, one in enumerate(curves) if one.progress is Progress.RUNNING and one.until > one.epochs]
+        if not running:
+            return
+        rows, times = np.array(running), self._times(np.array([curves[row].until for row in running]))
+        mean, _ = self._model.predict(points, rows, times)
+        reached = [self._best(curves[row])[-1] if curves[row].values else -math.inf for row in running]
+        self._model.extend(Observations(points, rows, times, np.maximum(mean, scale.scaled(np.array(reached)))))
+
     def _point(self, curve: Curve) -> Array:
         if curve.number not in self._points:
             self._points[curve.number] = self._cube.encode(curve.params)
         return self._points[curve.number]
+
+    def _enqueued_point(self, enqueued: Enqueued) -> Array:
+        try:
+            return np.clip(self._cube.encode(enqueued.params), 0.0, 1.0)
+        except (TypeError, ValueError):  # a value that the space does not have: the trial fails when it begins
+            return np.full(self._cube.n_axes, ABSENT)
 
     def _choose(self, points: Array, candidates: list[tuple[int, int]]) -> tuple[float, int, int, int]:
         """The candidate with the highest expected gain for the root of its epochs.
@@ -167,36 +192,54 @@ class FreezeThaw:
         Returns:
             The gain, the epochs that it takes, the candidate's row and its epochs so far.
         """
-        rows, so_far, horizons = [], [], []
-        for row, epochs in candidates:
-            ahead = sorted({min(max(1, round(one * self._max_epochs)), self._max_epochs - epochs) for one in HORIZONS})
-            rows += [row] * len(ahead)
-            so_far += [epochs] * len(ahead)
-            horizons += ahead
-        asked, began, ahead_of = np.array(rows), np.array(so_far), np.array(horizons)
-        mean, deviation = self._model.predict(points, asked, self._times(began + ahead_of))
-        gains = expected_improvement(mean, deviation)
-        chosen = int(np.argmax(gains / np.sqrt(ahead_of)))
-        return float(gains[chosen]), horizons[chosen], rows[chosen], so_far[chosen]
+        asked = np.array(candidates)
+        if len(asked) > N_LOOKED_AT:
+            gains, ahead = self._gains(points, asked, SCREENED)
+            asked = asked[np.argsort(-(gains / np.sqrt(ahead)).max(axis=1), kind="stable")[:N_LOOKED_AT]]
+        gains, ahead = self._gains(points, asked, HORIZONS)
+        one, at = np.unravel_index(np.argmax(gains / np.sqrt(ahead)), gains.shape)
+        row, epochs = asked[one]
+        return float(gains[one, at]), int(ahead[one, at]), int(row), int(epochs)
+
+    def _gains(self, points: Array, candidates: Epochs, horizons: Sequence[float]) -> tuple[Array, Epochs]:
+        """Expected gains of candidates, and the epochs that they take, both of shape ``(n_candidates, n_horizons)``."""
+        so_far = candidates[:, 1:]
+        ahead = np.maximum(1, np.round(np.array(horizons) * self._max_epochs).astype(int))
+        ahead = np.minimum(ahead[None, :], self._max_epochs - so_far)
+        rows = np.repeat(candidates[:, 0], len(horizons))
+        mean, deviation = self._model.predict(points, rows, self._times((so_far + ahead).ravel()))
+        return expected_improvement(mean, deviation).reshape(ahead.shape), ahead
 
     def _observations(self, curves: Sequence[Curve], points: Array, scale: Scale) -> Observations:
         """The curves on the grid of epochs, each with its last epoch; of many, those of the best trials."""
-        order = sorted(
-            (row for row, one in enumerate(curves) if one.values and one.progress is not Progress.FAILED),
-            key=lambda row: -scale.of_curve(curves[row], curves[row].epochs),
+        failed = [one.progress is Progress.FAILED for one in curves]
+        bests = {row: self._best(one) for row, one in enumerate(curves) if one.values and not failed[row]}
+        order = sorted(bests, key=lambda row: -bests[row][-1])
+        last = [(row, len(bests[row])) for row in order]
+        earlier = [(row, epochs) for row in order for epochs in self._grid if epochs < len(bests[row])]
+        kept = [(row, epochs) for row, epochs in last + earlier if bests[row][epochs - 1] > -math.inf][:MOST_POINTS]
+        values = scale.scaled(np.array([bests[row][epochs - 1] for row, epochs in kept]))
+        # A trial that ended early will never be better, and one that failed is as bad as the worst of the others is.
+        ended = [row for row in order if curves[row].progress is Progress.FINISHED][: MOST_POINTS // 4]
+        ended = [row for row in ended if len(bests[row]) < self._max_epochs]
+        lost = [int(row) for row in np.flatnonzero(failed)][-MOST_POINTS // 4 :]
+        values = np.concatenate(
+            [
+                values,
+                scale.scaled(np.array([bests[row][-1] for row in ended])),
+                np.full(len(lost), values.min(initial=-1.0)),
+            ]
         )
-        last = [(row, curves[row].epochs) for row in order]
-        earlier = [(row, epochs) for row in order for epochs in self._grid if epochs < curves[row].epochs]
-        seen = [(row, epochs) for row, epochs in earlier if min(curves[row].values) <= epochs]
-        kept = (last + seen)[:MOST_POINTS]
-        values = [scale.of_curve(curves[row], epochs) for row, epochs in kept]
-        # A trial that failed, as by divergence, is as bad as the worst of the others is.
-        failed = [(row, self._max_epochs) for row, one in enumerate(curves) if one.progress is Progress.FAILED]
-        values += [min(-1.0, *values)] * len(failed)
-        kept += failed[-MOST_POINTS // 4 :]
-        values = values[: len(kept)]
-        rows, epochs_of = np.array([row for row, _ in kept]), np.array([epochs for _, epochs in kept])
-        return Observations(points, rows, self._times(epochs_of), np.array(values))
+        rows, epochs_of = np.array(kept + [(row, self._max_epochs) for row in ended + lost]).T
+        return Observations(points, rows, self._times(epochs_of), values)
+
+    def _best(self, curve: Curve) -> Array:
+        """The highest value up to each epoch; -inf before the first validated one."""
+        best = self._bests.get(curve.number)
+        if best is None or len(best) != curve.epochs:
+            values = [self._sign * curve.values.get(epoch, -math.inf) for epoch in range(1, curve.epochs + 1)]
+            best = self._bests[curve.number] = np.maximum.accumulate(values)
+        return best
 
     def _refit(self, observed: Observations, rng: np.random.Generator) -> None:
         n = len(observed.value)
@@ -213,44 +256,16 @@ class FreezeThaw:
 
         Those that were tried before are left out, unless there are no others.
         """
-        leaders = sorted(known, key=lambda one: -max(self._sign * value for value in one.values.values()))[:N_LEADERS]
-        around = np.array([self._cube.encode(leaders[i % len(leaders)].params) for i in range(N_NEAR)])
+        leaders = sorted(known, key=lambda one: -self._best(one)[-1])[:N_LEADERS]
+        around = np.array([self._point(leaders[i % len(leaders)]) for i in range(N_NEAR)])
         near = self._cube.near(rng, around, spread=0.1, keep=0.5)
         anywhere, believed = self._beliefs.drawn(rng, self._cube.uniform(rng, N_RANDOM), curves)
         drawn, what = self._cube.rounded(np.vstack([anywhere, near])), believed + [""] * N_NEAR
         fresh = [row for row, point in enumerate(drawn) if not (np.abs(tried - point) < SAME).all(axis=1).any()]
         return (drawn[fresh], [what[row] for row in fresh]) if fresh else (drawn, what)
 
-    def _time(self, epochs: int) -> float:
-        return float(self._times(np.array([epochs]))[0])
-
     def _times(self, epochs: npt.NDArray[np.int64]) -> Array:
         return np.log(epochs) / math.log(max(self._max_epochs, 2))
-
-
-class Scale(NamedTuple):
-    """Values in a unit of their own: 0 is the best one so far, -1 the median of the trials."""
-
-    best: float
-    unit: float
-    sign: float
-
-    @classmethod
-    def of(cls, curves: Sequence[Curve], sign: float) -> Scale:
-        """The scale of curves that have values."""
-        bests = [max(sign * value for value in one.values.values()) for one in curves]
-        best, median = max(bests), float(np.median(bests))
-        return cls(best, (best - median) or abs(best) or 1.0, sign)
-
-    def of_curve(self, curve: Curve, epochs: int) -> float:
-        """The best value of a curve's first epochs. What is far below the median is drawn nearer."""
-        best = max(self.sign * value for epoch, value in curve.values.items() if epoch <= epochs)
-        scaled = (best - self.best) / self.unit
-        return scaled if scaled > -1.5 else -1.5 - math.log1p(-1.5 - scaled)
-
-    def gain(self, scaled: float) -> float:
-        """A gain in the unit of the metric."""
-        return scaled * self.unit
 
 
 def expected_improvement(mean: Array, deviation: Array) -> Array:

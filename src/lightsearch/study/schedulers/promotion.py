@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightsearch.study.schedulers import Curve, Decision, Progress
+from lightsearch.study.schedulers import Curve, Decision, Enqueued, Progress
 
 
 class Asha:
@@ -31,14 +31,15 @@ class Asha:
     def first_pause(self) -> int:
         return self.rungs[0]
 
-    def decide(self, curves: Sequence[Curve], n_new: int) -> Decision | None:
+    def decide(self, curves: Sequence[Curve], n_new: int, enqueued: Sequence[Enqueued] = ()) -> Decision | None:
         # Once no trial can begin and none runs, each rung promotes one at least: else the last ones stay empty.
         least = 0 if n_new or any(one.progress is Progress.RUNNING for one in curves) else 1
-        return self.promote(curves, least) or (self.begin() if n_new else None)
+        return self.promote(curves, least) or (self.begin(enqueued) if n_new else None)
 
-    def begin(self) -> Decision:
-        """A new trial."""
-        return Decision(None, self.rungs[0], f"new: it trains to the first rung of {self.rungs}")
+    def begin(self, enqueued: Sequence[Enqueued] = ()) -> Decision:
+        """The first enqueued trial, or a new one."""
+        number, word = (enqueued[0].number, "enqueued") if enqueued else (None, "new")
+        return Decision(number, self.rungs[0], f"{word}: it trains to the first rung of {self.rungs}")
 
     def promote(self, curves: Sequence[Curve], least: int = 0) -> Decision | None:
         """The best paused trial of the highest rung that has one to promote; None: no rung has.
@@ -79,7 +80,7 @@ class Hyperband:
     def first_pause(self) -> int:
         return self.brackets[0].first_pause
 
-    def decide(self, curves: Sequence[Curve], n_new: int) -> Decision | None:
+    def decide(self, curves: Sequence[Curve], n_new: int, enqueued: Sequence[Enqueued] = ()) -> Decision | None:
         members: list[list[Curve]] = [[] for _ in self.brackets]
         for bracket, one in zip(self._brackets_of(len(curves)), curves, strict=True):
             members[bracket].append(one)
@@ -87,7 +88,7 @@ class Hyperband:
         for asha, those in zip(self.brackets, members, strict=True):
             if (decision := asha.promote(those, 0 if busy else 1)) is not None:
                 return decision
-        return self.brackets[self._brackets_of(len(curves) + 1)[-1]].begin() if n_new else None
+        return self.brackets[self._brackets_of(len(curves) + 1)[-1]].begin(enqueued) if n_new else None
 
     def _brackets_of(self, n: int) -> list[int]:
         """The brackets of the first trials: each trial goes where the share is missing most."""

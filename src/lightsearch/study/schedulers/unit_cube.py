@@ -83,6 +83,12 @@ class UnitCube:
         """Random points, of shape ``(n, n_axes)``."""
         return rng.random((n, self.n_axes))
 
+    def drawn(self, rng: np.random.Generator, name: str) -> Value:
+        """A random value of a parameter."""
+        axes, distribution = self.axes[name], self.distributions[name]
+        value: Value = _decode(distribution, rng.random(axes.stop - axes.start))
+        return int(value) if isinstance(distribution, IntDistribution) else value
+
     def near(self, rng: np.random.Generator, points: Points, spread: float, keep: float) -> Points:
         """Neighbours of points: one each, of the same shape.
 
