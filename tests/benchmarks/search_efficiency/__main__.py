@@ -21,11 +21,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from lightsearch.errors import UserError
-from tests.benchmarks.search_efficiency.accounting import BUDGETS, budgets_of, slowdowns, summarise, write_json
+from tests.benchmarks.search_efficiency.accounting import BUDGETS, Regrets, budgets_of, slowdowns, summarise, write_json
 from tests.benchmarks.search_efficiency.methods import METHODS, missing
 from tests.benchmarks.search_efficiency.printing import table_of, table_of_slowdowns
 from tests.benchmarks.search_efficiency.problem import study_of
@@ -81,7 +82,21 @@ def main() -> None:
         }
         print(table_of_slowdowns(given.workers, ratios, budgets))
     if given.json:
-        write_json(given.json, summaries, budgets)
+        of_tasks = {
+            method: {task: summarise(those, problem.epochs, budgets).mean for task, those in by_task.items()}
+            for method in methods
+            for by_task in [_by_task(found, method, given.workers)]
+        }
+        write_json(given.json, summaries, budgets, of_tasks)
+
+
+def _by_task(found: Mapping[Run, Regrets], method: str, workers: int) -> dict[str, list[Regrets]]:
+    """The searches of a method, by task."""
+    searches: dict[str, list[Regrets]] = {}
+    for one, regret in found.items():
+        if (one.method, one.workers) == (method, workers):
+            searches.setdefault(one.task, []).append(regret)
+    return searches
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,10 +83,23 @@ def slowdowns(one: list[Regrets], several: list[Regrets], epochs: int, budgets: 
     ]
 
 
-def write_json(path: Path, summaries: dict[str, Summary], budgets: Sequence[int] = BUDGETS) -> None:
-    """Writes ``{"budgets": [...], "methods": {"default": {"mean": [...], "se": [...], "n": 51}, ...}}``."""
+def write_json(
+    path: Path,
+    summaries: dict[str, Summary],
+    budgets: Sequence[int] = BUDGETS,
+    tasks: Mapping[str, Mapping[str, list[float]]] | None = None,
+) -> None:
+    """Writes ``{"budgets": [...], "methods": {"default": {"mean": [...], "se": [...], "n": 51}, ...}}``.
+
+    Args:
+        path: The file.
+        summaries: The summaries, by method.
+        budgets: In full trainings.
+        tasks: The mean regrets at the budgets, by method and task, which are written under ``tasks``.
+    """
     methods: dict[str, Any] = {name: summary._asdict() for name, summary in summaries.items()}
-    path.write_text(json.dumps({"budgets": list(budgets), "methods": methods}) + "\n")
+    found = {"budgets": list(budgets), "methods": methods, **({"tasks": tasks} if tasks else {})}
+    path.write_text(json.dumps(found) + "\n")
 
 
 def _epochs_to(mean: Regrets, target: float) -> float:
