@@ -3,6 +3,8 @@
 import itertools
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from lightsearch.data import ImageData
+from lightsearch.data import ImageData, sources
 from lightsearch.data.loader import TensorLoader
 from lightsearch.data.sources import read_images
-from lightsearch.data.split import split_indices
+from lightsearch.data.split import fold_indices, split_indices
 from lightsearch.data.test_set import open_test_set
 from lightsearch.errors import UserError
+from tests.conftest import environment
 
 DATA = os.environ.get("LIGHTSEARCH_DATA")
 needs_mnist = pytest.mark.skipif(
@@ -44,6 +47,29 @@ def test_digits_have_disjoint_sides() -> None:
     assert train.classes == tuple("0123456789")
     seen = {image.numpy().tobytes() for image in train.images}
     assert sum(image.numpy().tobytes() in seen for image in test.images) == 0
+
+
+def test_digits_are_those_of_scikit_learn_which_is_not_imported() -> None:
+    from sklearn.datasets import load_digits
+
+    code = (
+        "import sys; from pathlib import Path; import lightsearch.launchers.preload\n"
+        "from lightsearch.data.sources import read_images\n"
+        "read_images('digits', Path(), train=True); sys.exit('sklearn' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment())
+    digits, train = load_digits(), read_images("digits", Path(), train=True)
+    kept = np.arange(len(digits.target)) % 5 != 4
+    assert np.allclose(train.images.squeeze(1), digits.images[kept] * (255 / 16), atol=0.5)
+    assert train.labels.tolist() == digits.target[kept].tolist()
+
+
+def test_a_damaged_file_of_digits_is_one_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "digits.csv.gz"
+    file.write_bytes(sources._digits_file().read_bytes()[:5000])
+    monkeypatch.setattr(sources, "_digits_file", lambda: file)
+    with pytest.raises(UserError, match=r"cannot be read.*install scikit-learn again"):
+        read_images("digits", Path(), train=True)
 
 
 def test_a_batch_has_the_values_of_torchvisions_to_tensor() -> None:
@@ -115,6 +141,20 @@ def test_the_split_depends_on_its_seed_alone() -> None:
     for size in (0, 0.0, 100, 99, 1.0, -1):
         with pytest.raises(UserError, match="val_size"):
             split_indices(100, size, 3)
+
+
+def test_each_image_is_in_the_validation_side_of_one_fold() -> None:
+    folds = [fold_indices(103, fold, 5, 3) for fold in range(5)]
+    assert sorted(torch.cat([val for _, val in folds]).tolist()) == list(range(103))
+    for train, val in folds:
+        assert sorted([*train.tolist(), *val.tolist()]) == list(range(103))
+        assert len(val) in (20, 21)
+    assert not torch.equal(fold_indices(103, 0, 5, 4)[1], folds[0][1])
+    digests = {ImageData(fold=fold, folds=3).describe()["split_hash"] for fold in range(3)}
+    assert len(digests) == 3
+    for fold, number in ((0, 1), (5, 5), (0, 52)):
+        with pytest.raises(UserError):
+            fold_indices(103, fold, number, 3)
 
 
 def test_the_digest_names_the_split_and_the_data(tmp_path: Path) -> None:

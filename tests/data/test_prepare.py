@@ -14,6 +14,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 
 import lightsearch
 from lightsearch.data import ImageData
+from lightsearch.preflight import checks
 from lightsearch.training.components import instantiate
 from studies.examples.tabular import Regressor, Table
 
@@ -80,3 +81,13 @@ def test_a_search_does_it_before_anything_is_stored(place: Path) -> None:
     assert entered[0] == "in, stored: False"
     assert entered[-2:] == ["in, stored: True"] * 2  # each trial's own: it may set what the trial needs
     assert (place / "model-log").exists()
+
+
+def test_a_search_does_not_build_data_that_has_nothing_to_prepare() -> None:
+    def prepares(path: str) -> bool:
+        return checks._may_prepare({"data": {"class_path": path}})
+
+    assert not prepares("lightsearch.data.ImageData")
+    assert prepares(f"{__name__}.Downloads")
+    assert checks._may_prepare({"config": {"class_path": "anything"}})
+    assert not checks._may_prepare({"objective": "a.function"})

@@ -10,7 +10,7 @@ from pytorch_lightning import LightningDataModule
 
 from lightsearch.data.loader import TensorLoader
 from lightsearch.data.sources import Images, read_images
-from lightsearch.data.split import split_hash, split_indices
+from lightsearch.data.split import fold_indices, split_hash, split_indices
 
 VAL_BATCH_SIZE = 1024
 """Images of a validation batch. Validation needs no gradients, so that larger batches fit, and fewer cost less."""
@@ -26,6 +26,8 @@ class ImageData(LightningDataModule):
         data_dir: Folder of the data files; ``digits`` needs none.
         split_seed: Seed of the split. It is the study's seed, so that all trials share one split.
         image_size: Height and width in pixels to which the images of a ``folder`` are scaled.
+        fold: Which fold of a cross-validation the validation images are, from 0.
+        folds: Number of folds; None: the one split of ``val_size``, which has no effect otherwise.
 
     Raises:
         UserError: if the data cannot be read or split.
@@ -39,6 +41,8 @@ class ImageData(LightningDataModule):
         data_dir: str = "data",
         split_seed: int = 0,
         image_size: int | None = None,
+        fold: int = 0,
+        folds: int | None = None,
     ) -> None:
         super().__init__()
         self.dataset = dataset
@@ -46,7 +50,11 @@ class ImageData(LightningDataModule):
         self.data_dir = data_dir
         self.image_size = image_size
         self._images: Images = read_images(dataset, Path(data_dir), train=True, image_size=image_size)
-        self._train, self._val = split_indices(len(self._images.labels), val_size, split_seed)
+        n = len(self._images.labels)
+        if folds is None:
+            self._train, self._val = split_indices(n, val_size, split_seed)
+        else:
+            self._train, self._val = fold_indices(n, fold, folds, split_seed)
 
     @property
     def model_arguments(self) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +53,26 @@ def read_images(dataset: str, data_dir: Path, *, train: bool, image_size: int | 
 
 def _digits(_data_dir: Path, train: bool, _image_size: int | None) -> Images:
     """The 1,797 digits of 8 x 8 pixels of scikit-learn. They have no test side: every fifth is a test image."""
-    from sklearn.datasets import load_digits
+    file = _digits_file()
+    try:
+        # (1797, 65): 64 pixels in [0, 16] and the label. Read without scikit-learn, whose import takes seconds.
+        table = np.loadtxt(file, delimiter=",", dtype=np.uint8).reshape(-1, 65)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        hint = f"{file} cannot be read ({first_line(error)[:200]}); install scikit-learn again"
+        raise UserError(Mistake("data.init_args.dataset", "digits", hint)) from error
+    test = np.arange(len(table)) % 5 == 4
+    side = torch.from_numpy(table[~test if train else test])
+    images = (side[:, :64].double() * (255 / 16)).round().to(torch.uint8)
+    return Images(images.view(-1, 1, 8, 8), side[:, 64].long(), tuple("0123456789"))
 
-    digits = load_digits()
-    test = np.arange(len(digits.target)) % 5 == 4
-    side = ~test if train else test
-    images = torch.from_numpy(digits.images[side] * (255 / 16)).round().to(torch.uint8)
-    labels = torch.from_numpy(digits.target[side]).long()
-    return Images(images.unsqueeze(1), labels, tuple(str(name) for name in digits.target_names))
+
+def _digits_file() -> Path:
+    """The file of scikit-learn's ``load_digits``."""
+    package = find_spec("sklearn")  # which imports nothing
+    if package is None or package.origin is None:
+        hint = "is a part of scikit-learn, which is not installed: pip install scikit-learn"
+        raise UserError(Mistake("data.init_args.dataset", "digits", hint))
+    return Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
 
 
 def _torchvision(name: str) -> Source:

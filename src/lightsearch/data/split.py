@@ -32,6 +32,30 @@ def split_indices(n: int, val_size: int | float, seed: int) -> tuple[Tensor, Ten
     return order[n_val:].sort().values, order[:n_val].sort().values
 
 
+def fold_indices(n: int, fold: int, folds: int, seed: int) -> tuple[Tensor, Tensor]:
+    """A split of a cross-validation of ``range(n)``. Each index is in the validation side of exactly one fold.
+
+    Args:
+        n: Number of images.
+        fold: Which fold is the validation side, from 0.
+        folds: Number of folds; their sizes differ by 1 at most.
+        seed: Seed of the split, the same for all folds.
+
+    Returns:
+        (train: (n - v,) int64, val: (v,) int64): indices in ascending order.
+
+    Raises:
+        UserError: if there are more folds than images, or no such fold.
+    """
+    if not 2 <= folds <= n // 2:
+        raise UserError(Mistake("validation.folds", folds, f"write 2 to {n // 2}: there are {n} images"))
+    if not 0 <= fold < folds:
+        raise UserError(Mistake("data.init_args.fold", fold, f"write 0 to {folds - 1}, or leave it to [validation]"))
+    parts = torch.randperm(n, generator=torch.Generator().manual_seed(seed)).tensor_split(folds)
+    rest = torch.cat([part for index, part in enumerate(parts) if index != fold])
+    return rest.sort().values, parts[fold].sort().values
+
+
 def split_hash(images: Tensor, labels: Tensor, train: Tensor, val: Tensor) -> str:
     """A sha256 digest of the images and labels of both sides. Another split, or other data, has another digest."""
     digest = hashlib.sha256()
