@@ -2,38 +2,25 @@
 
     python -m tests.benchmarks.packs --data-dir DIR [--trials 48] [--epochs 5] [--pack 24] [--only ours packs]
 
-tutorial: a search as tutorials write it. ray: Ray Tune with its Lightning integration (if it is installed). ours: this
-project one by one. packs: this project in packs. All are timed as whole processes, imports included. The share of the
-machine: the rate of the searches' float32 matrix products, divided by the rate that all cores reach with such products.
+The ways are those of ``throughput``, with packs of a fixed size. All are timed as whole processes, imports included.
+The share of the machine: the rate of the searches' float32 matrix products, divided by the rate that all cores reach
+with such products.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
-import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from tests.benchmarks.configurations import configurations
-from tests.benchmarks.throughput import ROOT, ours, report, timed, tutorial
+from tests.benchmarks.throughput import report, runs
 
 BATCH_SIZES = (64, 128, 256)
 TRAIN, VAL, PIXELS, CLASSES = 55_000, 5_000, 784, 10
-
-
-def ray(data_dir: str, trials: int, epochs: int) -> tuple[float, list[float]]:
-    script = str(ROOT / "tests" / "benchmarks" / "ray_tune.py")
-    with tempfile.TemporaryDirectory() as folder:
-        words = [sys.executable, script, data_dir, str(trials), str(epochs), str(list(BATCH_SIZES))]
-        seconds, printed = timed(words, folder)
-    import json
-
-    return seconds, json.loads(printed.strip().splitlines()[-1])
 
 
 def products(trials: int, epochs: int) -> float:
@@ -67,25 +54,17 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=48)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--pack", default="24")
-    parser.add_argument("--only", nargs="+", default=["packs", "ours", "ray", "tutorial"])
+    parser.add_argument("--only", nargs="+", default=["packs", "ours", "bare", "ray", "tutorial"])
     options = parser.parse_args()
     data_dir, trials, epochs = str(Path(options.data_dir).absolute()), options.trials, options.epochs
     rate, work = machine_rate(), products(trials, epochs)
     print(f"{trials} trials of {epochs} epochs on MNIST, {os.cpu_count()} cores, {rate / 1e9:.0f} GFLOP/s", flush=True)
-    runs = {
-        "packs": lambda: ours(data_dir, trials, epochs, "--pack", options.pack, batch_sizes=BATCH_SIZES),
-        "ours": lambda: ours(data_dir, trials, epochs, "--pack", "off", batch_sizes=BATCH_SIZES),
-        "ray": lambda: ray(data_dir, trials, epochs),
-        "tutorial": lambda: tutorial(data_dir, trials, epochs, BATCH_SIZES),
-    }
     seconds = {}
-    for name in options.only:
-        if name == "ray" and find_spec("ray") is None:
-            print("ray                    not installed")
-            continue
-        seconds[name], finals = runs[name]()
-        report(name, seconds[name], finals, trials)
-        print(f"  share of the machine's rate {work / seconds[name] / rate:6.1%}", flush=True)
+    for name, run in runs(data_dir, trials, epochs, options.pack, BATCH_SIZES).items():
+        if name in options.only:
+            seconds[name], finals = run()
+            report(name, seconds[name], finals, trials)
+            print(f"  share of the machine's rate {work / seconds[name] / rate:6.1%}", flush=True)
     for name, took in seconds.items():
         if name != "packs" and "packs" in seconds:
             print(f"packs are {took / seconds['packs']:.2f} times as fast as {name}")

@@ -8,16 +8,26 @@ from pathlib import Path
 import pytest
 
 from lightsearch import Classifier
-from lightsearch.packs.calibration import calibrate
+from lightsearch.packs.calibration import prove
+from lightsearch.packs.timing import time_packs, until_clear
 from tests.conftest import command, digits
 
 
 def test_a_calibration_proves_and_times(place: Path) -> None:
-    found = calibrate(digits("space.data={batch_size={choice=[32]}}"), None, 4)
-    assert found.incompatibility is None
-    assert len(found.proved) == 1, "all widths have one structure"
-    assert found.speedup > 0
-    assert calibrate(digits("trainer.gradient_clip_val=1.0"), None, 2).incompatibility == "gradient_clip_val = 1.0"
+    study_file = digits("space.data={batch_size={choice=[32]}}")
+    proof = prove(study_file, None, 4)
+    assert proof.incompatibility is None
+    assert len(proof.proved) == 1, "all widths have one structure"
+    timing = time_packs(study_file, None, 4, proof)
+    assert timing.failure is None
+    assert timing.speedup > 0
+    assert prove(digits("trainer.gradient_clip_val=1.0"), None, 2).incompatibility == "gradient_clip_val = 1.0"
+
+
+def test_no_round_is_timed_once_the_result_is_clear() -> None:
+    assert list(until_clear(iter([2.0, 1.0, 1.0]))) == [2.0]
+    assert list(until_clear(iter([1.3, 0.7, 1.0]))) == [1.3, 0.7]
+    assert list(until_clear(iter([1.3, 1.1, 1.0]))) == [1.3, 1.1, 1.0]
 
 
 def test_a_search_in_packs(place: Path) -> None:

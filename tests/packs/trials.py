@@ -50,6 +50,7 @@ class Trial:
             log=self.log,
             callbacks=context.callbacks if context else (),
             epoch_seeds=epoch_seeds,
+            parent=context.parent if context else None,
         ).epoch_seeds
         return self
 

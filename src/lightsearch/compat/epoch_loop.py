@@ -1,6 +1,7 @@
-"""Lightning's loop over the batches of a training epoch, for epochs that something else trains.
+"""Lightning's loop over the batches of a training epoch: epochs that something else trains, and resuming between two.
 
-Read in pytorch-lightning 2.6.6: ``_TrainingEpochLoop``, its progress counters and the ``_LoggerConnector``.
+Read in pytorch-lightning 2.6.6: ``_FitLoop``, ``_TrainingEpochLoop``, their progress counters and the
+``_LoggerConnector``.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-LogCall = tuple[str, float, dict[str, Any]]
+from lightsearch.compat.logged_metric import LoggedMetric
+
+LogCall = tuple[str, float | LoggedMetric, dict[str, Any]]
 """Arguments of one ``LightningModule.log``: the name, the value, further keyword arguments."""
 
 
@@ -35,6 +38,19 @@ def replace_steps(trainer: Any, train_epoch: Callable[[], bool]) -> None:
     loop.advance = advance_or_skip
 
 
+def begin_next_epoch(trainer: Any) -> None:
+    """Lets a fit that resumes at the end of an epoch begin with the next one. To be called when training starts.
+
+    With ``max_steps``, Lightning takes the end of an epoch for a point within it: hooks of its end would be called once
+    more, without a logged value.
+    """
+    loop = trainer.fit_loop
+    if loop.restarted_on_epoch_end:
+        loop.epoch_progress.increment_completed()
+        loop._restarting = loop.epoch_loop.restarting = False
+        loop.reset_restart_stage()
+
+
 def training_batch(trainer: Any, module: Any, batch: Any) -> Any:
     """A batch of the training loader as ``training_step`` gets it: converted, after the hooks, on the device."""
     batch = trainer.precision_plugin.convert_input(batch)
@@ -46,6 +62,16 @@ def steps_before(trainer: Any) -> int:
     """The training steps of the fit before the current epoch, as Lightning counts them for loggers."""
     steps: int = trainer.fit_loop.epoch_loop._batches_that_stepped
     return steps
+
+
+def clip_gradients(trainer: Any, module: Any) -> None:
+    """Clips the gradients of a module by norm or by value, as its Trainer does between a loss and a step."""
+    if trainer.gradient_clip_val:
+        module.configure_gradient_clipping(
+            trainer.optimizers[0],
+            gradient_clip_val=trainer.gradient_clip_val,
+            gradient_clip_algorithm=trainer.gradient_clip_algorithm,
+        )
 
 
 def step_schedules(trainer: Any) -> None:
@@ -84,7 +110,7 @@ def _log_step(trainer: Any, module: Any, calls: Sequence[LogCall]) -> None:
     connector.on_batch_start(None)
     module._current_fx_name = "training_step"
     for name, value, options in calls:
-        module.log(name, value, **options)
+        module.log(name, value.as_then() if isinstance(value, LoggedMetric) else value, **options)
     module._current_fx_name = None
     connector.on_batch_end()
     connector.update_train_step_metrics()

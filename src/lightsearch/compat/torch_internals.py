@@ -17,6 +17,9 @@ fused_adam_: Callable[..., None] = torch._fused_adam_
 tree_leaves: Callable[[Any], list[Any]] = _pytree.tree_leaves
 """The values in nested lists, tuples and dictionaries."""
 
+tree_map: Callable[[Callable[[Any], Any], Any], Any] = _pytree.tree_map
+"""Nested lists, tuples and dictionaries with each value replaced by what a function makes of it."""
+
 
 def mark_stepped(optimizer: torch.optim.Optimizer) -> None:
     """Tells the learning-rate schedules of an optimizer that it steps, although ``step`` is not called."""

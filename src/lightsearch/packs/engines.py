@@ -16,7 +16,6 @@ from lightsearch.packs.structure import module_key, part_kinds, without_sizes
 
 PLAIN = {
     "accumulate_grad_batches": 1,
-    "gradient_clip_val": None,
     "max_steps": -1,
     "overfit_batches": 0.0,
     "precision": "32-true",
@@ -72,7 +71,7 @@ def incompatibility(trainer: Any, module: Any) -> str | None:
         if (acts := _acts_in_steps(callback, base)) is not None:
             return f"the callback {type(callback).__name__} {acts}"
     if classifier.incompatibility(module) is None:
-        return None
+        return f"gradient_clip_val = {trainer.gradient_clip_val}" if trainer.gradient_clip_val else None
     return modules.incompatibility(module)
 
 
@@ -97,7 +96,10 @@ def structure(trainer: Any, module: Any) -> str:
         (type(config.scheduler).__qualname__, config.interval, config.reduce_on_plateau)
         for config in trainer.lr_scheduler_configs
     ]
-    described = (part_kinds(module), type(optimizer).__qualname__, without_sizes(optimizer.defaults), schedules)
+    described = (
+        *(part_kinds(module), type(optimizer).__qualname__, without_sizes(optimizer.defaults), schedules),
+        *(bool(trainer.gradient_clip_val), str(trainer.gradient_clip_algorithm)),
+    )
     return hashlib.sha256(repr(described).encode()).hexdigest()
 
 
@@ -121,6 +123,8 @@ def train_epoch(members: Sequence[Member], batches: Iterable[Any], *, probed: bo
 def _acts_in_steps(callback: Any, base: Any) -> str | None:
     """How a callback acts within the steps of an epoch; None: it does not."""
     if type(callback).__module__.partition(".")[0] == "lightsearch":
+        return None
+    if isinstance(callback, base.callbacks.LearningRateMonitor) and callback.logging_interval == "epoch":
         return None
     if isinstance(callback, base.callbacks.ModelCheckpoint):
         return "writes checkpoints within an epoch" if saves_within_epoch(callback) else None

@@ -11,7 +11,8 @@ from lightsearch.outcome import Kind, LeftPack, kind_of
 from lightsearch.packs import engines
 from lightsearch.packs.data import SharedData
 from lightsearch.packs.member import Lockstep, Member
-from lightsearch.packs.vectorized_step import NotPackable
+from lightsearch.packs.not_packable import NotPackable
+from lightsearch.study.schedulers import Start
 from lightsearch.training import components
 from lightsearch.training.seeding import seed_epoch
 from lightsearch.training.trial import Continuation, PackContext
@@ -50,6 +51,7 @@ class Host:
         *,
         isolated: bool = False,
         continuation: Continuation | None = None,
+        start: Start | None = None,
     ) -> None:
         """Adds a member; it joins the others at their next epoch.
 
@@ -58,6 +60,7 @@ class Host:
             run: Runs the trial in the given context.
             isolated: Whether it trains outside of packs, on its own data.
             continuation: How a trial continues that may have paused here; None: it runs until it ends.
+            start: Where it begins, if that is the checkpoint of another trial, which may have paused here.
         """
         if (paused := self.paused.pop(number, None)) is not None:
             if continuation is not None and not isolated and paused.is_followed_by(continuation):
@@ -67,8 +70,9 @@ class Host:
             paused.forget()  # it went on elsewhere
         build_data = components.build_data if isolated else self.build_data
         attempt = continuation.attempt if continuation is not None else 1
+        parent = None if start is None else self._checkpoint_of_parent(start)
         member = Member(
-            number, lambda member: run(PackContext(build_data, [Lockstep(member)], member.wait_paused)), attempt
+            number, lambda member: run(PackContext(build_data, [Lockstep(member)], member.wait_paused, parent)), attempt
         )
         if isolated:
             member.refuse("it has left its pack")
@@ -81,9 +85,9 @@ class Host:
         return ended
 
     def advance(self) -> list[Member]:
-        """Lets every member run up to its next epoch; returns the members that have ended before it."""
+        """Lets every member run up to its next epoch, unless it is there; returns those that have ended before it."""
         for member in self.members:
-            if not member.ended:  # it may have left in another one's turn
+            if not member.ended and not member.at_epoch:  # it may have left in another one's turn
                 member.resume(self.meanwhile)
             descriptors.check_guarded()  # before the next member uses what this one has closed
         for member in self.members:
@@ -99,6 +103,8 @@ class Host:
         """Trains every pack for the epoch that its members have reached."""
         for pack in self.packs():
             self._train(pack)
+        for member in self.members:
+            member.at_epoch = False
 
     def packs(self) -> list[list[Member]]:
         """The members that can train as one: equal batch keys, the same batches; the oldest first."""
@@ -158,6 +164,13 @@ class Host:
         if self.proved is not None and engines.structure(member.trainer, member.module) not in self.proved:
             return "no trial of its structure was tried in a pack before the search"
         return None
+
+    def _checkpoint_of_parent(self, start: Start) -> dict[str, Any] | None:
+        """A copy of the parent's checkpoint, if it waits here; the one that the new trial replaces is forgotten."""
+        if (replaced := self.paused.pop(start.replaces, None)) is not None:
+            replaced.forget()
+        parent = self.paused.get(start.parent)
+        return None if parent is None else parent.checkpoint(start.epochs)
 
     def _train(self, pack: list[Member]) -> None:
         """Trains members with equal batch keys for an epoch.

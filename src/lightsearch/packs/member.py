@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,16 +12,19 @@ from pytorch_lightning import Callback
 
 from lightsearch.compat.epoch_loop import (
     LogCall,
+    clip_gradients,
     count_epoch,
     replace_steps,
     step_schedules,
     steps_before,
     training_batch,
 )
-from lightsearch.compat.trainer import training_loaders
+from lightsearch.compat.logged_metric import LoggedMetric
+from lightsearch.compat.trainer import dumped, training_loaders
 from lightsearch.outcome import Forgotten, Interrupted
 from lightsearch.packs.random_state import RandomState
 from lightsearch.signals import raise_in_thread
+from lightsearch.training.safe_loading import without_objects
 from lightsearch.training.seeding import SeedEpochs, draw_base_seeds, seed_epoch
 from lightsearch.training.trial import Continuation
 
@@ -34,8 +38,8 @@ class Logged(NamedTuple):
     name: str
     steps: Sequence[int]
     """The batches in which it was logged, from 0."""
-    values: Sequence[float]
-    """One value per step."""
+    values: Sequence[float] | Sequence[LoggedMetric]
+    """One value per step, or a torchmetrics object as it was in each."""
     weights: Sequence[int]
     """Per step: the number of samples, or the ``batch_size`` given to ``log``."""
     options: dict[str, Any]
@@ -67,6 +71,8 @@ class Member:
         self.error: BaseException | None = None
         """The exception that it ended with, unless that was an outcome."""
         self.in_turn = False
+        self.at_epoch = False
+        """Whether it waits for the training steps of an epoch."""
         self.paused = False
         """Whether its trial has paused, and waits here to be continued."""
         self._continuation: Continuation
@@ -158,6 +164,22 @@ class Member:
         """Makes a member that has paused continue, in its next turn."""
         self._continuation, self._attempt, self.paused = continuation, continuation.attempt, False
 
+    def checkpoint(self, epochs: int) -> dict[str, Any] | None:
+        """A copy of the checkpoint of a member that has paused, in the memory of its device.
+
+        Args:
+            epochs: The epochs after which it is wanted.
+
+        Returns:
+            The checkpoint; None: it is another epoch's, or has something that cannot be copied. The file serves then.
+        """
+        if self.trainer.current_epoch + 1 != epochs:
+            return None
+        try:
+            return copy.deepcopy(without_objects(dumped(self.trainer)))
+        except Exception:  # the user's own states and hooks may raise anything
+            return None
+
     def forget(self) -> None:
         """Ends a member that has paused; its trial continues elsewhere, or not at all."""
         self._raise = Forgotten()
@@ -167,12 +189,17 @@ class Member:
         """Makes it train outside of packs from now on, in its turn."""
         self.refused = reason
 
+    def clip_gradients(self) -> None:
+        """Clips its gradients before a step, as its Trainer is told to."""
+        clip_gradients(self.trainer, self.module)
+
     def step_schedules(self) -> None:
         """Moves the learning-rate schedules that move after every training step."""
         step_schedules(self.trainer)
 
     def wait_for_epoch(self) -> None:
         """Called in its own thread; returns when the host has trained it for an epoch."""
+        self.at_epoch = True
         self._hosts_turn.release()
         self._its_turn.acquire()
         if self._raise is not None:
@@ -249,11 +276,15 @@ def _log_calls(trainer: Any, logged: Sequence[Logged]) -> dict[int, list[LogCall
     return calls
 
 
-def _condensed(logged: Logged, start: int, last: int) -> Iterator[tuple[float, int]]:
-    """The values of the steps from ``start`` to ``last``: the mean of all but the last, then the last, with weights."""
+def _condensed(logged: Logged, start: int, last: int) -> Iterator[tuple[float | LoggedMetric, int]]:
+    """The values of the steps from ``start`` to ``last``: the mean of all but the last, then the last, with weights.
+
+    A metric has counted all steps by itself; the last value is enough.
+    """
     rows = [row for row, step in enumerate(logged.steps) if start <= step <= last]
     values, weights = [logged.values[row] for row in rows], [logged.weights[row] for row in rows]
-    if earlier := sum(weights[:-1]):
-        yield sum(value * weight for value, weight in zip(values[:-1], weights, strict=False)) / earlier, earlier
+    numbers = [value for value in values[:-1] if not isinstance(value, LoggedMetric)]
+    if numbers and (earlier := sum(weights[:-1])):
+        yield sum(value * weight for value, weight in zip(numbers, weights, strict=False)) / earlier, earlier
     if rows:
         yield values[-1], weights[-1]

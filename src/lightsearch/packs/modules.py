@@ -1,6 +1,7 @@
 """Epochs of any LightningModule, for several members at once: one ``training_step``, vectorised over their parameters.
 
-torch.func evaluates the step for all members together. Each member's own optimizer steps, so any optimizer will do.
+torch.func evaluates the step for all members together. Each member's own optimizer steps, and its own metrics count, so
+any of them will do.
 ``proof.py`` verifies in a few steps that a packed trial gives the same result as alone. A module for which a few steps
 cannot verify that is refused here.
 """
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 from torch.func import stack_module_state
 
 from lightsearch.compat.torch_internals import tree_leaves
-from lightsearch.packs.member import Logged, Member
+from lightsearch.packs.epoch_logs import EpochLogs
+from lightsearch.packs.member import Member
 from lightsearch.packs.probe import probe
 from lightsearch.packs.vectorized_step import VectorizedStep
 
@@ -48,8 +50,8 @@ def train_epoch(members: Sequence[Member], batches: Iterable[Any], *, probed: bo
         for name, parameter in member.module.named_parameters():
             parameter.data = parameters[name].data[i]
     trained = [name for name, parameter in parameters.items() if parameter.requires_grad]
-    logs = _EpochLogs()
-    step = VectorizedStep(modules[0])
+    logs = EpochLogs(len(members))
+    step = VectorizedStep(modules)
     try:
         for index, batch in enumerate(batches):
             if index == 0 and not probed:
@@ -62,9 +64,11 @@ def train_epoch(members: Sequence[Member], batches: Iterable[Any], *, probed: bo
                 own = dict(member.module.named_parameters())
                 for name, gradient in zip(trained, gradients, strict=True):
                     own[name].grad = None if gradient is None else gradient[i]
+                member.clip_gradients()
                 member.optimizer.step()
                 member.step_schedules()
-            logs.add(index, logged, step.options, _samples(batch))
+            measured = step.measured([None if member.ended else member.module for member in members])
+            logs.add(index, logged, measured, step.options, _samples(batch))
     finally:
         for i, member in enumerate(members):
             if member.ended:
@@ -74,7 +78,7 @@ def train_epoch(members: Sequence[Member], batches: Iterable[Any], *, probed: bo
                 parameter.grad = None
             for name, buffer in member.module.named_buffers():
                 buffer.copy_(buffers[name][i])
-    for member, logged_by_it in zip(members, logs.of_each(len(members)), strict=True):
+    for member, logged_by_it in zip(members, logs.of_each(), strict=True):
         member.logged = logged_by_it
 
 
@@ -82,32 +86,3 @@ def _samples(batch: Any) -> int:
     """The size of a batch: that of the first dimension of its first tensor."""
     sizes = [leaf.shape[0] for leaf in tree_leaves(batch) if isinstance(leaf, Tensor) and leaf.ndim]
     return sizes[0] if sizes else 1
-
-
-class _EpochLogs:
-    """What the steps of an epoch logged."""
-
-    def __init__(self) -> None:
-        self._steps: dict[str, list[int]] = {}
-        self._values: dict[str, list[Tensor]] = {}
-        self._weights: dict[str, list[int]] = {}
-        self._options: dict[str, dict[str, Any]] = {}
-
-    def add(self, step: int, logged: dict[str, Tensor], options: dict[str, dict[str, Any]], samples: int) -> None:
-        """Adds the values of a step, (members,) each. They stay on their device: no synchronisation within an epoch."""
-        for name, values in logged.items():
-            self._options[name] = options[name]
-            self._steps.setdefault(name, []).append(step)
-            self._values.setdefault(name, []).append(values)
-            self._weights.setdefault(name, []).append(int(options[name].get("batch_size") or samples))
-
-    def of_each(self, members: int) -> list[list[Logged]]:
-        """What each member logged."""
-        stacked = {name: torch.stack(values).cpu() for name, values in self._values.items()}  # (steps, members) each
-        return [
-            [
-                Logged(name, self._steps[name], values[:, i].tolist(), self._weights[name], self._options[name])
-                for name, values in stacked.items()
-            ]
-            for i in range(members)
-        ]

@@ -1,19 +1,31 @@
-"""What a calibration found, and how trials are packed."""
+"""What proof and timing found, and how trials are packed."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+MIN_SPEEDUP = 1.2
+"""Packs are chosen by default if they are at least this many times as fast."""
 
-class Calibration(NamedTuple):
-    """What a few epochs in a pack and alone have shown (see ``calibration.py``)."""
 
-    speedup: float = 1.0
-    """How many times as fast trials are in a pack as one after the other."""
+class Proof(NamedTuple):
+    """Which trials train in packs as they do alone (see ``calibration.py``)."""
+
     incompatibility: str | None = None
     """Why the trials cannot train in packs; None: they can."""
     proved: frozenset[str] = frozenset()
     """The structures of trials that train in packs as they do alone (see ``engines.structure``)."""
+    start_seconds: float = 0.0
+    """Seconds that a trial alone takes until its first epoch."""
+
+
+class Timing(NamedTuple):
+    """What a few epochs in a pack and alone have shown (see ``timing.py``)."""
+
+    speedup: float = 1.0
+    """How many times as fast trials are in a pack as one after the other."""
+    failure: str | None = None
+    """How a pack failed; None: none did."""
 
 
 class Packing(NamedTuple):

@@ -9,14 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from lightsearch.errors import first_line
+from lightsearch.packs.not_packable import NotPackable
 from lightsearch.packs.random_state import RandomState
-from lightsearch.packs.vectorized_step import NotPackable, VectorizedStep
+from lightsearch.packs.vectorized_step import VectorizedStep
 
-PER_MEMBER = {
-    *("current_epoch", "global_step", "trainer", "optimizers", "lr_schedulers", "logger", "loggers"),
-    *("manual_backward", "all_gather", "print"),
-}
-"""Attributes whose value belongs to one member; a step that reads them cannot be taken for several members."""
+PER_MEMBER = {"manual_backward", "all_gather", "print"}
+"""Methods that are called for one member; a step that calls them cannot be taken for several members."""
 
 
 def probe(
@@ -36,8 +34,7 @@ def probe(
         batch: The first batch of the epoch.
 
     Raises:
-        NotPackable: if the step cannot be vectorised, draws random numbers, keeps a state, or reads an attribute in
-            which the members differ.
+        NotPackable: if the step cannot be vectorised, keeps a state, or reads an attribute in which the members differ.
     """
     first = modules[0]
     before = RandomState(step.device)
@@ -49,11 +46,9 @@ def probe(
         except Exception as error:
             words = first_line(error).partition(". ")[0]
             raise NotPackable(f"its training_step cannot be vectorised ({words:.100})") from error
+        finally:
+            before.restore()  # the first real step draws the same numbers
         read -= {"log", "log_dict"}
-    drawn = not before.is_current()
-    before.restore()  # the first real step draws the same numbers
-    if drawn:
-        raise NotPackable("its training_step draws random numbers (dropout?), which differ in a pack")
     if losses.shape != (len(modules),) or not losses.requires_grad:
         raise NotPackable("its training_step does not return one loss")
     for name in sorted(written - {"__class__", "log", "log_dict", "training"}):

@@ -30,12 +30,3 @@ class RandomState:
             torch.cuda.set_rng_state(self._cuda, self._device)  # type: ignore[arg-type]  # there is one
         random.setstate(self._python)
         np.random.set_state(self._numpy)
-
-    def is_current(self) -> bool:
-        """Whether the generators are in this state: no number has been drawn since."""
-        now = RandomState(self._device)
-        same = torch.equal(now._torch, self._torch) and now._python == self._python
-        if self._cuda is not None and now._cuda is not None:
-            same = same and torch.equal(now._cuda, self._cuda)
-        _, keys, *rest = self._numpy
-        return bool(same and np.array_equal(now._numpy[1], keys) and list(now._numpy[2:]) == rest)

@@ -7,11 +7,16 @@ from typing import Any
 
 from torch import nn
 
+from lightsearch.packs import dropout
+
 
 def module_key(module: Any) -> Hashable:
-    """Everything of a module but the numbers in its tensors; one forward pass serves all modules with equal keys."""
+    """Everything of a module but the numbers in its tensors and the probabilities of its dropout layers.
+
+    One forward pass serves all modules with equal keys.
+    """
     described = tuple(
-        (name, type(part).__qualname__, part.training, repr(sorted(_settings(part).items())) if name else "")
+        (name, type(part).__qualname__, part.training, repr(sorted(_fixed(part).items())) if name else "")
         for name, part in module.named_modules()
     )
     tensors = (*module.named_parameters(), *module.named_buffers())
@@ -44,6 +49,11 @@ def without_sizes(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
         return bool(value) if isinstance(value, int | float) else type(value).__qualname__
 
     return sorted((name, one(value)) for name, value in settings.items())
+
+
+def _fixed(part: nn.Module) -> dict[str, Any]:
+    """The settings in which the modules of a pack do not differ."""
+    return {**_settings(part), **({"p": dropout.draws(part)} if type(part) in dropout.FUNCTIONS else {})}
 
 
 def _settings(part: nn.Module) -> dict[str, Any]:
