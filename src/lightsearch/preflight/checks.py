@@ -22,6 +22,7 @@ from lightsearch.preflight import environment
 from lightsearch.preflight.arguments import check_arguments, suffices
 from lightsearch.preflight.blame import as_mistake
 from lightsearch.preflight.callbacks import check_callbacks
+from lightsearch.preflight.folds import check_takes_folds, describe_folds, folds_of
 from lightsearch.preflight.trainer import accelerators_here, check_trainer, devices_of_trial
 from lightsearch.study.provenance import noticed
 
@@ -41,6 +42,8 @@ class Preflight(BaseModel):
     """Number of accelerators for trials."""
     devices: int = 1
     """Maximum number of devices (or of processes on the CPU) of a trial."""
+    prepares: bool = True
+    """Whether the data may have a ``prepare_data`` of its own; Lightning's does nothing."""
     noticed: dict[str, Any] = {}
     """What may change within a study, and is reported when it does: see ``provenance``."""
     baseline: dict[str, Any] | None = None
@@ -84,6 +87,7 @@ def preflight(declared: dict[str, Any], data_dir: str | None) -> Preflight:
         device=environment.device_name(),
         accelerators=accelerators,
         devices=max(devices, default=1),
+        prepares=not mistakes and _may_prepare(declared),
         commit=environment.commit(),
         noticed=noticed(declared, accelerators),
         versions=environment.versions(),
@@ -102,7 +106,10 @@ def _check_data(declared: dict[str, Any], data_dir: str | None, mistakes: Mistak
     if spec is not None:
         with _collecting(mistakes, "data.class_path", spec.class_path):
             cls = find_class(spec, "data")
-            context = data_context(_seed(declared), data_dir)
+            folds = folds_of(declared)
+            if folds is not None and (wrong := check_takes_folds(cls, folds, {*spec.init_args, *sampled})):
+                raise UserError(*wrong)
+            context = data_context(_seed(declared), data_dir, folds)
             check_arguments(cls, spec, "data", sampled, context)
             # Sampled arguments keep their defaults here: the split does not depend on them.
             given = with_context(cls, spec.init_args, context)
@@ -110,7 +117,21 @@ def _check_data(declared: dict[str, Any], data_dir: str | None, mistakes: Mistak
             if suffices(cls, given) and not sampled_objects(spec.init_args, sampled):
                 data = cls(**with_objects(cls, given, "data"))
                 facts = data.describe() if hasattr(data, "describe") else {}
+                if folds is not None:
+                    facts = describe_folds(facts, cls, given, folds)
     return data, facts
+
+
+def _may_prepare(declared: dict[str, Any]) -> bool:
+    """Whether there may be data to prepare in a study without mistakes."""
+    from lightsearch.compat.lightning_package import NAMES
+    from lightsearch.declare.classes import find_class
+
+    spec = _section(declared, "data")
+    if spec is None:
+        return declared.get("config") is not None
+    hook = getattr(find_class(spec, "data"), "prepare_data", None)
+    return not str(getattr(hook, "__module__", None)).startswith(NAMES)
 
 
 def _check_model(declared: dict[str, Any], data: Any, mistakes: Mistakes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from lightsearch.outcome import PLAIN, Interrupted, Kind, kind_of
 from lightsearch.preflight.blame import as_mistake, find_blame, message
 from lightsearch.preflight.callbacks import callback_of
 from lightsearch.preflight.configurations import two_configurations
-from lightsearch.preflight.isolation import ChildDied, process_restored, run_in_child
+from lightsearch.preflight.isolation import ChildDied, run_isolated
 
 
 class DryRun(BaseModel):
@@ -25,6 +24,8 @@ class DryRun(BaseModel):
     """Failures that every trial would have, one line each."""
     notes: list[str] = []
     """Other findings, which may concern one configuration only."""
+    trains: bool = True
+    """Whether the configuration that was tried trained."""
 
 
 def dry_run(server: ForkServer | None, study_file: StudyFile, data_dir: str | None, limit: float | None) -> DryRun:
@@ -38,17 +39,13 @@ def dry_run(server: ForkServer | None, study_file: StudyFile, data_dir: str | No
     """
     if study_file.objective is not None:
         return DryRun()  # a function has no model to try
-    with tempfile.TemporaryDirectory(prefix="lightsearch-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        if server is None:
-            with process_restored():
-                return try_study(study_file, data_dir, folder)
-        try:
-            return run_in_child(server, try_study, (study_file, data_dir, folder), folder=folder, limit=limit)
-        except TimeoutError:
-            return DryRun(notes=[f"note: a dry run was not done within {limit:g} s (--trial-timeout)"])
-        except ChildDied as death:
-            return DryRun(notes=[f"note: the process of a dry run died: exit code {death.exit_code}"])
+    try:
+        return run_isolated(server, try_study, study_file, data_dir, limit)
+    except TimeoutError:
+        note = f"note: a dry run was not done within {limit:g} s (--trial-timeout)"
+    except ChildDied as death:
+        note = f"note: the process of a dry run died: exit code {death.exit_code}"
+    return DryRun(notes=[note], trains=False)
 
 
 def try_study(study_file: StudyFile, data_dir: str | None, folder: Path) -> DryRun:
@@ -64,6 +61,8 @@ def try_study(study_file: StudyFile, data_dir: str | None, folder: Path) -> DryR
     try:
         failure = _try(study_file, first, data_dir, folder / "first", whole=False)
         if not isinstance(failure, BaseException):
+            if wrong := _check_mutated(study_file, first, data_dir):
+                return DryRun(mistakes=wrong)
             return DryRun(notes=failure)
         passing = _specific_to_configuration(failure)
         if passing is None:
@@ -73,7 +72,13 @@ def try_study(study_file: StudyFile, data_dir: str | None, folder: Path) -> DryR
             passing = _mistake(failure, study_file).hint
     except UserError as error:
         return DryRun(mistakes=[str(mistake) for mistake in error.mistakes])
-    return DryRun(notes=[f"note: a dry run with {_shown(first)}: {passing}"])
+    return DryRun(notes=[f"note: a dry run with {_shown(first)}: {passing}"], trains=False)
+
+
+def _check_mutated(study_file: StudyFile, params: dict[str, Any], data_dir: str | None) -> list[str]:
+    from lightsearch.preflight.mutation import check_mutated
+
+    return [str(mistake) for mistake in check_mutated(study_file, params, data_dir)]
 
 
 def _try(

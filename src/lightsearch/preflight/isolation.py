@@ -1,4 +1,4 @@
-"""Where a dry run happens: in a child of the fork server, or in this process, which is restored afterwards."""
+"""Where dry runs and rehearsals run: a child of the fork server, or this process, which is restored afterwards."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import random
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lightsearch.declare.study_file import StudyFile
 from lightsearch.launchers.fork_server import ForkServer, end_with_parent
 from lightsearch.launchers.processes import interrupt
 from lightsearch.machine import descendants
@@ -30,6 +32,34 @@ class ChildDied(Exception):
     def __init__(self, exit_code: int | None) -> None:
         super().__init__(exit_code)
         self.exit_code = exit_code
+
+
+def run_isolated(
+    server: ForkServer | None,
+    work: Callable[[StudyFile, str | None, Path], Result],
+    study_file: StudyFile,
+    data_dir: str | None,
+    limit: float | None,
+) -> Result:
+    """Calls a function with a study, the folder of its data files, and a temporary folder. Nothing is kept.
+
+    Args:
+        server: Starts the child process that calls it; None: it is called in this process.
+        work: The function; it can be pickled.
+        study_file: The declared study.
+        data_dir: Folder of the data files.
+        limit: Seconds after which the child is ended, as a trial would be; None: no limit.
+
+    Raises:
+        TimeoutError: if the child was ended at the limit.
+        ChildDied: if its process died.
+    """
+    with tempfile.TemporaryDirectory(prefix="lightsearch-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if server is None:
+            with process_restored():
+                return work(study_file, data_dir, folder)
+        return run_in_child(server, work, (study_file, data_dir, folder), folder=folder, limit=limit)
 
 
 def run_in_child(

@@ -49,9 +49,9 @@ def probe(
         raise UserError(*missing)
     measures.measure(study_file.measured, built.model, built.data)
     watch = Probe(study_file, built.trainer_keywords, folder)
-    shortened = _shortened(built.trainer_keywords, study_file, package_of_model(built.model), whole=whole)
+    keywords = shortened(built.trainer_keywords, study_file, package_of_model(built.model), whole=whole)
     fit(
-        replace(built, trainer_keywords=shortened),
+        replace(built, trainer_keywords=keywords),
         replace(WithValidation.of(study_file), save_top_k=1),
         folder=folder,
         log=EpochLog(None),
@@ -86,10 +86,7 @@ class Probe(Callback):
         self._missing: list[str] = []
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
-        for one in trainer.checkpoint_callbacks:
-            given = getattr(one, "dirpath", None)
-            if given is None or type(one).__module__.startswith("lightsearch."):
-                continue
+        for one, given in their_folders(trainer):
             folder, theirs = self._folder.resolve(), Path(given).resolve()
             if theirs == folder:
                 hint = "its ModelCheckpoint writes into the trial's own folder; leave dirpath out, or name one in it"
@@ -142,6 +139,16 @@ class Probe(Callback):
                 self.mistakes.append(Mistake("metric", name, hint))
 
 
+def their_folders(trainer: Any) -> list[tuple[Any, str]]:
+    """The user's checkpoint callbacks, each with the folder that it names."""
+    named = [(one, getattr(one, "dirpath", None)) for one in trainer.checkpoint_callbacks]
+    return [
+        (one, folder)
+        for one, folder in named
+        if folder is not None and not type(one).__module__.startswith("lightsearch.")
+    ]
+
+
 def _left_out(study_file: StudyFile, callbacks: list[Any]) -> list[str]:
     """Notes on weights of ``init_from`` and on callbacks that a trial does not have."""
     names = {type(one).__name__ for one in callbacks}
@@ -153,24 +160,24 @@ def _left_out(study_file: StudyFile, callbacks: list[Any]) -> list[str]:
     ]
 
 
-def _shortened(keywords: dict[str, Any], study_file: StudyFile, lightning: Any, *, whole: bool) -> dict[str, Any]:
+def shortened(keywords: dict[str, Any], study_file: StudyFile, lightning: Any, *, whole: bool) -> dict[str, Any]:
     """A trial's keyword arguments of the Trainer, for one batch.
 
     Arguments such as ``max_epochs`` keep their values, because learning-rate schedules may be computed from them:
     ``Probe`` ends the fit. Arguments that would delay the end, or write or print something, are removed.
     """
-    shortened = {name: value for name, value in keywords.items() if name not in ("profiler", "min_steps", "logger")}
-    overfit = shortened.pop("overfit_batches", 0)
+    kept = {name: value for name, value in keywords.items() if name not in ("profiler", "min_steps", "logger")}
+    overfit = kept.pop("overfit_batches", 0)
     if overfit:
-        shortened["limit_train_batches"] = overfit
+        kept["limit_train_batches"] = overfit
     if not whole:
-        shortened["limit_val_batches"] = 1
-    if shortened.get("check_val_every_n_epoch", 1) is not None:
-        shortened["check_val_every_n_epoch"] = 1
+        kept["limit_val_batches"] = 1
+    if kept.get("check_val_every_n_epoch", 1) is not None:
+        kept["check_val_every_n_epoch"] = 1
     if study_file.logger is not None or keywords.get("logger") is True:  # it would start a run
-        shortened["logger"] = lightning.loggers.logger.DummyLogger()
+        kept["logger"] = lightning.loggers.logger.DummyLogger()
     return {
-        **shortened,
+        **kept,
         "min_epochs": 0,
         "devices": 1,
         "num_sanity_val_steps": 1 if keywords.get("num_sanity_val_steps") else 0,
