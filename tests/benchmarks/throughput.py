@@ -1,8 +1,10 @@
-"""Trials per hour, against a search as tutorials write it: the same configurations and epochs, in one run.
+"""Trials per hour, against other ways to search: the same configurations and epochs, in one run, without pruning.
 
-    python -m tests.benchmarks.throughput --data-dir DIR [--trials 10] [--epochs 3]
+    python -m tests.benchmarks.throughput --data-dir DIR [--trials 10] [--epochs 3] [--only packs ours bare]
 
-Both are timed as whole processes; a second ratio leaves out the imports, which matter less in a longer search.
+tutorial: a search as tutorials write it. bare: plain torch, as an expert writes it for speed. ray: Ray Tune with its
+Lightning integration (if it is installed). ours: this project one by one. packs: this project with ``--pack auto``.
+All are timed as whole processes; a second ratio leaves out the imports, which matter less in a longer search.
 """
 
 from __future__ import annotations
@@ -15,19 +17,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.configurations import BATCH_SIZES, configurations
 
 ROOT = Path(__file__).parents[2]
+PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / "src")])
 
 
 def timed(words: list[str], cwd: str) -> tuple[float, str]:
     """Wall seconds of a command, and what it printed."""
     began = time.perf_counter()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
     ran = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - began
     if ran.returncode:
@@ -35,12 +39,12 @@ def timed(words: list[str], cwd: str) -> tuple[float, str]:
     return seconds, ran.stdout
 
 
-def tutorial(
-    data_dir: str, trials: int, epochs: int, batch_sizes: Sequence[int] = BATCH_SIZES
+def script(
+    name: str, data_dir: str, trials: int, epochs: int, batch_sizes: Sequence[int] = BATCH_SIZES
 ) -> tuple[float, list[float]]:
-    """Seconds, and the final validation accuracies, of the baseline."""
+    """Seconds, and the final validation accuracies, of a baseline: ``tutorial``, ``bare`` or ``ray_tune``."""
     with tempfile.TemporaryDirectory() as folder:
-        script = str(ROOT / "tests" / "benchmarks" / "tutorial.py")
+        script = str(ROOT / "tests" / "benchmarks" / f"{name}.py")
         words = [sys.executable, script, data_dir, str(trials), str(epochs), json.dumps(batch_sizes)]
         seconds, printed = timed(words, folder)
     return seconds, json.loads(printed.strip().splitlines()[-1])
@@ -91,25 +95,47 @@ def report(name: str, seconds: float, finals: list[float], trials: int) -> dict[
     return {"seconds": seconds, "mean": mean}
 
 
+def runs(
+    data_dir: str, trials: int, epochs: int, pack: str, batch_sizes: Sequence[int] = BATCH_SIZES
+) -> dict[str, Callable[[], tuple[float, list[float]]]]:
+    """The ways to search, by name. Each returns its seconds and its final validation accuracies."""
+    ways: dict[str, Callable[[], tuple[float, list[float]]]] = {
+        "packs": lambda: ours(data_dir, trials, epochs, "--pack", pack, batch_sizes=batch_sizes),
+        "ours": lambda: ours(data_dir, trials, epochs, "--pack", "off", batch_sizes=batch_sizes),
+        "bare": lambda: script("bare", data_dir, trials, epochs, batch_sizes),
+        "ray": lambda: script("ray_tune", data_dir, trials, epochs, batch_sizes),
+        "tutorial": lambda: script("tutorial", data_dir, trials, epochs, batch_sizes),
+    }
+    if find_spec("ray") is None:
+        print("ray                    not installed")
+        del ways["ray"]
+    return ways
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=["packs", "ours", "bare", "ray", "tutorial"])
     options = parser.parse_args()
-    data_dir = str(Path(options.data_dir).absolute())
-    print(f"{options.trials} trials of {options.epochs} epochs on MNIST, {os.cpu_count()} cores")
+    data_dir, trials = str(Path(options.data_dir).absolute()), options.trials
+    print(f"{trials} trials of {options.epochs} epochs on MNIST, {os.cpu_count()} cores")
     importing = imports()
     print(f"imports alone          {importing:7.1f} s")
-    baseline, theirs = tutorial(data_dir, options.trials, options.epochs)
-    report("tutorial", baseline, theirs, options.trials)
-    mine, finals = ours(data_dir, options.trials, options.epochs)
-    report("this project", mine, finals, options.trials)
-    print(f"ratio, whole processes {baseline / mine:7.2f}")
-    print(f"ratio without imports  {(baseline - importing) / (mine - importing):7.2f}")
-    gaps = [ours_ - theirs_ for ours_, theirs_ in zip(finals, theirs, strict=True)]
-    error = statistics.stdev(gaps) / len(gaps) ** 0.5
-    print(f"difference of val_acc, trial by trial: {statistics.mean(gaps):+.4f} +- {error:.4f} (standard error)")
+    found = {}
+    for name, run in runs(data_dir, trials, options.epochs, "auto").items():
+        if name in options.only:
+            found[name] = run()
+            report(name, *found[name], trials)
+    first, (seconds, finals) = next(iter(found.items()))
+    for name, (took, theirs) in found.items():
+        if name != first:
+            gaps = [one - other for one, other in zip(finals, theirs, strict=True)]
+            error = statistics.stdev(gaps) / len(gaps) ** 0.5
+            without = (took - importing) / (seconds - importing)
+            print(f"{first} are {took / seconds:.2f} times as fast as {name}, {without:.2f} times without imports;")
+            print(f"  val_acc, trial by trial: {statistics.mean(gaps):+.4f} +- {error:.4f} (standard error)")
 
 
 if __name__ == "__main__":

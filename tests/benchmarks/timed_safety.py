@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from lightsearch.paths import LAST
 from lightsearch.training import boundary, trial
-from lightsearch.training.checkpoint_io import LAST, SafeCheckpoints
+from lightsearch.training.checkpoint_io import SafeCheckpoints
 from lightsearch.training.worker_lock import AttemptGuard
 
 spent = 0.0

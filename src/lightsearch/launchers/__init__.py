@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from lightsearch.study.schedulers import Start
+
 CANNOT_WRITE = os.EX_IOERR
 """The exit status of a job that could not write its outcome, as when the disk is full."""
 
@@ -30,6 +32,8 @@ class Job:
     """The job must not share a process: it may have caused the crash of its last process."""
     spent: float = 0.0
     """Seconds that earlier jobs of the same trial took, which count towards its time limit."""
+    start: Start | None = None
+    """Where a new trial begins, if that is another trial's checkpoint: a launcher prefers the process that has it."""
     isolated: bool = False
     """The job trains in no pack, though it may share a process: its last pack failed, or packs keep failing."""
 

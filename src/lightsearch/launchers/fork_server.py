@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from lightsearch.launchers.calls import Calls
 from lightsearch.machine import descendants, leftovers
 from lightsearch.machine.slurm import hide_task
 
@@ -143,32 +144,17 @@ class ForkServer:
         Raises:
             RuntimeError: if a child dies.
         """
-        children = [self.start(_answer, function, args) for _ in range(count)]
-        try:
-            answers = [_receive_answer(function, child, connection) for child, connection in children]
-        except BaseException:
-            for child, _ in children:
-                child.kill()
-            raise
-        finally:
-            for _, connection in children:
-                connection.close()
-        for child, _ in children:
-            child.join()
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-        return answers
+        return self.begin(count, function, *args).results()
 
+    def begin(self, count: int, function: Callable[..., Any], *args: Any) -> Calls:
+        """Begins to run ``function(*args)`` in several children at the same time.
 
-def _receive_answer(function: Callable[..., Any], child: Child, connection: Connection) -> Any:
-    """The result of a child, or the exception that its function raised."""
-    try:
-        return connection.recv()
-    except EOFError:
-        child.join()
-        ended = f"a process that was to run {function.__name__} ended with {child.exitcode}"
-        raise RuntimeError(ended) from None
+        Args:
+            count: How many children.
+            function: The function.
+            args: Its arguments.
+        """
+        return Calls(function, [self.start(_answer, function, args) for _ in range(count)])
 
 
 def _with_default_start_method(target: Callable[..., None], *args: Any) -> None:

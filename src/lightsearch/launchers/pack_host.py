@@ -49,8 +49,11 @@ def run_host(connection: Connection, threads: int, device: int | None, proved: f
         with contextlib.suppress(EOFError):
             while True:
                 inbox.receive()
-                for member in host.round():
-                    connection.send(_end_of(member))
+                while ended := host.advance():
+                    for member in ended:
+                        connection.send(_end_of(member))
+                    inbox.gather(len(ended))
+                host.train()
     except Interrupted:
         host.end()
 
@@ -73,13 +76,31 @@ class _Inbox:
 
     def receive(self) -> None:
         """Called between rounds; waits for a job if there are no members."""
+        self._add_queued()
+        wait_seconds = 0.0 if self._host.members else GATHER_SECONDS
+        while not self._host.members or self._connection.poll(wait_seconds):
+            self._handle(self._connection.recv())
+
+    def gather(self, n_trials: int) -> None:
+        """Waits a moment for trials that take the places of those that have just ended, so that all train together."""
+        n_trials -= self._add_queued()
+        while n_trials > 0 and self._connection.poll(GATHER_SECONDS):
+            n_trials -= self._handle(self._connection.recv())
+
+    def _add_queued(self) -> int:
+        """Adds the jobs that came within a round, and returns their number."""
         jobs, self._jobs = self._jobs, []
         for job in jobs:
             self._add(job)
-        wait_seconds = 0.0 if self._host.members else GATHER_SECONDS
-        while not self._host.members or self._connection.poll(wait_seconds):
-            message = self._connection.recv()
-            self._add(message) if isinstance(message, Job) else self._stop(message)
+        return len(jobs)
+
+    def _handle(self, message: Job | int) -> bool:
+        """Adds a job, or stops one; returns whether it was added."""
+        if isinstance(message, Job):
+            self._add(message)
+            return True
+        self._stop(message)
+        return False
 
     def look(self) -> None:
         """Called within rounds: a job that is to stop ends now, a new one waits for the next round."""
@@ -104,7 +125,9 @@ class _Inbox:
 
         attempt, until = job.arguments.get("attempt"), job.arguments.get("until")
         continuation = None if attempt is None or until is None else Continuation(attempt, until)
-        self._host.add(job.number, self._logs.with_log(job), isolated=job.isolated, continuation=continuation)
+        self._host.add(
+            job.number, self._logs.with_log(job), isolated=job.isolated, continuation=continuation, start=job.start
+        )
 
 
 def _end_of(member: Any) -> Ended:

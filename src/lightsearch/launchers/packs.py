@@ -110,12 +110,13 @@ class PackLauncher:
         self._hosts.clear()
 
     def _choose_host(self, job: Job) -> _HostHandle:
-        """The host that has the trial in memory, or else the one with most jobs of the same batch key.
+        """The host that has the trial in memory, or the one that it begins from, or the one with most like it.
 
-        If another has many fewer jobs, it takes the job.
+        Jobs with the same batch key are like each other. If another host has many fewer jobs, it takes the job.
         """
         hosts = [host for host in self._hosts if host.slot is not None and not host.ending]
-        keeps = next((host for host in hosts if job.number in host.paused and not job.isolated), None)
+        wanted = [] if job.isolated else [job.number, *([job.start.parent] if job.start is not None else [])]
+        keeps = next((host for number in wanted for host in hosts if number in host.paused), None)
         for host in hosts:
             host.paused.discard(job.number)
         if keeps is not None and len(keeps.jobs) < self._packing.size:

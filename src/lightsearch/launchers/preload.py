@@ -8,22 +8,29 @@ import json
 import os
 import sys
 
-import sklearn.datasets  # noqa: F401
-
-import lightsearch.data
-import lightsearch.declare.classes
-import lightsearch.models.classifier
-import lightsearch.training.function_trial
-import lightsearch.training.trial  # noqa: F401
 from lightsearch.launchers.fork_server import PRELOAD_VARIABLE
-from lightsearch.storage.opening import preload
+from lightsearch.machine.imports import without_collections
 
-preload()
-given = json.loads(os.environ.pop(PRELOAD_VARIABLE, "{}"))
-sys.path += [folder for folder in given.get("path", []) if folder not in sys.path]
-for module in given.get("modules", []):
-    with contextlib.suppress(Exception):  # the child that needs it reports the error
-        importlib.import_module(module)
-# Hidden from the garbage collector: a collection in a child would write to, and so copy, every page of memory.
-gc.freeze()
+
+def import_all() -> None:
+    """Imports what every trial needs, and then the modules of the user's classes."""
+    import lightsearch.data
+    import lightsearch.declare.classes
+    import lightsearch.models.classifier
+    import lightsearch.training.function_trial
+    import lightsearch.training.trial  # noqa: F401
+    from lightsearch.storage.opening import preload
+
+    preload()
+    given = json.loads(os.environ.pop(PRELOAD_VARIABLE, "{}"))
+    sys.path += [folder for folder in given.get("path", []) if folder not in sys.path]
+    for module in given.get("modules", []):
+        with contextlib.suppress(Exception):  # the child that needs it reports the error
+            importlib.import_module(module)
+
+
+with without_collections():
+    import_all()
+    # Hidden from the garbage collector: a collection in a child would write to, and so copy, every page of memory.
+    gc.freeze()
 atexit.register(gc.unfreeze)  # else extension modules report leaks at exit
