@@ -50,7 +50,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         console = Console(file=io.StringIO(), force_terminal=True, width=112)
-        shown = {"name": "digits", "metric": "val_acc", "direction": "maximize", "n_trials": N_TRIALS}
+        shown = {"name": "digits", "metric": "val_acc", "direction": "maximize", "n_trials": N_TRIALS, "max_epochs": 20}
         with PhotographedDisplay(console, **shown) as display:
             lightsearch.search(declared, n_trials=N_TRIALS, display=display)
     PICTURE.write_text(display.picture, encoding="utf-8")

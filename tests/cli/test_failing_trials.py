@@ -57,6 +57,8 @@ def test_the_same_error_again_and_again_stops_the_search_with_its_traceback(plac
     assert done.returncode == 1
     assert "stopped: the same failure 3 times in a row" in done.stdout
     assert 'odd.py", line 7, in training_step' in done.stdout
+    assert "site-packages" not in done.stdout.partition("last error")[2]
+    assert "site-packages" in (place / "studies" / "digits" / "trial-0002" / "log.txt").read_text()
     kinds = [trial.user_attrs["kind"] for trial in load(place).trials]
     assert kinds == ["user_error"] * 3
     (place / "odd.py").write_text(

@@ -59,5 +59,13 @@ def display_on(
     if not (console.is_terminal or console.is_jupyter):
         yield PlainDisplay(console, further=metrics[1:], **shown)
         return
-    with LiveDisplay(console, name=str(declared.get("name")), metric=str(metrics[0]), **shown) as live:
+    shown |= {"name": str(declared.get("name")), "metric": str(metrics[0]), "max_epochs": _max_epochs(declared)}
+    with LiveDisplay(console, **shown) as live:
         yield live
+
+
+def _max_epochs(declared: dict[str, Any]) -> int | None:
+    """Epochs of a whole training; None: they are sampled, wrong, or a function has steps of its own."""
+    trainer = declared.get("trainer")
+    epochs = trainer.get("max_epochs") if isinstance(trainer, dict) else None
+    return epochs if type(epochs) is int and declared.get("objective") is None else None

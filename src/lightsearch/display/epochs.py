@@ -9,22 +9,12 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 
 from lightsearch.study.epoch_values import curve_of
-from lightsearch.study.scheduling import until_of
 
 
-def latest_epoch(trial: FrozenTrial) -> tuple[str, str]:
-    """A running trial's last epoch and its first objective there, as text; ``-`` if there is none."""
+def latest_epoch(trial: FrozenTrial) -> tuple[int, str]:
+    """The epochs, or steps, that a running trial has, and its first objective at the last one; ``-`` if it has none."""
     curve = curve_of(trial)
-    if not curve:
-        return "-", "-"
-    step = max(curve)
-    return str(step), f"{curve[step]:.5g}"
-
-
-def last_epoch(trial: FrozenTrial) -> str:
-    """The epoch after which a running trial pauses, or ends, as text; ``-`` if no scheduler has decided about it."""
-    until = until_of(trial.user_attrs)
-    return "-" if until is None else str(until - 1)
+    return (max(curve) + 1, f"{curve[max(curve)]:.5g}") if curve else (0, "-")
 
 
 def last_row(folder: Path) -> dict[str, str]:

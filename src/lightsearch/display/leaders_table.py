@@ -32,15 +32,17 @@ def leader_rows(entries: list[dict[str, Any]], metric: str | Sequence[str]) -> t
     """The columns of that table, and the text of its rows; see ``leaders_table`` for the arguments."""
     metrics = as_list(metric)
     params = list(dict.fromkeys(name for entry in entries for name in entry["params"]))
+    std = ["std"] if any(entry.get("std") is not None for entry in entries) else []
     epochs = [] if all(entry["best_epoch"] is None for entry in entries) else ["best epoch", "epochs"]
     rows = [
         [
             str(entry["number"]),
             f"{entry['value']:.5g}",
             *(f"{entry['metrics'][name]:.5g}" for name in metrics[1:]),
+            *("-" if entry["std"] is None else f"{entry['std']:.2g}" for _ in std),
             *(str(entry[column.replace(" ", "_")]) for column in epochs),
             *(describe_param(entry["params"][name]) if name in entry["params"] else "-" for name in params),
         ]
         for entry in entries
     ]
-    return ["trial", *metrics, *epochs, *params], rows
+    return ["trial", *metrics, *std, *epochs, *params], rows

@@ -8,19 +8,19 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from lightsearch.display.epochs import last_epoch, latest_epoch
 from lightsearch.display.notebook import NotebookLive
 from lightsearch.display.pace import Pace
+from lightsearch.display.running_table import running_table
 from lightsearch.display.wording import describe_outcome, describe_params, describe_pareto_front
 from lightsearch.outcome import Outcome
 from lightsearch.study import status
-from lightsearch.study.best_so_far import best_so_far
-from lightsearch.study.scheduling import is_scheduled
+from lightsearch.study.best_so_far import BestSoFar, best_so_far
+from lightsearch.study.pareto import as_list
 from lightsearch.study.status import Status
 
 NOT_COUNTED = (Status.RUNNING, Status.ENQUEUED)
@@ -39,6 +39,7 @@ class LiveDisplay:
         direction: The study's direction; with several objectives, one for each.
         n_trials: The study's total of finished trials.
         epochs: The study's total of epochs; None: no limit.
+        max_epochs: Epochs of a trial's whole training; None: trials have steps of their own.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class LiveDisplay:
         direction: str | Sequence[str],
         n_trials: int,
         epochs: int | None = None,
+        max_epochs: int | None = None,
     ) -> None:
         self.console = console
+        self.max_epochs = max_epochs
         self.direction = direction
         self.name = name
         self.metric = metric
@@ -69,7 +72,10 @@ class LiveDisplay:
         self._live.stop()
 
     def message(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False)
+        if text.endswith("...") and not self.console.is_jupyter and not self.pace.has_begun:
+            self._live.update(Spinner("dots", Text(text)))  # until the next message, or the first picture
+        else:
+            self.console.print(text, markup=False, highlight=False)
 
     def show_workers(self, text: str) -> None:
         self._workers = text
@@ -89,22 +95,30 @@ class LiveDisplay:
 
     def _draw(self, trials: list[FrozenTrial]) -> None:
         workers = [Text(self._workers, style="dim")] if self._workers else []
-        self._live.update(Group(self._head(trials), self._best(trials), *workers, self._running(trials)))
+        best = best_so_far(trials, self.direction)
+        running = running_table(
+            [trial for trial in trials if trial.state is TrialState.RUNNING],
+            None if best is None else next(trial for trial in trials if trial.number == best.number),
+            metric=self.metric,
+            minimize=as_list(self.direction)[0] == "minimize",
+            max_epochs=self.max_epochs,
+            console=self.console,
+        )
+        counts = {name: n for name, n in status.count(trials).items() if name not in NOT_COUNTED}
+        pace = Text(self.pace.describe(trials), style="dim")
+        line = Text(" | ").join([Text(status.describe_counts(counts)), pace] if counts else [pace])
+        self._live.update(Group(self._head(trials), line, self._best(best, trials), *workers, running))
 
     def _head(self, trials: list[FrozenTrial]) -> Table:
-        counts = {name: n for name, n in status.count(trials).items() if name not in NOT_COUNTED}
         head = Table.grid(padding=(0, 1))
         head.add_row(
             Text(self.name, style="bold"),
             ProgressBar(total=self.pace.total, completed=self.pace.done(trials), width=30),
-            Text(f"{self.pace.progress(trials)} {self.pace.unit}", style="bold"),
-            Text(status.describe_counts(counts)),
-            Text(self.pace.describe(trials), style="dim"),
+            Text(f"{self.pace.progress(trials).strip()} {self.pace.unit}", style="bold"),
         )
         return head
 
-    def _best(self, trials: list[FrozenTrial]) -> Text:
-        best = best_so_far(trials, self.direction)
+    def _best(self, best: BestSoFar | None, trials: list[FrozenTrial]) -> Text:
         if best is None:
             return Text(f"best {self.metric}: none yet", style="dim")
         return Text.assemble(
@@ -114,16 +128,3 @@ class LiveDisplay:
             (describe_params(best.params), "dim"),
             describe_pareto_front(trials, self.direction),
         )
-
-    def _running(self, trials: list[FrozenTrial]) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        running = [trial for trial in trials if trial.state is TrialState.RUNNING]
-        until = ["until"] if is_scheduled(running) else []
-        numbers = ["epoch", *until, self.metric]
-        for column in ("running", *numbers, "parameters"):
-            table.add_column(column, justify="right" if column in numbers else "left")
-        for trial in running:
-            epoch, value = latest_epoch(trial)
-            last = [last_epoch(trial)] if until else []
-            table.add_row(f"trial {trial.number}", epoch, *last, value, escape(describe_params(trial.params)))
-        return table

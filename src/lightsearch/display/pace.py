@@ -42,8 +42,8 @@ class Pace:
         return n_finished(trials) if self.unit == "trials" else n_epochs(trials)
 
     def progress(self, trials: list[FrozenTrial]) -> str:
-        """``17/50``."""
-        return f"{self.done(trials)}/{self.total}"
+        """``17/50``, as wide as ``50/50``."""
+        return f"{self.done(trials):>{len(str(self.total))}}/{self.total}"
 
     def describe(self, trials: list[FrozenTrial]) -> str:
         """The time so far, and the time to go, in words.

@@ -14,14 +14,12 @@ from lightsearch.display.wording import describe_not_resumed, describe_outcome, 
 from lightsearch.outcome import Outcome
 from lightsearch.study import status
 from lightsearch.study.best_so_far import best_so_far
-from lightsearch.study.scheduling import is_scheduled
 
 WORKERS_SECONDS = 5.0
 """The least time between two lines about the workers, which come one by one."""
 
-
 SILENT_SECONDS = 60.0
-"""A line says how far a search is whose trials pause, if none of them has finished for so long."""
+"""A line says how far a search is if no trial has ended for so long."""
 
 
 class PlainDisplay:
@@ -74,8 +72,7 @@ class PlainDisplay:
         elif time.monotonic() - self._shown > SILENT_SECONDS:
             self._shown = time.monotonic()
             trials = study.get_trials(deepcopy=False)
-            if is_scheduled(trials):
-                self._line(status.describe_counts(status.count(trials)), trials)
+            self._line(status.describe_counts(status.count(trials)), trials)
 
     def _line(self, text: str, trials: list[FrozenTrial]) -> None:
         self._shown = time.monotonic()

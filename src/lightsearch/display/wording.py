@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from lightsearch.outcome import NOT_RESUMED, Outcome
+from lightsearch.outcome import NOT_RESUMED, NOT_WORTH, Outcome
 from lightsearch.study.leaders import pareto_front
 from lightsearch.study.origin import FINISHED
 from lightsearch.study.pareto import as_list
@@ -29,10 +29,22 @@ def describe_outcome(outcome: Outcome, further: Sequence[str] = ()) -> str:
         epochs = f"best epoch {outcome.best_epoch}, {outcome.epochs} trained, "
         if outcome.best_epoch is None:
             epochs = f"{outcome.epochs} steps, " if outcome.epochs else ""
-        line += f" {outcome.value:.5g}"
+        line += f" {outcome.value:.5g}{describe_runs(outcome)}"
         line += "".join(f", {name} {outcome.metrics[name]:.5g}" for name in further if name in outcome.metrics)
         line += f" ({epochs}{outcome.seconds:.1f} s)"
     return f"{line} {describe_params(outcome.params)}".rstrip()
+
+
+def describe_runs(outcome: Outcome) -> str:
+    """Of how many runs the value is the mean, for a trial of a study with ``[validation]``; else empty.
+
+    It follows the value: ``0.98 ± 0.0042 in 3 runs``.
+    """
+    if not outcome.run_values:
+        return ""
+    spread = "" if outcome.std is None else f" ± {outcome.std:.2g}"
+    why = f", {outcome.stop_reason}" if outcome.stop_reason.startswith(NOT_WORTH) else ""
+    return f"{spread} in {counted(len(outcome.run_values), 'run')}{why}"
 
 
 def describe_params(params: dict[str, Any]) -> str:
