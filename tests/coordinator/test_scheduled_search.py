@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from lightsearch.study.schedulers import Progress
-from lightsearch.study.scheduling import curve_of
+from lightsearch.study.scheduling import as_curve
 from tests.conftest import command
 
 SHORT = ("--workers", 1, "--pack", "off", "--set", "trainer.max_epochs=8", "--set", "trainer.patience=0")
@@ -56,6 +56,7 @@ def test_by_default_trials_pause_and_the_best_one_is_trained_to_its_end(place: P
         assert (result["checkpoint"], result["stop_reason"], result["kind"]) == (None, "not_resumed", "pruned")
 
 
+@pytest.mark.slow
 def test_a_budget_in_epochs_is_kept_and_continued(place: Path) -> None:
     run("--epochs", 30, place=place)
     trials = trials_in(place)
@@ -98,14 +99,14 @@ def test_no_more_trials_begin_than_were_asked_for_if_more_are_enqueued(place: Pa
     assert [trial.params["hidden_size"] for trial in trials_in(place)] == [20, 30, 40, 50]
 
 
-@pytest.mark.parametrize("scheduler", ["asha", "hyperband"])
+@pytest.mark.parametrize("scheduler", ["asha", pytest.param("hyperband", marks=pytest.mark.slow)])
 def test_promotion_with_a_sampler_of_optunas(place: Path, scheduler: str) -> None:
     options = ("--set", f"scheduler={{name='{scheduler}', reduction_factor=2}}", "--set", "sampler={name='QMCSampler'}")
     run("--n-trials", 6, *options, place=place)
     trials = trials_in(place)
     assert len({tuple(trial.params.values()) for trial in trials}) == 6
     assert len({len(trial.intermediate_values) for trial in trials}) > 1
-    assert all(curve_of(trial).progress is Progress.FINISHED for trial in trials)
+    assert all(as_curve(trial).progress is Progress.FINISHED for trial in trials)
 
 
 def test_a_scheduler_that_a_study_cannot_have_is_a_line(place: Path) -> None:
@@ -117,7 +118,7 @@ def test_a_scheduler_that_a_study_cannot_have_is_a_line(place: Path) -> None:
         ("scheduler={name='freeze_thaw', min_epochs=2}",): "scheduler.min_epochs = 2: is of asha and hyperband",
         ("scheduler={name='freeze_thaw'}", "constraints.parameters=9999"): "it knows nothing of [constraints]",
         ("scheduler={name='hyperband', min_epochs=8}",): "leaves one rung; write less than trainer.max_epochs = 8",
-        ("scheduler={name='fast'}",): "scheduler.name = 'fast': should be 'freeze_thaw', 'asha', 'hyperband' or 'none'",
+        ("scheduler={name='fast'}",): "name = 'fast': should be 'freeze_thaw', 'asha', 'hyperband', 'pbt' or 'none'",
     }.items():
         done = command("run", *SHORT, *(word for option in options for word in ("--set", option)), cwd=place)
         assert done.returncode == 2

@@ -124,7 +124,7 @@ def test_the_live_display_shows_the_front_and_the_epochs(place: Path) -> None:
         display.update(queue.study)
     text = screen.file.getvalue()  # type: ignore[attr-defined]
     assert re.search(r"best val_acc: 0.75  trial 0 .*, front of 1", text)
-    assert re.search(r"trial 1 +3 +0.625", text)
+    assert re.search(r"trial 1 +4 +0.625", text)
 
 
 def test_the_report_draws_spreads() -> None:

@@ -126,7 +126,7 @@ def test_the_displays_tell_them_apart(place: Path) -> None:
     assert "best val_acc: 0.7  trial 2, running" in text
     assert "3 begun" in text
     row = next(line for line in text.splitlines() if line.startswith("trial 2 "))
-    assert row.split()[2:5] == ["0", "2", "0.7"]  # its epoch, the last one before it pauses, the metric
+    assert row.split()[2:5] == ["1", "3", "0.7"]  # its epochs, those after which it pauses, the metric
 
     file = io.StringIO()
     plain = PlainDisplay(Console(file=file, width=300), direction="maximize", n_trials=4)

@@ -6,10 +6,10 @@ import time
 
 from optuna.trial import TrialState
 
+from lightsearch.coordinator.aftermath import Aftermath
 from lightsearch.coordinator.ending import Ending
 from lightsearch.coordinator.failure_policy import FailurePolicy, SearchFailure
 from lightsearch.coordinator.job_loop import JobLoop, RunningJob
-from lightsearch.coordinator.kept_checkpoints import KeptCheckpoints
 from lightsearch.coordinator.lease_keeper import LeaseKeeper
 from lightsearch.coordinator.restarts import Failure, describe_end
 from lightsearch.coordinator.results import record_run, write_results
@@ -19,11 +19,10 @@ from lightsearch.coordinator.user_requests import UserRequests
 from lightsearch.display.display import Display
 from lightsearch.errors import ResourceUnavailable, as_unavailable
 from lightsearch.launchers import Ended, Job, Launcher
-from lightsearch.machine import leftovers
 from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.storage.artifacts import Artifacts
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
-from lightsearch.study.budget import Budget
+from lightsearch.study.budget import Budget, n_epochs
 from lightsearch.study.recording import read_outcome
 from lightsearch.study.stop_rules import StopWatch
 from lightsearch.study.trial_queue import TrialQueue
@@ -89,7 +88,7 @@ class Coordinator:
         self._requests = requests or UserRequests(queue, self.budget)
         self._requests.watch(launcher, self.loop.running)
         self._leases = LeaseKeeper(queue)
-        self._checkpoints = KeptCheckpoints(queue, artifacts)
+        self._aftermath = Aftermath(queue, artifacts, display, self.trial_end)
         self._failures = FailurePolicy()
         self._failed_packs = 0
         self._ending: Ending | None = None
@@ -99,7 +98,7 @@ class Coordinator:
         """Searches until the study is done or something stops it. In any case no trial of this search stays RUNNING."""
         self._began = self._results_written = time.monotonic()
         started_at = time.time()
-        self._clean_up_earlier()
+        self._aftermath.of_earlier()
         self.display.update(self.queue.study)
         ending: Ending | None = None
         try:
@@ -131,10 +130,11 @@ class Coordinator:
         except ResourceUnavailable as reason:  # the sampler proposes nothing; running trials are stopped cleanly
             self.unavailable = reason
             return None
+        self._aftermath.of(self.queue.take_replaced())
         if isinstance(assigned, TrialAssignment):
             return self._job(assigned)
         if assigned is NoTrialReason.SETTLED:
-            self._end_paused()
+            self._aftermath.of(self.queue.end_paused())
             assigned = NoTrialReason.NONE
         if assigned is not NoTrialReason.LATER and not self.loop.running:
             self._ending = Ending.EXHAUSTED if assigned is NoTrialReason.EXHAUSTED else Ending.DONE
@@ -175,7 +175,7 @@ class Coordinator:
             number=running.number,
             kind=failure.kind,
             attempt=assigned.attempt,
-            epochs=len(self.queue.storage.get_trial(assigned.trial_id).intermediate_values),
+            epochs=n_epochs([self.queue.storage.get_trial(assigned.trial_id)]),
             stop_reason=failure.kind,
             seconds=round(time.monotonic() - running.began, 3),
             error=failure.error,
@@ -251,35 +251,8 @@ class Coordinator:
                 "this result is ignored"
             )
         elif outcome.policy.state is not TrialState.WAITING:
-            self._follow(outcome)
+            self._aftermath.of([outcome])
         self.failure = self._failures.judge(outcome, self.launcher.slots) or self.failure
-
-    def _end_paused(self) -> None:
-        """Ends the trials from which the scheduler expects nothing more."""
-        ended = self.queue.end_paused()
-        for outcome in ended:
-            self._follow(outcome, shown=False)
-        if ended:
-            self.display.not_resumed(ended, self.queue.study.get_trials(deepcopy=False))
-
-    def _follow(self, outcome: Outcome, *, shown: bool = True) -> None:
-        """What follows from the end of a trial, once it is recorded."""
-        number = outcome.number
-        leftovers.sweep(self.queue.folder, [number])
-        trials = self.queue.study.get_trials(deepcopy=False)
-        self._checkpoints.add(number)
-        self._checkpoints.delete_others(trials)
-        if shown:
-            self.display.finished(outcome.model_copy(update={"params": trials[number].params}), trials)
-        self.trial_end(self.queue.study, trials[number])
-
-    def _clean_up_earlier(self) -> None:
-        """Removes what killed processes of earlier searches left, and finds their checkpoints."""
-        trials = self.queue.study.get_trials(deepcopy=False)
-        finished = {trial.number for trial in trials if trial.state.is_finished()}
-        leftovers.sweep(self.queue.folder, finished)
-        leftovers.sweep_sockets()
-        self._checkpoints.add_earlier(finished)
 
     def _record_end(self, started_at: float, ending: Ending | None) -> None:
         """Leaves no trial RUNNING and writes the results, as far as the storage and the disk allow it.

@@ -14,6 +14,7 @@ from lightsearch.paths import trial_folder
 from lightsearch.storage.artifacts import Artifacts
 from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.origin import outcome_of
+from lightsearch.study.succession import parents_needed
 from lightsearch.study.trial_queue import TrialQueue
 
 
@@ -75,6 +76,7 @@ class KeptCheckpoints:
     def _kept(self, trials: list[FrozenTrial]) -> set[int]:
         declared = self._queue.study_file
         kept = {outcome.number for outcome in leaders(trials, declared.directions, declared.keep_top_k)}
+        kept |= parents_needed(self._queue.folder, trials)
         if declared.multi_objective:
             kept |= {outcome.number for outcome in pareto_front(trials, declared.directions)}
         return kept

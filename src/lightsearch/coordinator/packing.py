@@ -1,15 +1,18 @@
-"""How many trials a worker trains together, decided by a calibration. Nothing here imports torch."""
+"""How many trials a worker trains together, decided by a proof and a timing. Nothing here imports torch."""
 
 from __future__ import annotations
 
+import contextlib
 import statistics
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from lightsearch.coordinator.request import CheckedSearch
 from lightsearch.declare.study_file import StudyFile
-from lightsearch.launchers.fork_server import ForkServer
+from lightsearch.launchers.calls import Calls
 from lightsearch.machine.cores import usable_cores
-from lightsearch.packs.packing import ONE_BY_ONE, Calibration, Packing
+from lightsearch.packs.packing import MIN_SPEEDUP, ONE_BY_ONE, Packing, Proof, Timing
 
 DEFAULT_SIZE = 8
 """Trials per pack unless the user asks for a size. In larger packs the sampler and the pruner have less to learn from.
@@ -18,43 +21,105 @@ DEFAULT_SIZE = 8
 MIN_DEFAULT_SIZE = 4
 """A smaller pack is not worth a calibration unless the user asks for it."""
 
-MAX_CALIBRATIONS = 8
-"""Calibrations at the same time, at most."""
-
-MIN_SPEEDUP = 1.2
-"""Packs are chosen by default if they are at least this many times as fast."""
+MAX_TIMINGS = 8
+"""Timings at the same time, at most."""
 
 
-def choose_packing(search: CheckedSearch, workers: int, threads: int, say: Callable[[str], None]) -> Packing:
-    """Chooses how trials are packed, by a calibration.
+class PackingChoice:
+    """Chooses how trials are packed: a proof, which may begin while other checks still run, and then a timing.
+
+    The timing is made by as many processes at a time as there will be workers, because those share caches and memory
+    too. The proof is the same in every process, and is made once.
 
     Args:
         search: The search; ``search.request.pack`` is the size that the user asks for.
-        workers: Worker processes at a time.
-        threads: CPU threads per process.
-        say: Tells the user what was chosen, and why.
     """
-    asked, server = search.request.pack, search.server
-    size = min(asked or DEFAULT_SIZE, -(-search.request.n_trials // max(workers, 1)))
-    # One worker without --pack means one trial after the other.
-    if server is None or size < (2 if asked else MIN_DEFAULT_SIZE) or (asked is None and workers == 1):
-        return ONE_BY_ONE
-    reason = _incompatibility(search)
-    found = Calibration()
-    if reason is None:
-        try:
-            found = _calibrate_at_once(server, search, min(size, DEFAULT_SIZE), workers, threads)
-            reason = found.incompatibility
-        except Exception as error:  # an error of the model or the data will be raised again in the trials
-            reason = f"the calibration ended with {type(error).__name__}: {error}"
-    if reason is not None:
-        say(f"trials train one by one, not in packs: {reason}")
-        return ONE_BY_ONE
-    if asked is None and found.speedup < MIN_SPEEDUP:
-        say(f"trials train one by one: packs are {found.speedup:.1f} times as fast here")
-        return ONE_BY_ONE
-    say(f"trials train in packs of {size}: proved equal to one by one, and {found.speedup:.1f} times as fast")
-    return Packing(size, found.proved)
+
+    def __init__(self, search: CheckedSearch) -> None:
+        self._search = search
+        self._proof: Calls | None = None
+        self._folder = contextlib.ExitStack()
+
+    def begin(self) -> None:
+        """Begins the proof beside other checks, if packs are in question and workers will run side by side as well.
+
+        Trials on one accelerator, or of one worker, need not fit beside anything else.
+        """
+        search, workers = self._search, self._search.local_workers
+        alone = search.request.cluster is not None or search.facts.accelerators or workers < 2
+        if not alone and (size := self._size(workers)) > 1 and _incompatibility(search) is None:
+            self._begin(size, search.local_threads)
+
+    def choose(self, workers: int, threads: int, say: Callable[[str], None]) -> Packing:
+        """Waits for the proof and makes the timing.
+
+        Args:
+            workers: Worker processes at a time.
+            threads: CPU threads per process.
+            say: Tells the user what was chosen, and why.
+        """
+        size, timing = self._size(workers), Timing()
+        if size == 1:
+            return ONE_BY_ONE
+        if (reason := _incompatibility(self._search)) is None:
+            try:
+                proof = self._proved(size, threads)
+                reason = proof.incompatibility
+                if reason is None:
+                    timing = self._timed(size, proof, workers, threads)
+                    reason = timing.failure
+            except Exception as error:  # an error of the model or the data will be raised again in the trials
+                reason = f"the calibration ended with {type(error).__name__}: {error}"
+        if reason is not None:
+            say(f"trials train one by one, not in packs: {reason}")
+            return ONE_BY_ONE
+        if self._search.request.pack is None and timing.speedup < MIN_SPEEDUP:
+            say(f"trials train one by one: packs are {timing.speedup:.1f} times as fast here")
+            return ONE_BY_ONE
+        say(f"trials train in packs of {size}: proved equal to one by one, and {timing.speedup:.1f} times as fast")
+        return Packing(size, proof.proved)
+
+    def close(self) -> None:
+        """Ends a proof that nobody waits for, and removes its files."""
+        if self._proof is not None:
+            self._proof.end()
+            self._proof = None
+        self._folder.close()
+
+    def _size(self, workers: int) -> int:
+        """Trials per pack that are in question; 1: no packs."""
+        asked, server = self._search.request.pack, self._search.server
+        size = min(asked or DEFAULT_SIZE, -(-self._search.request.n_trials // max(workers, 1)))
+        # One worker without --pack means one trial after the other.
+        if server is None or size < (2 if asked else MIN_DEFAULT_SIZE) or (asked is None and workers == 1):
+            return 1
+        return size
+
+    def _begin(self, size: int, threads: int) -> Calls:
+        server, request = self._search.server, self._search.request
+        assert server is not None
+        made = tempfile.TemporaryDirectory(prefix="lightsearch-", ignore_cleanup_errors=True)
+        folder = Path(self._folder.enter_context(made))
+        count = min(size, DEFAULT_SIZE)
+        self._proof = server.begin(1, _prove, threads, self._search.study_file, request.data_dir, count, folder)
+        return self._proof
+
+    def _proved(self, size: int, threads: int) -> Proof:
+        with contextlib.closing(self):
+            proof: Proof
+            (proof,) = (self._proof or self._begin(size, threads)).results()
+            self._proof = None
+        return proof
+
+    def _timed(self, size: int, proof: Proof, workers: int, threads: int) -> Timing:
+        server, request = self._search.server, self._search.request
+        assert server is not None
+        at_once = max(1, min(workers, usable_cores() // threads, MAX_TIMINGS))
+        with tempfile.TemporaryDirectory(prefix="lightsearch-", ignore_cleanup_errors=True) as folder:
+            arguments = (self._search.study_file, request.data_dir, min(size, DEFAULT_SIZE), proof, Path(folder))
+            found: list[Timing] = server.call_in_parallel(at_once, _time, threads, *arguments)
+        failed = next((one for one in found if one.failure is not None), None)
+        return failed or Timing(statistics.median(one.speedup for one in found))
 
 
 def _incompatibility(search: CheckedSearch) -> str | None:
@@ -69,22 +134,21 @@ def _incompatibility(search: CheckedSearch) -> str | None:
     return f"each trial uses {devices} devices" if devices > 1 else None
 
 
-def _calibrate_at_once(server: ForkServer, search: CheckedSearch, size: int, workers: int, threads: int) -> Calibration:
-    """Runs as many calibrations at a time as there will be workers, because those share caches and memory too."""
-    at_once = max(1, min(workers, usable_cores() // threads, MAX_CALIBRATIONS))
-    found: list[Calibration] = server.call_in_parallel(
-        at_once, _calibrate, search.study_file, search.request.data_dir, size, threads
-    )
-    refused = next((one for one in found if one.incompatibility is not None), None)
-    speedup = statistics.median(one.speedup for one in found)
-    return refused or Calibration(speedup, proved=frozenset.intersection(*(one.proved for one in found)))
-
-
-def _calibrate(study_file: StudyFile, data_dir: str | None, size: int, threads: int) -> Calibration:
-    """Calls ``calibrate``, imported where it runs."""
+def _prove(threads: int, study_file: StudyFile, data_dir: str | None, size: int, folder: Path) -> Proof:
+    """Calls ``prove``, imported where it runs."""
     import torch
 
-    from lightsearch.packs.calibration import calibrate
+    from lightsearch.packs.calibration import prove
 
     torch.set_num_threads(threads)
-    return calibrate(study_file, data_dir, size)
+    return prove(study_file, data_dir, size, folder)
+
+
+def _time(threads: int, study_file: StudyFile, data_dir: str | None, size: int, proof: Proof, folder: Path) -> Timing:
+    """Calls ``time_packs``, imported where it runs."""
+    import torch
+
+    from lightsearch.packs.timing import time_packs
+
+    torch.set_num_threads(threads)
+    return time_packs(study_file, data_dir, size, proof, folder)

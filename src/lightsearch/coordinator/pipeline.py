@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack, closing
 
-from lightsearch.coordinator.checks import check, try_out
+from lightsearch.coordinator.checks import check_classes, check_request, try_out
 from lightsearch.coordinator.coordinator import Coordinator
 from lightsearch.coordinator.launching import choose_launcher
 from lightsearch.coordinator.on_ray import connected
+from lightsearch.coordinator.packing import PackingChoice
 from lightsearch.coordinator.request import CheckedSearch, SearchRequest
 from lightsearch.coordinator.results import summarise
 from lightsearch.coordinator.search_result import SearchResult
 from lightsearch.coordinator.sizing import choose_size
+from lightsearch.coordinator.stored_result import finished_result
 from lightsearch.coordinator.user_requests import UserRequests
 from lightsearch.display.display import Display
 from lightsearch.paths import study_folder
@@ -39,14 +42,19 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
         Exception: what ``request.on_trial_end`` raised, once the search has stopped and everything is saved.
     """
     started = time.monotonic()
-    checked = check(request.resolved(), display)
-    request = checked.request
-    try_out(checked, display)
-    with connected(checked, display) as cluster:  # None: trials run on this machine
+    request = request.resolved()
+    study_file = check_request(request, display)
+    if (finished := finished_result(request, study_file)) is not None:
+        return finished
+    checked = check_classes(request, study_file, display)
+    with ExitStack() as stack:
+        packing = stack.enter_context(closing(PackingChoice(checked)))
+        checked = try_out(checked, display, packing.begin)
+        cluster = stack.enter_context(connected(checked, display))  # None: trials run on this machine
         queue = _open_queue(checked, display)
         with UserRequests(queue, Budget(request.n_trials, request.epochs), started) as requests:
             artifacts = artifacts_of(queue.study, request.artifacts)
-            size = choose_size(checked, queue, cluster, display)
+            size = choose_size(checked, queue, cluster, packing, display)
             launcher = choose_launcher(checked, size, cluster, artifacts)
             coordinator = Coordinator(
                 queue,

@@ -13,6 +13,7 @@ from lightsearch.declare.lightning_cli import embedded
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.launchers.fork_server import ForkServer
 from lightsearch.launchers.ray import RayCluster
+from lightsearch.machine.cores import threads_for, workers_that_fit
 from lightsearch.preflight.checks import Preflight
 from lightsearch.storage.urls import sqlite_file
 
@@ -73,3 +74,16 @@ class CheckedSearch:
     """What was found of the classes, the data and the machine."""
     server: ForkServer | None
     """Where processes come from; None: everything runs in this process."""
+
+    @property
+    def local_workers(self) -> int:
+        """Worker processes at a time on this machine: as asked for, else as many as fit; 0: trials run here."""
+        request, facts = self.request, self.facts
+        if request.workers is not None:
+            return request.workers
+        return workers_that_fit(request.n_trials, facts.accelerators, facts.devices, request.threads)
+
+    @property
+    def local_threads(self) -> int:
+        """CPU threads of each of them."""
+        return threads_for(max(self.local_workers, 1), self.facts.devices, self.request.threads)

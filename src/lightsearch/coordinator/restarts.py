@@ -90,11 +90,10 @@ def describe_end(ended: Ended) -> str:
 
 
 def progress_of(folder: Path) -> int:
-    """Returns a number that grows with a job's epochs: the length of ``epochs.csv`` in bytes."""
-    try:
-        return (folder / "epochs.csv").stat().st_size
-    except OSError:
-        return 0
+    """Returns a number that grows with a job's epochs: the length of its ``epochs.csv``, of all runs, in bytes."""
+    with contextlib.suppress(OSError):  # a file is being replaced
+        return sum(file.stat().st_size for file in folder.rglob("epochs.csv"))
+    return 0
 
 
 def last_line(log: Path) -> str:

@@ -13,6 +13,7 @@ from lightsearch.study import status, stop_rules
 from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.origin import others, outcome_of
 from lightsearch.study.pareto import as_list
+from lightsearch.study.racing import declared_runs
 from lightsearch.study.trial_queue import TrialQueue
 from lightsearch.study.widenings import widenings
 
@@ -112,7 +113,8 @@ def _entry(outcome: Outcome, metrics: list[str]) -> dict[str, Any]:
 def _max_epochs(outcome: Outcome, declared: dict[str, Any]) -> int:
     if "objective" in declared:
         return outcome.epochs  # the number of steps that a function would have reported is unknown
-    planned = int(outcome.params.get("max_epochs", declared["trainer"]["max_epochs"]))
+    planned = int(outcome.params.get("max_epochs", declared["trainer"]["max_epochs"])) * declared_runs(declared)
+    planned -= outcome.first_epoch
     return max(planned, outcome.epochs)  # each validation counts as an epoch, and there may be several in one
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lightsearch.coordinator.on_ray import ConnectedCluster
-from lightsearch.coordinator.packing import choose_packing
+from lightsearch.coordinator.packing import PackingChoice
 from lightsearch.coordinator.request import CheckedSearch
 from lightsearch.display.display import Display
-from lightsearch.machine.cores import threads_for, workers_that_fit
 from lightsearch.packs.packing import ONE_BY_ONE, Packing
 from lightsearch.study.trial_queue import TrialQueue
 
@@ -25,7 +24,11 @@ class SearchSize(NamedTuple):
 
 
 def choose_size(
-    search: CheckedSearch, queue: TrialQueue, cluster: ConnectedCluster | None, display: Display
+    search: CheckedSearch,
+    queue: TrialQueue,
+    cluster: ConnectedCluster | None,
+    packing: PackingChoice,
+    display: Display,
 ) -> SearchSize:
     """Chooses what the request leaves open.
 
@@ -33,17 +36,15 @@ def choose_size(
         search: The search.
         queue: The opened study. A study that is done needs no packs.
         cluster: The Ray cluster; None: this machine.
+        packing: Chooses how trials are packed.
         display: Where the choice of packs is shown.
     """
-    request, devices = search.request, search.facts.devices
-    workers = request.workers
-    if workers is None and cluster is None:
-        workers = workers_that_fit(request.n_trials, search.facts.accelerators, devices, request.threads)
-    elif workers is None and cluster is not None:
-        workers = cluster.workers(request.n_trials)
-    assert workers is not None
-    threads = threads_for(max(workers, 1), devices, request.threads) if cluster is None else cluster.threads
-    packing = ONE_BY_ONE
+    request = search.request
+    if cluster is None:
+        workers, threads = search.local_workers, search.local_threads
+    else:
+        workers, threads = request.workers or cluster.workers(request.n_trials), cluster.threads
+    chosen = ONE_BY_ONE
     if not queue.is_done(request.n_trials, request.epochs):
-        packing = choose_packing(search, workers, threads, display.message)
-    return SearchSize(workers, threads, packing)
+        chosen = packing.choose(workers, threads, display.message)
+    return SearchSize(workers, threads, chosen)

@@ -43,4 +43,5 @@ def trial_job(
         own_process=own_process,
         spent=assigned.spent,
         isolated=isolated,
+        start=assigned.start,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, NamedTuple
 
+from lightsearch.study.schedulers import Start
+
 
 class NoTrialReason(Enum):
     """Why there is no trial to run."""
@@ -30,3 +32,5 @@ class TrialAssignment(NamedTuple):
     """The number of epochs after which it pauses; None: it trains to its end."""
     spent: float = 0.0
     """Seconds that it trained before its last pause."""
+    start: Start | None = None
+    """Where it begins, if that is another trial's checkpoint."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightsearch.study.leaders import leaders
 from lightsearch.study.origin import is_foreign
 from lightsearch.study.pareto import as_list
+from lightsearch.study.racing import run_values
 from lightsearch.study.scheduling import UNTIL
 from lightsearch.study.status import is_paused, status_of
 
@@ -20,7 +22,7 @@ class BestSoFar(NamedTuple):
 
     number: int
     value: float
-    """The metric of its best epoch."""
+    """The metric of its best epoch; with ``[validation]``, the mean over its runs so far."""
     params: dict[str, Any]
     status: str
     """``paused`` or ``running`` if it has not ended; else empty."""
@@ -52,6 +54,8 @@ def best_so_far(trials: list[FrozenTrial], direction: str | Sequence[str]) -> Be
         if not _is_scheduled(trial):
             continue
         value = max((sign * one for one in trial.intermediate_values.values() if math.isfinite(one)), default=None)
+        if runs := run_values(trial):
+            value = sign * statistics.fmean(runs)
         if value is not None and (best is None or value > sign * best.value):
             best = BestSoFar(trial.number, sign * value, trial.params, str(status_of(trial)))
     return best

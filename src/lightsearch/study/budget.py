@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsearch.study.epoch_values import curve_of
+from lightsearch.study.lineage import start_of
 from lightsearch.study.origin import FINISHED
-from lightsearch.study.scheduling import UNTIL
-
-N_TRIALS = 50
-"""The total of trials unless the user asks for another."""
-
-UNLIMITED = 1_000_000
-"""A total of trials that no study reaches: that of a study with a budget in epochs."""
+from lightsearch.study.racing import further_epochs
+from lightsearch.study.scheduling import until_of
+from lightsearch.study.totals import UNLIMITED
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,12 @@ class Budget:
 
 
 def n_epochs(trials: Sequence[FrozenTrial]) -> int:
-    """The number of epochs, or steps, that the trials of a study have reported."""
-    return sum(len(trial.intermediate_values) for trial in trials)
+    """The number of epochs, or steps, that the trials of a study have trained, in all of their runs."""
+    return sum(len(curve_of(trial)) + further_epochs(trial) for trial in trials)
 
 
 def _taken(trial: FrozenTrial) -> int:
     """The epochs of a trial, and those that it trains until it pauses."""
-    epochs = len(trial.intermediate_values)
-    return max(epochs, int(trial.user_attrs.get(UNTIL) or 0)) if trial.state is TrialState.RUNNING else epochs
+    epochs, start = len(curve_of(trial)), start_of(trial.user_attrs)
+    until = (until_of(trial.user_attrs) or 0) - (0 if start is None else start.epochs)
+    return further_epochs(trial) + (max(epochs, until) if trial.state is TrialState.RUNNING else epochs)

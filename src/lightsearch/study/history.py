@@ -14,9 +14,10 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.storage.worker_storage import History
 from lightsearch.study.epoch_values import EPOCH_VALUES
 from lightsearch.study.pareto import SPREADS
+from lightsearch.study.racing import RUNS
 
-NEEDED = (EPOCH_VALUES, SPREADS)
-"""The user attributes that a pruner looks at."""
+NEEDED = (EPOCH_VALUES, SPREADS, RUNS)
+"""The user attributes that a pruner, or a race for further runs, looks at."""
 
 
 class HistoryMaker:

@@ -73,6 +73,12 @@ def open_study(
     return _load(storage, study_file), []
 
 
+def is_unchanged(study: optuna.Study, study_file: StudyFile) -> bool:
+    """Whether a study in the storage has the declaration of a study file, also in what may change within a study."""
+    stored, attrs = study.user_attrs, _attrs(study_file, {})
+    return all(not differences(stored.get(key), attrs[key]) for key in ("fingerprint", "search"))
+
+
 def _first(study_file: StudyFile, baseline: dict[str, Any] | None, learned: Sequence[Learned]) -> list[dict[str, Any]]:
     """The configurations that a new study runs first: the baseline, those of the file, and believed ones.
 

@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import sys
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -56,6 +57,25 @@ def changed_sources(attrs: dict[str, Any]) -> list[str]:
     """
     before = {"sources": attrs.get("noticed", {}).get("sources", {})}
     return [f"changed since the search: {line}" for line in changes(before, {"sources": sources(attrs["fingerprint"])})]
+
+
+def is_unchanged_source(digests: dict[str, str]) -> bool:
+    """Whether files have the digests that ``sources`` has found. Nothing is imported.
+
+    Args:
+        digests: Digests by the names of modules. What is in no file, or cannot be found, counts as changed.
+    """
+    return all((file := _file_of(name)) is not None and file_digest(file) == one for name, one in digests.items())
+
+
+def _file_of(name: str) -> Path | None:
+    """The file of a module that is not imported."""
+    first, *rest = name.split(".")
+    spec = PathFinder.find_spec(first)
+    for part in rest:
+        inside = None if spec is None else spec.submodule_search_locations
+        spec = None if inside is None else PathFinder.find_spec(part, inside)
+    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
 
 
 def sources(declared: dict[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -45,17 +46,18 @@ def record(
         outcome: How it ended.
     """
     state = outcome.policy.state
+    attrs: dict[str, Any] = {}
     if outcome.kind is not Kind.INTERRUPTED:
-        storage.set_trial_user_attr(trial_id, "kind", outcome.kind)
-        storage.set_trial_user_attr(trial_id, "result", outcome.model_dump(mode="json", exclude={"params", "kind"}))
+        attrs["kind"] = outcome.kind
+        attrs["result"] = outcome.model_dump(mode="json", exclude={"params", "kind"})
+    if outcome.kind is Kind.PAUSED:
+        attrs |= {PERIODS: periods_until_now(storage.get_trial(trial_id)), PAUSED: True}
     if state is TrialState.WAITING:
-        if outcome.kind is Kind.PAUSED:
-            storage.set_trial_user_attr(trial_id, PERIODS, periods_until_now(storage.get_trial(trial_id)))
-            storage.set_trial_user_attr(trial_id, PAUSED, True)
-        storage.set_trial_state_values(trial_id, state)
+        storage.write_trial(trial_id, attrs, state)
         return
     if any(spreads := spreads_of_objectives(outcome.metrics, study_file)):
-        storage.set_trial_user_attr(trial_id, pareto.SPREADS, spreads)
+        attrs[pareto.SPREADS] = spreads
+    storage.write_trial(trial_id, attrs)
     values = _values(outcome, study_file) if state is TrialState.COMPLETE else None
     try:
         study.tell(outcome.number, values, state)

@@ -8,10 +8,13 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from lightsearch.compat.optuna_trials import enqueued_params_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Kind
+from lightsearch.study.creation import has_begun
+from lightsearch.study.lineage import PARENT, start_of
 from lightsearch.study.origin import is_foreign
-from lightsearch.study.schedulers import Curve, Decision, Progress
+from lightsearch.study.schedulers import Curve, Decision, Enqueued, Progress
 from lightsearch.study.schedulers.beliefs import Centre
 from lightsearch.study.schedulers.choice import make_scheduler
 from lightsearch.study.status import PAUSED
@@ -42,6 +45,7 @@ class Scheduling:
     def __init__(self, study_file: StudyFile, centres: Sequence[Centre] = ()) -> None:
         self._scheduler = make_scheduler(study_file, centres)
         self._max_epochs = study_file.trainer.max_epochs
+        self._further_epochs = self._max_epochs * (study_file.validation.runs - 1 if study_file.validation else 0)
         self._sign = 1.0 if study_file.direction == "maximize" else -1.0
 
     @property
@@ -56,23 +60,24 @@ class Scheduling:
 
         Args:
             trials: All trials of the study.
-            n_new: The number of trials that may yet begin.
+            n_new: The number of trials that may yet begin, enqueued ones included.
             epochs_left: The epochs that may yet be trained; None: no limit.
         """
         assert self._scheduler is not None
-        curves = [curve_of(trial) for trial in trials if _takes_part(trial)]
+        curves = [as_curve(trial) for trial in trials if _takes_part(trial)]
         best = self._best(curves)
         waits = best is not None and best.progress is Progress.PAUSED
-        needed = self._max_epochs - best.epochs if best is not None and waits else 0
+        needed = self._max_epochs - best.epochs + self._further_epochs if best is not None and waits else 0
         decision = None
         if epochs_left is None or epochs_left > needed:
-            decision = self._scheduler.decide(curves, n_new)
+            enqueued = [Enqueued(one.number, enqueued_params_of(one)) for one in trials if n_new and is_enqueued(one)]
+            decision = self._scheduler.decide(curves, n_new, enqueued)
         runs = any(one.progress is Progress.RUNNING for one in curves)
         if decision is None and best is not None and waits and not runs:
             decision = Decision(best.number, self._max_epochs, "the best trial trains to its end")
         if decision is None or epochs_left is None:
             return decision
-        epochs = 0 if decision.number is None else curve_of(trials[decision.number]).epochs
+        epochs = _after(decision, None if decision.number is None else trials[decision.number])
         affordable = decision._replace(until=min(decision.until, epochs + epochs_left))
         return affordable if affordable.until > epochs else None
 
@@ -81,7 +86,7 @@ class Scheduling:
         return max(known, key=lambda one: max(self._sign * value for value in one.values.values()), default=None)
 
     def first_pause(self) -> int | None:
-        """The number of epochs after which a trial pauses that the user has enqueued; None: it does not pause."""
+        """The number of epochs after which a trial pauses about which nothing was decided; None: it does not pause."""
         return None if self._scheduler is None else self._scheduler.first_pause
 
 
@@ -90,12 +95,19 @@ def attrs_of(decision: Decision, trial: FrozenTrial | None) -> dict[str, Any]:
 
     Args:
         decision: The decision.
-        trial: The trial that continues; None: it is a new one.
+        trial: The trial that continues, or was enqueued; None: it is a new one.
     """
     earlier = [] if trial is None else trial.user_attrs.get(DECISIONS, [])
-    after = 0 if trial is None else curve_of(trial).epochs
-    entry = {"after": after, "until": decision.until, "reason": decision.reason}
-    return {UNTIL: decision.until, PAUSED: False, DECISIONS: [*earlier, entry]}
+    entry = {"after": _after(decision, trial), "until": decision.until, "reason": decision.reason}
+    parent = {} if decision.start is None else {PARENT: decision.start._asdict()}
+    return {UNTIL: decision.until, PAUSED: False, DECISIONS: [*earlier, entry], **parent}
+
+
+def _after(decision: Decision, trial: FrozenTrial | None) -> int:
+    """The epochs trained before what was decided: those of the trial that continues, or of a new trial's parent."""
+    if trial is not None:
+        return as_curve(trial).epochs
+    return 0 if decision.start is None else decision.start.epochs
 
 
 def decisions_of(trial: FrozenTrial) -> list[tuple[int, int, str]]:
@@ -118,11 +130,11 @@ def is_scheduled(trials: Sequence[FrozenTrial]) -> bool:
     return any(trial.user_attrs.get(UNTIL) is not None for trial in trials)
 
 
-def curve_of(trial: FrozenTrial) -> Curve:
+def as_curve(trial: FrozenTrial) -> Curve:
     """A trial as a scheduler sees it."""
     values = {step + 1: value for step, value in trial.intermediate_values.items() if math.isfinite(value)}
-    until = int(trial.user_attrs.get(UNTIL) or 0)
-    return Curve(trial.number, trial.params, PROGRESS[trial.state], values, until)
+    attrs = trial.user_attrs
+    return Curve(trial.number, trial.params, PROGRESS[trial.state], values, until_of(attrs) or 0, start_of(attrs))
 
 
 def until_of(attrs: Mapping[str, Any]) -> int | None:
@@ -131,7 +143,11 @@ def until_of(attrs: Mapping[str, Any]) -> int | None:
     return None if until is None else int(until)
 
 
+def is_enqueued(trial: FrozenTrial) -> bool:
+    """Whether a trial waits to begin."""
+    return trial.state is TrialState.WAITING and not has_begun(trial)
+
+
 def _takes_part(trial: FrozenTrial) -> bool:
     """Whether the scheduler sees a trial: it has begun, and is lightsearch's own."""
-    begun = trial.state is not TrialState.WAITING or "attempt" in trial.user_attrs
-    return begun and trial.user_attrs.get("kind") != Kind.WITHDRAWN and not is_foreign(trial)
+    return has_begun(trial) and trial.user_attrs.get("kind") != Kind.WITHDRAWN and not is_foreign(trial)

@@ -16,21 +16,21 @@ from lightsearch.compat.optuna_trials import (
     add_trial,
     enqueued_params_of,
     set_cached_trials,
-    study_id_of,
     trial_id_of,
 )
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable, as_unavailable, first_line
-from lightsearch.outcome import Kind, Outcome, TrialError
+from lightsearch.outcome import NOT_RESUMED, Kind, Outcome, TrialError
 from lightsearch.storage.locks import LockLost, study_lock
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.storage.worker_storage import History
-from lightsearch.study import draws, learning, samplers, withdrawal
+from lightsearch.study import draws, learning, samplers, succession, withdrawal
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.budget import Budget
 from lightsearch.study.creation import has_begun
 from lightsearch.study.history import HistoryMaker
 from lightsearch.study.leases import Leases
+from lightsearch.study.lineage import PARENT, start_of
 from lightsearch.study.opening import open_study
 from lightsearch.study.origin import FINISHED
 from lightsearch.study.recording import record
@@ -38,6 +38,7 @@ from lightsearch.study.schedulers import Decision
 from lightsearch.study.scheduling import UNTIL, Scheduling, attrs_of
 from lightsearch.study.spec_error import described
 from lightsearch.study.status import PAUSED, is_paused
+from lightsearch.study.still_open import check_not_replaced
 from lightsearch.study.widenings import widenings
 
 
@@ -73,6 +74,7 @@ class TrialQueue:
         self._histories: HistoryMaker
         self._n_widenings = 0
         self._sampler_failed: samplers.SamplerFailed | None = None
+        self._replaced: list[Outcome] = []
         self._trials: list[FrozenTrial] = []
         """All trials at the time of the last ``ask``: reading many running trials takes long."""
 
@@ -125,10 +127,12 @@ class TrialQueue:
         """
         with self._lock():
             paused = [trial for trial in self.study.get_trials(deepcopy=False) if is_paused(trial)]
-            return [
-                withdrawal.end_paused(self.study, self.storage, self.study_file, self._leases, self.folder, trial)
-                for trial in paused
-            ]
+            return [self._end_waiting(trial, NOT_RESUMED) for trial in paused]
+
+    def take_replaced(self) -> list[Outcome]:
+        """The outcomes of the trials that ``ask`` has ended since the last call: others have taken their places."""
+        replaced, self._replaced = self._replaced, []
+        return replaced
 
     def tell(self, assigned: TrialAssignment, outcome: Outcome) -> bool:
         """Records the outcome of a trial. An interrupted trial waits to be continued.
@@ -166,8 +170,8 @@ class TrialQueue:
 
     def _claim(self, budget: Budget, check_lock: Callable[[], None]) -> _Claimed | NoTrialReason:
         """Makes a waiting or a new trial this coordinator's, without parameters."""
-        self._check_not_replaced()
-        trials = self._trials = self._leases.recover(self.study.get_trials(deepcopy=False))
+        check_not_replaced(self.study, self.storage, self.study_file.name, self._n_widenings)
+        trials = self._trials = self._end_replaced(self._leases.recover(self.study.get_trials(deepcopy=False)))
         states = Counter(trial.state for trial in trials)
         finished = sum(states[state] for state in FINISHED)
         # The running trials of other programs may never end, so the search does not wait for them.
@@ -180,7 +184,8 @@ class TrialQueue:
             raise self._sampler_failed
         decision, left = None, budget.epochs_left(trials)
         n_new = max(0, budget.n_trials - finished - running - sum(map(self._is_paused, trials)))
-        waiting = self._waiting(trials, may_begin=n_new > 0 and (left is None or left > 0))
+        may_begin = n_new > 0 and (left is None or left > 0)
+        waiting = self._waiting(trials, may_begin=may_begin and not self._scheduling.is_on)
         if waiting is None and self._scheduling.is_on:
             decision = self._scheduling.decide(trials, n_new, left)
             if decision is None:
@@ -195,7 +200,9 @@ class TrialQueue:
         return self._begin(waiting, decision)
 
     def _waiting(self, trials: list[FrozenTrial], *, may_begin: bool) -> FrozenTrial | None:
-        """The first trial that waits to be continued after an interruption, or to begin, since it was enqueued."""
+        """The first trial that waits to be continued after an interruption, or to begin, since it was enqueued.
+
+        A scheduler decides when an enqueued one begins."""
         waiting = (one for one in trials if one.state is TrialState.WAITING and not self._is_paused(one))
         return next((one for one in waiting if may_begin or has_begun(one)), None)
 
@@ -210,38 +217,34 @@ class TrialQueue:
         attrs = self._leases.new(attempt)
         if decision is not None:
             attrs |= attrs_of(decision, waiting)
-        elif self._scheduling.is_on and UNTIL not in before:  # enqueued
+        elif self._scheduling.is_on and UNTIL not in before:  # the study had no scheduler before
             attrs |= {UNTIL: self._scheduling.first_pause(), PAUSED: False}
         elif not self._scheduling.is_on and UNTIL in before:  # the study had a scheduler before
             attrs |= {UNTIL: None, PAUSED: False}
         until, spent = {**before, **attrs}.get(UNTIL), float(before.get("result", {}).get("seconds", 0.0))
-        # The owner is written with the state or before it: wherever this process is killed, no running trial lacks one.
+        # The owner is written with the state: wherever this process is killed, no running trial lacks one.
         if waiting is None:
             system_attrs = {} if decision is None or decision.params is None else {FIXED_PARAMS: dict(decision.params)}
             new = create_trial(state=TrialState.RUNNING, user_attrs=attrs, system_attrs=system_attrs)
-            return _Claimed(add_trial(self.study, new), attempt, until, spent)
+            if decision is not None and decision.start is not None:
+                succession.keep(self.folder, decision.start)
+            trial_id = add_trial(self.study, new)
+            if PARENT in attrs:
+                self._end_replaced(self.study.get_trials(deepcopy=False))
+            return _Claimed(trial_id, attempt, until, spent)
         trial_id = trial_id_of(waiting)
-        for key, value in attrs.items():
-            self.storage.set_trial_user_attr(trial_id, key, value)
-        self.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+        self.storage.write_trial(trial_id, attrs, TrialState.RUNNING)
         return _Claimed(trial_id, attempt, until, spent)
 
-    def _check_not_replaced(self) -> None:
-        """Ends a search that opened the study before another search replaced it or widened its space.
+    def _end_replaced(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        """Completes what trials need that begin from others; returns all trials of the study as they are then."""
+        ended = succession.complete(self.folder, trials, self._end_waiting)
+        self._replaced += ended
+        return self.study.get_trials(deepcopy=False) if ended else trials
 
-        Raises:
-            ResourceUnavailable: if the study of this name is another one, or has another space.
-        """
-        try:
-            name = self.storage.get_study_name_from_id(study_id_of(self.study))
-        except KeyError:
-            name = ""
-        if name != self.study_file.name:
-            raise ResourceUnavailable(f"the study {self.study_file.name} was replaced by another search")
-        if len(widenings(self.study.user_attrs)) > self._n_widenings:
-            raise ResourceUnavailable(
-                f"the study {name} was widened by another search; continue with the widened study file"
-            )
+    def _end_waiting(self, trial: FrozenTrial, reason: str) -> Outcome:
+        around = (self.study, self.storage, self.study_file, self._leases, self.folder)
+        return withdrawal.end_waiting(*around, trial, reason)
 
     def _sample(self, claimed: _Claimed) -> TrialAssignment:
         """Samples a trial's parameters. After any error the trial is given back, so that it does not stay RUNNING.
@@ -269,7 +272,8 @@ class TrialQueue:
         trial = Trial(self.study, claimed.trial_id)
         params = space.suggest(trial)
         self._leases.held.add(claimed.trial_id)
-        return TrialAssignment(trial.number, claimed.trial_id, claimed.attempt, params, claimed.until, claimed.spent)
+        facts = (trial.number, claimed.trial_id, claimed.attempt, params, claimed.until, claimed.spent)
+        return TrialAssignment(*facts, start_of(before.user_attrs))
 
     def _give_back(self, claimed: _Claimed) -> None:
         """Makes a trial that could not be sampled wait again; it fails if it was enqueued with impossible values."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from lightsearch.atomic_files import write_json
 from lightsearch.compat.optuna_trials import study_id_of, trial_id_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
-from lightsearch.outcome import NOT_RESUMED, STOPPED_BY_USER, Kind, Outcome
+from lightsearch.outcome import STOPPED_BY_USER, Kind, Outcome
 from lightsearch.paths import trial_folder
 from lightsearch.storage.locks import study_lock
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.study.epoch_values import curve_of
 from lightsearch.study.leases import Leases
+from lightsearch.study.lineage import start_of
 from lightsearch.study.origin import outcome_of
+from lightsearch.study.racing import further_epochs, run_values, std_of
 from lightsearch.study.recording import read_outcome, record
 from lightsearch.study.requests import ask_to_end
 from lightsearch.study.stored import declaration_of
@@ -62,7 +65,7 @@ def withdraw(study: optuna.Study, storage: RetryingStorage, url: str, folder: Pa
                 raise UserError(Mistake("--trial", number, "another program runs it; stop it there"))
             ask_to_end(storage, study_id_of(study), number)
             return Withdrawal.ASKED
-        _end_waiting(study, storage, study_file, leases, folder, trial, STOPPED_BY_USER)
+        end_waiting(study, storage, study_file, leases, folder, trial, STOPPED_BY_USER)
         return Withdrawal.ENDED
 
 
@@ -81,22 +84,6 @@ def withdrawn_outcome(trial: FrozenTrial, study_file: StudyFile, written: Outcom
     return _ended(trial, study_file, written, attempt, STOPPED_BY_USER)
 
 
-def end_paused(
-    study: optuna.Study,
-    storage: RetryingStorage,
-    study_file: StudyFile,
-    leases: Leases,
-    folder: Path,
-    trial: FrozenTrial,
-) -> Outcome:
-    """Ends a paused trial that is not to continue. The caller holds the study's lock.
-
-    Returns:
-        Its outcome: pruned, with the best epoch's value.
-    """
-    return _end_waiting(study, storage, study_file, leases, folder, trial, NOT_RESUMED)
-
-
 def _ended(
     trial: FrozenTrial, study_file: StudyFile, written: Outcome | None, attempt: int, stop_reason: str
 ) -> Outcome:
@@ -104,7 +91,9 @@ def _ended(
     if outcome.value is None:  # a function's process does not write one, and one that was killed writes nothing
         outcome = outcome.model_copy(update=_reported(trial, study_file))
     kind = Kind.WITHDRAWN if outcome.value is None else Kind.PRUNED
-    return outcome.model_copy(update={"kind": kind, "stop_reason": stop_reason, "error": None})
+    start = start_of(trial.user_attrs)
+    first = outcome.first_epoch if start is None else start.epochs
+    return outcome.model_copy(update={"kind": kind, "stop_reason": stop_reason, "error": None, "first_epoch": first})
 
 
 def _reported(trial: FrozenTrial, study_file: StudyFile) -> dict[str, Any]:
@@ -115,10 +104,15 @@ def _reported(trial: FrozenTrial, study_file: StudyFile) -> dict[str, Any]:
     if study_file.objective is not None:
         return {"value": values[max(values)], "epochs": len(values)}
     best = (max if study_file.mode == "max" else min)(values, key=lambda step: values[step])
-    return {"value": values[best], "best_epoch": best, "epochs": len(values)}
+    further = further_epochs(trial)
+    found: dict[str, Any] = {"value": values[best], "best_epoch": best}
+    found |= {"epochs": len(values) + further, "further_epochs": further}
+    if runs := run_values(trial):
+        found |= {"value": statistics.fmean(runs), "run_values": runs, "std": std_of(runs)}
+    return found
 
 
-def _end_waiting(
+def end_waiting(
     study: optuna.Study,
     storage: RetryingStorage,
     study_file: StudyFile,
@@ -127,13 +121,15 @@ def _end_waiting(
     trial: FrozenTrial,
     stop_reason: str,
 ) -> Outcome:
-    """Ends a trial that waits to be started, or to be continued."""
+    """Ends a trial that waits to be started, or to be continued. The caller holds the study's lock.
+
+    Returns:
+        Its outcome: pruned, with the best epoch's value; withdrawn if it has none.
+    """
     trial_id, attempt = trial_id_of(trial), max(1, int(trial.user_attrs.get("attempt", 1)))
     written = read_outcome(trial_folder(folder, trial.number), attempt)
     # Optuna ends running trials only. If this process is killed in between, the trial is stale, and waits again.
-    for key, value in leases.new(attempt).items():
-        storage.set_trial_user_attr(trial_id, key, value)
-    storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+    storage.write_trial(trial_id, leases.new(attempt), TrialState.RUNNING)
     outcome = _ended(trial, study_file, written or outcome_of(trial), attempt, stop_reason)
     record(study, storage, study_file, trial_id, outcome)
     file = trial_folder(folder, trial.number) / "result.json"
