@@ -27,12 +27,13 @@ from lightsearch.declare.study_file import StudyFile
 from lightsearch.declare.study_name import study_name
 from lightsearch.declare.values import as_plain
 from lightsearch.display.display import Display, display_on
+from lightsearch.display.failure import describe_failure
 from lightsearch.errors import Mistake, UserError, did_you_mean
 from lightsearch.launchers.ray import RayCluster
 from lightsearch.outcome import EXIT_OF_SIGNAL
 from lightsearch.python_words import in_python_words
 from lightsearch.storage.urls import check_url, storage_url
-from lightsearch.study.budget import N_TRIALS, UNLIMITED
+from lightsearch.study.totals import N_TRIALS, UNLIMITED
 
 if TYPE_CHECKING:
     from lightsearch.confirm.confirmation import Confirmation
@@ -286,7 +287,7 @@ def _search_on_screen(request: SearchRequest) -> SearchResult:
     with display_on(Console(highlight=False), request.declared, request.n_trials, request.epochs) as display:
         result = run_search(request, display)
         if result.failure is not None:
-            display.message(f"stopped: {result.failure.reason}\nlast error:\n{result.failure.details}")
+            display.message(f"stopped: {result.failure.reason}\nlast error:\n{describe_failure(result.failure)}")
         if result.unavailable is not None:
             display.message(f"stopped: {result.unavailable}")
         if result.signal is not None:

@@ -13,7 +13,7 @@ from lightsearch.credentials import without_secrets
 from lightsearch.errors import as_unavailable, first_line
 from lightsearch.signals import EndAtOnce
 
-PLAIN = {"MissingMetric", "NoNumber", "NotLoadable"}
+PLAIN = {"MissingMetric", "NoNumber", "NoParent", "NotLoadable"}
 """Errors whose message says everything. Their tracebacks lead into lightsearch, not into the user's code."""
 EXIT_OF_SIGNAL = 128
 """A process that signal n ends has the exit status 128 + n, as in a shell."""
@@ -83,11 +83,6 @@ class TrialError(BaseModel):
     """Last lines of its traceback, 4,000 characters at most."""
 
     @property
-    def details(self) -> str:
-        """What a person needs to see: the traceback, or the message where it says everything."""
-        return self.message if self.type in PLAIN else self.traceback
-
-    @property
     def hits_every_trial(self) -> bool:
         """Whether every other trial fails in the same way, as where the module does not log the metric."""
         return self.type in ("MissingMetric", "NotLoadable")
@@ -104,15 +99,26 @@ class Outcome(BaseModel):
     attempt: int = 1
     """Number of this start of the trial, from 1."""
     value: float | None = None
-    """The metric of the best epoch. For a function: the returned value, or the last reported value if pruned."""
+    """The metric of the best epoch; with ``[validation]``, the mean over the runs. For a function: the returned value,
+    or the last reported value if pruned."""
+    run_values: list[float] = []
+    """With ``[validation]``: the metric of the best epoch of each run, in their order. Empty without."""
+    std: float | None = None
+    """Their standard deviation; None for fewer than two."""
     best_epoch: int | None = None
     """The epoch with the best metric, from 0. None for a function."""
     epochs: int = 0
-    """Epochs trained, over all attempts. For a function: the number of steps that it reported."""
+    """Epochs trained, over all attempts and runs. For a function: the number of steps that it reported."""
+    further_epochs: int = 0
+    """Those of them that runs after the first have trained."""
+    first_epoch: int = 0
+    """Its first epoch, from 0. Above 0, it began from the checkpoint of another trial."""
     stop_reason: str = ""
     """Why the trial ended: ``max_epochs``, ``early_stopping``, the user's callback or module that ended it
     (``EarlyStopping(val_loss)``, ``Timer``, ``MyNet``), ``stopped`` (by another limit of the Trainer), ``pruned``,
-    ``paused``, ``not_resumed`` (the search ended while it was paused), ``infeasible``, ``stopped_by_user``,
+    ``paused``, ``not_resumed`` (the search ended while it was paused), ``replaced by a copy of trial 7`` (by
+    population based training), ``not worth another seed`` or ``not worth another fold`` (see ``[validation]``),
+    ``infeasible``, ``stopped_by_user``,
     ``returned`` (a function returned a value), the type of the exception that it raised, or the kind of the failure if
     its process ended without an outcome."""
     params: dict[str, Any] = {}
@@ -139,6 +145,11 @@ class Outcome(BaseModel):
     """Why it failed."""
 
     @property
+    def curve_epochs(self) -> int:
+        """Epochs of its first run, which it reported."""
+        return self.epochs - self.further_epochs
+
+    @property
     def policy(self) -> Policy:
         """What follows from its kind."""
         return POLICIES[self.kind]
@@ -146,6 +157,12 @@ class Outcome(BaseModel):
 
 NOT_RESUMED = "not_resumed"
 """The ``stop_reason`` of a trial that was paused, and that the scheduler did not choose again until the end."""
+
+NOT_WORTH = "not worth another "
+"""The beginning of the ``stop_reason`` of a trial that lost the race for further runs; ``seed`` or ``fold`` follows."""
+
+REPLACED = "replaced by a copy of trial "
+"""The beginning of the ``stop_reason`` of a trial whose place in a population another one took."""
 
 STOPPED_BY_USER = "stopped_by_user"
 """The ``stop_reason`` of a trial that ``lightsearch stop --trial`` ended."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
@@ -12,9 +14,14 @@ import torch
 
 from lightsearch import Classifier
 from lightsearch.atomic_files import file_digest
+from lightsearch.coordinator.request import SearchRequest
+from lightsearch.coordinator.stored_result import finished_result
+from lightsearch.declare.reading import read_declaration
+from lightsearch.declare.validation import validate
 from lightsearch.outcome import Outcome
+from lightsearch.storage.urls import storage_url
 from tests.cli.stored import QUICK, load, results
-from tests.conftest import command, enter
+from tests.conftest import command, enter, environment
 from tests.data.test_data import needs_mnist
 
 
@@ -84,10 +91,51 @@ def test_results_hold_what_a_reader_needs(searched: Path) -> None:
 
 
 def test_the_same_command_again_does_nothing(searched: Path) -> None:
-    before = load(searched).trials
+    file = searched / "studies" / "digits" / "results.json"
+    before = load(searched).trials, file.read_bytes()
     again = command("run", "--n-trials", 6, *QUICK, cwd=searched)
     assert again.returncode == 0
-    assert load(searched).trials == before
+    assert "digits: done. 6 complete" in again.stdout
+    assert (load(searched).trials, file.read_bytes()) == before
+
+
+def test_a_finished_study_is_answered_without_torch_and_without_another_process(searched: Path) -> None:
+    code = (
+        "import sys, psutil\nfrom lightsearch.cli.app import run\n"
+        f"try: run('run', '--n-trials', '6', *{list(map(str, QUICK))})\n"
+        "except SystemExit as end: print('STATUS', end.code)\n"
+        "print('CHILDREN', len(psutil.Process().children()), 'MODULES', *sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=searched, env=environment(), capture_output=True, text=True, check=True
+    )
+    assert "digits: done. 6 complete" in ran.stdout
+    assert "STATUS 0" in ran.stdout
+    assert "CHILDREN 0" in ran.stdout
+    assert not {"torch", "pytorch_lightning", "sklearn", "pandas"} & set(ran.stdout.split())
+
+
+def test_a_study_is_finished_only_if_nothing_has_changed(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(searched)
+    overrides = [word for word in QUICK if "=" in str(word)]
+
+    def finished(n_trials: int = 6, artifacts: str | None = None, **changed: object) -> bool:
+        declared = read_declaration(Path("studies/digits.toml"), overrides) | changed
+        request = SearchRequest(declared, n_trials, storage_url(None), artifacts=artifacts)
+        study_file, mistakes = validate(declared)
+        assert study_file is not None, mistakes
+        return finished_result(request, study_file) is not None
+
+    assert finished()
+    assert finished(n_trials=5)
+    assert not finished(n_trials=7)
+    assert not finished(artifacts="elsewhere")
+    assert not finished(seed=43)
+    assert not finished(sampler={"name": "RandomSampler"})
+    assert not finished(name="another")
+    Path("studies/digits/results.json").rename("results.json")
+    assert not finished()
+    Path("results.json").rename("studies/digits/results.json")
 
 
 def test_a_changed_study_is_refused_and_nothing_added(searched: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,7 +42,16 @@ def print_findings(screen: Console, study: Any, *, before: str = "") -> None:
     if findings:
         screen.print(before, end="")
     for finding in findings:
-        screen.print(f"note      {finding}", markup=False, soft_wrap=True)
+        screen.print(_note(finding, screen), markup=False, soft_wrap=True)
+
+
+def _note(finding: object, screen: Console) -> str:
+    """A finding in a line; on a terminal, in lines that break at words and are indented."""
+    width = screen.width if screen.is_terminal else sys.maxsize
+    wrapper = textwrap.TextWrapper(
+        width, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
+    return wrapper.fill(f"note      {finding}")
 
 
 def print_test_count(screen: Console, evaluation: Any) -> None:

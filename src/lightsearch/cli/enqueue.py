@@ -77,7 +77,7 @@ def _value(text: str) -> Any:
 def _what_follows(enqueued: Enqueued, study: str, url: str) -> str:
     """Who runs the configuration, and when."""
     from lightsearch.display.wording import counted
-    from lightsearch.study.budget import UNLIMITED
+    from lightsearch.study.totals import UNLIMITED
 
     after = f", after {enqueued.waiting} others that wait" if enqueued.waiting > 1 else ""
     after = ", after another one that waits" if enqueued.waiting == 1 else after

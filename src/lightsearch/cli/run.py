@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from lightsearch.cli.command import EXAMPLE, HINT, DataDir, Storage, console, data_dir, print_findings, study_path
+from lightsearch.machine.imports import without_collections
 
 StudyOption = Annotated[str, typer.Option(help="The study file, or its name in studies/.")]
 Total = Annotated[
@@ -86,28 +87,35 @@ def main(
 
     The same command continues a stopped search.
     """
-    from lightsearch.coordinator.pipeline import search
-    from lightsearch.coordinator.request import SearchRequest
-    from lightsearch.declare.reading import read_declaration
-    from lightsearch.display.display import display_on
-    from lightsearch.launchers.ray import RayCluster
-    from lightsearch.storage.urls import storage_url
-    from lightsearch.study.budget import N_TRIALS, UNLIMITED
+    with without_collections():
+        from lightsearch.declare.reading import read_declaration
+        from lightsearch.launchers.early_start import start_early
+        from lightsearch.storage.urls import storage_url
+        from lightsearch.study.totals import N_TRIALS, UNLIMITED
 
     if on not in (None, "ray"):
         raise typer.BadParameter("write ray, or leave it out", param_hint="--on")
-    n_trials = n_trials or (N_TRIALS if epochs is None else UNLIMITED)
+    at_a_time = None if workers == "auto" else _number(workers, "--workers", "auto")
+    together = {"auto": None, "off": 1}[pack] if pack in ("auto", "off") else _number(pack, "--pack", "auto, off")
     screen, url = console(), storage_url(storage)
     declared = read_declaration(_study_file(study, screen), set_ or [])
     declared |= {key: value for key, value in (("name", name), ("seed", seed)) if value is not None}
+    n_trials = n_trials or (N_TRIALS if epochs is None else UNLIMITED)
+    start_early(declared, url, n_trials, epochs, at_a_time)  # it imports torch; meanwhile, this process imports Optuna
+    with without_collections():
+        from lightsearch.coordinator.pipeline import search
+        from lightsearch.coordinator.request import SearchRequest
+        from lightsearch.display.display import display_on
+        from lightsearch.launchers.ray import RayCluster
+
     request = SearchRequest(
         declared=declared,
         n_trials=n_trials,
         epochs=epochs,
         url=url,
-        workers=None if workers == "auto" else _number(workers, "--workers", "auto"),
+        workers=at_a_time,
         threads=threads,
-        pack={"auto": None, "off": 1}[pack] if pack in ("auto", "off") else _number(pack, "--pack", "auto, off"),
+        pack=together,
         timeout=timeout,
         trial_timeout=trial_timeout,
         data_dir=data_dir(data),
@@ -151,7 +159,9 @@ def _print_result(screen: Console, result: Any, url: str, storage: str | None) -
     """How the search ended, the leading trials, where the results are, and the next commands."""
     _print_ending(screen, result)
     if result.failure is not None:
-        screen.print(f"\nlast error:\n{result.failure.details}", markup=False, soft_wrap=True)
+        from lightsearch.display.failure import describe_failure
+
+        screen.print(f"\nlast error:\n{describe_failure(result.failure)}", markup=False, soft_wrap=True)
         return
     _print_leaders(screen, result.results)
     print_findings(screen, result.study, before="\n")
@@ -176,7 +186,7 @@ def _print_ending(screen: Console, result: Any) -> None:
     }[result.ending]
     counts = describe_counts(results["counts"]["status"]) or "no trials"
     line = f"\n{results['study']}: {say}. {counts}; {duration(results['wall_seconds'])} in all"
-    screen.print(line, markup=False, soft_wrap=True)
+    screen.print(line, markup=False, soft_wrap=not screen.is_terminal)  # a terminal's lines break at words
     if _has_model(result):
         _print_epochs(screen, results["epochs"])
 

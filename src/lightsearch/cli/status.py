@@ -68,6 +68,7 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     from lightsearch.study import status
     from lightsearch.study.best_so_far import best_so_far
     from lightsearch.study.leaders import leaders, pareto_front
+    from lightsearch.study.lineage import schedule
     from lightsearch.study.origin import outcome_of
     from lightsearch.study.stored import declaration_of, find_study
     from lightsearch.study.widenings import describe as describe_widening
@@ -90,6 +91,9 @@ def _print_study(screen: Console, storage: Any, name: str) -> None:
     described = [describe_outcome(outcome, declared.metrics[1:]) for outcome in best] or ["none yet"]
     for line in described:
         screen.print(f"{'front' if declared.multi_objective else 'best':<10}{line}", **PLAIN)
+    for outcome in best:
+        if (changed := schedule(trials, outcome.number)) is not None:
+            screen.print(f"schedule  {changed}", **PLAIN)
     ahead = best_so_far(trials, declared.directions)
     if ahead is not None and ahead.status:
         screen.print(f"ahead     {ahead.trial}, {ahead.value:.5g} | {describe_params(ahead.params)}", **PLAIN)
@@ -116,31 +120,30 @@ def _print_unfinished(screen: Console, trials: list[FrozenTrial], declared: Stud
         _print_paused(screen, paused, declared.direction)
 
 
-def _print_running(screen: Console, trial: FrozenTrial, latest: tuple[str, str], metric: str, now: float) -> None:
+def _print_running(screen: Console, trial: FrozenTrial, latest: tuple[int, str], metric: str, now: float) -> None:
     """One line about a running trial.
 
     Args:
         screen: Where it is printed.
         trial: The trial.
-        latest: Its last epoch and the metric there.
+        latest: Its epochs so far and the metric at the last one.
         metric: The metric's name.
         now: The storage's time, in seconds since 1970.
     """
     import time
 
-    from lightsearch.display.epochs import last_epoch
-    from lightsearch.display.wording import describe_params, duration
+    from lightsearch.display.wording import counted, describe_params, duration
     from lightsearch.study.leases import is_stale
-    from lightsearch.study.scheduling import UNTIL, decisions_of
+    from lightsearch.study.scheduling import decisions_of, until_of
 
     since = stale = ""
     if trial.datetime_start is not None:
         since = f", started {duration(time.time() - trial.datetime_start.timestamp())} ago"
     if is_stale(trial.user_attrs, now):
         stale = "; its coordinator is dead, the next run takes the trial over"
-    until = f", until epoch {last_epoch(trial)}" if trial.user_attrs.get(UNTIL) is not None else ""
+    pauses = "" if (until := until_of(trial.user_attrs)) is None else f", pauses after {until}"
     why = "".join(f" | {reason}" for _, _, reason in decisions_of(trial)[-1:])
-    line = f"running   trial {trial.number}: epoch {latest[0]}{until}, {metric} {latest[1]}{since}{stale}"
+    line = f"running   trial {trial.number}: {counted(latest[0], 'epoch')}{pauses}, {metric} {latest[1]}{since}{stale}"
     screen.print(f"{line} | {describe_params(trial.params)}{why}", **PLAIN)
 
 

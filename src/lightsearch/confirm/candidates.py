@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 from optuna.trial import FrozenTrial
 
 from lightsearch.confirm.ranking import Candidate
+from lightsearch.confirm.runs import Phase
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.study.leaders import leaders
+from lightsearch.study.lineage import lineage
 from lightsearch.study.origin import ended_how, outcome_of
 
 
@@ -43,8 +45,9 @@ def leading(trials: list[FrozenTrial], direction: str, top: int, name: str) -> l
     """
     found: list[Candidate] = []
     for outcome in leaders(trials, direction):
-        if len(found) < top and all(outcome.params != other.params for other in found):
-            found.append(_candidate(outcome))
+        one = _candidate(trials, outcome)
+        if len(found) < top and all((one.params, one.earlier) != (other.params, other.earlier) for other in found):
+            found.append(one)
     if not found:
         raise UserError(Mistake("--study", name, "has no complete trial yet; run the search first"))
     return found
@@ -60,7 +63,7 @@ def named(trials: list[FrozenTrial], number: int) -> Candidate:
     outcome = outcome_of(trial)
     if outcome is None or outcome.kind not in (Kind.COMPLETE, Kind.PRUNED):
         raise UserError(Mistake("--trial", number, f"{ended_how(trial)}; name a complete or pruned trial"))
-    return _candidate(outcome)
+    return _candidate(trials, outcome)
 
 
 def trial_of(trials: list[FrozenTrial], number: int, option: str) -> FrozenTrial:
@@ -83,5 +86,19 @@ def with_baseline(candidates: list[Candidate], defaults: dict[str, Any] | None) 
     return [*candidates, Candidate(trial=None, params=defaults)]
 
 
-def _candidate(outcome: Outcome) -> Candidate:
-    return Candidate(trial=outcome.number, params=outcome.params, search_value=outcome.value)
+def earlier_phases(trials: list[FrozenTrial], number: int) -> list[Phase]:
+    """The phases of a training before those of a trial itself; none if the trial began untrained.
+
+    Raises:
+        UserError: if the study no longer has the trial that the training began with.
+    """
+    segments = lineage(trials, number)
+    if segments[0].first > 0:
+        hint = "began from another trial's checkpoint, and the study no longer has that one: it cannot be repeated"
+        raise UserError(Mistake("--trial", number, hint))
+    return [Phase(params=one.params, epochs=one.until) for one in segments[:-1]]
+
+
+def _candidate(trials: list[FrozenTrial], outcome: Outcome) -> Candidate:
+    earlier = earlier_phases(trials, outcome.number)
+    return Candidate(trial=outcome.number, params=outcome.params, search_value=outcome.value, earlier=earlier)

@@ -20,8 +20,9 @@ def model_card(final: Final, confirmation: Confirmation, class_path: str, sample
         samples: What the data consists of: ``images`` or ``samples``.
     """
     run = final.run
+    earlier = "".join(f"`{describe_params(one.params)}` up to epoch {one.epochs}, then " for one in run.earlier)
     training = (
-        f"`{describe_params(run.params)}`, {final.epochs} epochs on {run.on}, seed {run.seed}, "
+        f"{earlier}`{describe_params(run.params)}`, {final.epochs} epochs on {run.on}, seed {run.seed}, "
         f"{final.seconds:.0f} s on {final.device} with {final.threads} threads."
     )
     versions = ", ".join(f"{package} {version}" for package, version in final.versions.items())

@@ -66,6 +66,7 @@ class RetrainContext:
             index=index,
             seed=seed,
             params=candidate.params,
+            earlier=candidate.earlier,
             **options,
         )
 

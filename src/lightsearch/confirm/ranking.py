@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lightsearch.confirm.runs import RunOutcome, configuration_name
+from lightsearch.confirm.runs import Phase, RunOutcome, configuration_name
 from lightsearch.confirm.seed_statistics import Summary, summarise
 from lightsearch.outcome import Kind
 
@@ -25,6 +25,8 @@ class Candidate(BaseModel):
     trial: int | None
     """The trial of the search that had it; None for the defaults of the model and the data."""
     params: dict[str, Any]
+    earlier: list[Phase] = []
+    """What its training began with, if its trial began from the checkpoint of another one."""
     search_value: float | None = None
     """The metric in the search, with the one seed of its trial."""
 

@@ -13,11 +13,12 @@ from lightsearch.confirm.curves import read_curve, recorded_curve
 from lightsearch.confirm.display import RetrainDisplay
 from lightsearch.confirm.lock import retraining_lock
 from lightsearch.confirm.reproduction import Reproduction, compare
-from lightsearch.confirm.runs import RUN, Run
+from lightsearch.confirm.runs import RUN, Phase, Run
 from lightsearch.display.wording import describe_params
 from lightsearch.errors import Mistake, UserError
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.paths import study_folder, trial_folder
+from lightsearch.study.lineage import schedule
 from lightsearch.study.origin import ended_how, outcome_of
 from lightsearch.study.stored import differences
 
@@ -45,14 +46,17 @@ def reproduce(
         Stopped: by a signal.
     """
     study = open_study(name, url, None)
-    trial = candidates.trial_of(study.get_trials(deepcopy=False), number, "--reproduce")
-    outcome = _recorded_outcome(trial)
+    trials = study.get_trials(deepcopy=False)
+    trial = candidates.trial_of(trials, number, "--reproduce")
+    outcome, earlier = _recorded_outcome(trial), candidates.earlier_phases(trials, number)
     before = recorded_curve(trial, trial_folder(study_folder(name), number), study.user_attrs["metric"])
     threads, unknown = _threads(trial, study.user_attrs)
     display.message(f"trial {number}: {describe_params(outcome.params)}, seed {outcome.seed}, CPU threads {threads}")
+    if (line := schedule(trials, number)) is not None:
+        display.message(f"  its training repeats the schedule: {line}")
     with retraining_lock(study_folder(name)):
         context = load(study, url, data_dir, display)
-        run = _run_of(context, outcome)
+        run = _run_of(context, outcome, earlier)
         folder = run.folder(context.folder)
         (folder / RUN).unlink(missing_ok=True)  # an earlier repetition does not count
         again = context.pool(1, 1, display, threads=threads).train([run])[0]
@@ -73,8 +77,9 @@ def _recorded_outcome(trial: FrozenTrial) -> Outcome:
     return outcome
 
 
-def _run_of(context: RetrainContext, outcome: Outcome) -> Run:
+def _run_of(context: RetrainContext, outcome: Outcome, earlier: list[Phase]) -> Run:
     assert outcome.seed is not None
+    before = earlier[-1].epochs or 0 if earlier else 0
     return Run(
         study_uid=str(context.study.user_attrs.get("uid")),
         purpose="reproduce",
@@ -82,7 +87,8 @@ def _run_of(context: RetrainContext, outcome: Outcome) -> Run:
         index=0,
         seed=outcome.seed,
         params=outcome.params,
-        epochs=outcome.epochs if outcome.kind is Kind.PRUNED or outcome.epoch_seeds else None,
+        epochs=before + outcome.curve_epochs if outcome.kind is Kind.PRUNED or outcome.epoch_seeds else None,
+        earlier=earlier,
         epoch_seeds=outcome.epoch_seeds,
     )
 

@@ -22,6 +22,7 @@ from lightsearch.errors import Mistake, UserError
 from lightsearch.paths import study_folder
 from lightsearch.study import origin
 from lightsearch.study.leaders import pareto_front
+from lightsearch.study.lineage import schedule
 from lightsearch.study.stored import declaration_of
 
 
@@ -121,8 +122,11 @@ def _announce(context: RetrainContext, chosen_from: list[Candidate], display: Re
     untested: str | None = context.server.call(why_untested, context.declared, chosen_from[0].params, context.data_dir)
     if untested is not None:
         display.message(f"{untested}; the final model will not be tested")
+    trials = context.study.get_trials(deepcopy=False)
     for one in chosen_from:
         display.message(f"{one.label}: {describe_params(one.params)}")
+        if one.trial is not None and (line := schedule(trials, one.trial)) is not None:
+            display.message(f"  its training repeats the schedule: {line}")
     return untested
 
 

@@ -21,6 +21,18 @@ IN_USE = {leftovers.LOCK, leftovers.CARD, "log.txt"}
 """Files of a run's folder that its worker has open."""
 
 
+class Phase(BaseModel):
+    """A part of a training that has parameters of its own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    params: dict[str, Any]
+    """The configuration, by the names of the study's space."""
+    epochs: int | None
+    """The number of epochs after which the next phase begins, counted from the first phase on; None: the last one
+    trains to its end."""
+
+
 class Run(BaseModel):
     """A training to do. Equal runs give equal results, so that a finished one is not repeated."""
 
@@ -42,6 +54,20 @@ class Run(BaseModel):
     """The seed of each epoch of a trial that trained in a pack; empty: they follow from the run's seed."""
     epochs: int | None = None
     """Number of epochs to train; None: early stopping or ``max_epochs`` ends the fit, as in a trial."""
+    earlier: list[Phase] = []
+    """The phases before that with ``params``, if the trial began from the checkpoint of another one."""
+
+    @property
+    def phases(self) -> list[Phase]:
+        """All phases, as far as the run trains. One at least."""
+        found: list[Phase] = []
+        first = 0
+        for phase in [*self.earlier, Phase(params=self.params, epochs=self.epochs)]:
+            until = phase.epochs if self.epochs is None else min(phase.epochs or self.epochs, self.epochs)
+            if not found or self.epochs is None or first < self.epochs:
+                found.append(Phase(params=phase.params, epochs=until))
+            first = until or first
+        return found
 
     @property
     def label(self) -> str:

@@ -9,19 +9,20 @@ from pathlib import Path
 
 import torch
 
-from lightsearch.atomic_files import file_digest, write_json
-from lightsearch.confirm.runs import RESULT, Run, RunOutcome, finished, prepare
+from lightsearch.atomic_files import file_digest, make_folder, second_name, write_json
+from lightsearch.confirm.runs import RESULT, Phase, Run, RunOutcome, finished, prepare
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Diverged, Interrupted, Kind, ending_of
+from lightsearch.paths import BEST, LAST, PARENT
 from lightsearch.training import components, multi_device
 from lightsearch.training.boundary import EndingFields
-from lightsearch.training.checkpoint_io import BEST, LAST
 from lightsearch.training.epoch_log import EPOCHS, EpochLog
-from lightsearch.training.fit import fit
+from lightsearch.training.fit import Fit, fit
+from lightsearch.training.inheritance import Inherit
 from lightsearch.training.plan import Plan, WithoutValidation, WithValidation
 from lightsearch.training.rank import Rank
-from lightsearch.training.stopping import StopAfter
+from lightsearch.training.stopping import Pause, StopAfter
 from lightsearch.training.worker_lock import sole_worker
 
 
@@ -75,28 +76,71 @@ class _RunningRun:
     """When the worker began, by ``time.perf_counter()``."""
 
     def train(self, rank: Rank) -> EndingFields:
-        """Builds data and model, and fits. Each of the run's processes does this."""
-        study_file, run = self.study_file, self.run
-        log = self.log if rank.is_first else EpochLog(None)
+        """Trains the phases of the run, one after the other. Each of the run's processes does this.
+
+        A phase before the last one has a folder of its own. If it ends the training, as by early stopping, its files
+        are those of the run.
+        """
+        phases, metric = self.run.phases, self.study_file.metric
+        folders = [*(self.folder / f"phase-{index}" for index in range(len(phases) - 1)), self.folder]
+        for index, (phase, folder) in enumerate(zip(phases, folders, strict=True)):
+            fitted, log = self._fit(phase, folder, rank, begins=index > 0)
+            if fitted.stop_reason not in ("paused", "epochs") or folder == self.folder:
+                break
+            last, parent = folder / LAST, folders[index + 1] / PARENT
+            rank.agreed(lambda last=last, parent=parent: second_name(last, parent))  # type: ignore[misc]
+        if folder != self.folder:
+            rank.agreed(lambda: self._move_up(folder))
+        if rank.is_first:
+            self.log.history = log.history
+        for row in log.history if self.run.on == "train" else ():
+            if not math.isfinite(row[metric]):
+                raise Diverged(f"{metric} is {row[metric]} in epoch {int(row['epoch'])}")
+        return {"kind": Kind.COMPLETE, "stop_reason": fitted.stop_reason, "device": fitted.device}
+
+    def _fit(self, phase: Phase, folder: Path, rank: Rank, *, begins: bool) -> tuple[Fit, EpochLog]:
+        """Builds data and model, and fits.
+
+        Args:
+            phase: The phase.
+            folder: Its folder.
+            rank: Which of the run's processes this is.
+            begins: Whether it begins from the checkpoint of the phase before.
+        """
+        study_file, run, is_last = self.study_file, self.run, folder == self.folder
+        log = (self.log if is_last else EpochLog(folder / EPOCHS)) if rank.is_first else EpochLog(None)
+        make_folder(folder)
         join_val = run.on == "train+val"
-        built = components.build(study_file, run.params, self.data_dir, seed=run.seed, join_val=join_val)
-        plan: Plan = replace(WithValidation.of(study_file), save_top_k=1)
+        built = components.build(study_file, phase.params, self.data_dir, seed=run.seed, join_val=join_val)
+        pause = None if is_last or phase.epochs is None else Pause(phase.epochs)
+        plan: Plan = replace(WithValidation.of(study_file, pause), save_top_k=1)
         if join_val:
-            assert run.epochs is not None, "without validation nothing else ends the fit in time"
-            plan = WithoutValidation(run.epochs)
+            assert phase.epochs is not None, "without validation nothing else ends the fit in time"
+            plan = WithoutValidation(phase.epochs)
+        stops = not join_val and is_last and phase.epochs is not None
         fitted = fit(
             built,
             plan,
-            folder=self.folder,
+            folder=folder,
             log=log,
-            callbacks=[] if join_val or run.epochs is None else [StopAfter(run.epochs)],
+            callbacks=[
+                *([Inherit("the phase before" if begins else None)] if run.earlier else []),
+                *([StopAfter(phase.epochs or 0)] if stops else []),
+            ],
             epoch_seeds=run.epoch_seeds,
             rank=rank,
         )
-        for row in log.history if not join_val else ():
-            if not math.isfinite(row[study_file.metric]):
-                raise Diverged(f"{study_file.metric} is {row[study_file.metric]} in epoch {int(row['epoch'])}")
-        return {"kind": Kind.COMPLETE, "stop_reason": fitted.stop_reason, "device": fitted.device}
+        return fitted, log
+
+    def _n_epochs(self) -> int:
+        """The epochs of all phases."""
+        history = self.log.history
+        return int(history[-1]["epoch"]) + 1 if history and self.run.earlier else len(history)
+
+    def _move_up(self, folder: Path) -> None:
+        for name in (BEST, LAST, EPOCHS):
+            if (folder / name).exists():
+                (folder / name).replace(self.folder / name)
 
     def record(self, ending: EndingFields) -> RunOutcome:
         """Completes the outcome with the ending and the best or last epoch, and writes ``result.json``."""
@@ -111,7 +155,7 @@ class _RunningRun:
             "attempt": self.attempt,
             "value": metrics.get(metric) if best else None,
             "best_epoch": best and int(best["epoch"]),
-            "epochs": len(self.log.history),
+            "epochs": self._n_epochs(),
             "params": run.params,
             "metrics": metrics,
             "seed": run.seed,

@@ -70,12 +70,15 @@ def as_markdown(facts: Facts) -> str:
 
 def _leaders(facts: Facts) -> list[str]:
     params = list(dict.fromkeys(name for row in facts.leaders for name in row.trial.params))
-    head = ["trial", *(name for name, _ in facts.objectives), "epoch", *params]
+    std = ["std"] if facts.repeats else []
+    head = ["trial", *(name for name, _ in facts.objectives), *std, "epoch", *params]
     lines = [_line(head), "| ---: " * len(head) + "|"]
     for row in facts.leaders:
         epoch = row.outcome.best_epoch if row.outcome else None
         values = [describe_param(row.trial.params[name]) if name in row.trial.params else "" for name in params]
-        lines.append(_line([str(row.number), *facts.show_all(row), "" if epoch is None else str(epoch), *values]))
+        spread = ["" if row.std is None else f"{row.std:.2g}" for _ in std]
+        epochs = "" if epoch is None else str(epoch)
+        lines.append(_line([str(row.number), *facts.show_all(row), *spread, epochs, *values]))
     return lines
 
 
@@ -103,6 +106,7 @@ def _entry(row: Row) -> dict[str, Any]:
     return {
         "number": row.number,
         "value": row.value,
+        **({} if row.std is None else {"std": row.std}),
         "params": {name: value if _is_json(value) else str(value) for name, value in row.trial.params.items()},
         "metrics": {name: value for name, value in metrics.items() if math.isfinite(value)},
         "best_epoch": outcome.best_epoch if outcome else None,

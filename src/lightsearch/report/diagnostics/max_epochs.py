@@ -23,7 +23,7 @@ def find_max_epochs(view: StudyView) -> Iterator[Finding]:
         for trial in view.complete
         if (outcome := view.outcomes.get(trial.number))
         and outcome.stop_reason == "max_epochs"
-        and outcome.best_epoch == outcome.epochs - 1
+        and outcome.best_epoch == outcome.first_epoch + outcome.curve_epochs - 1
     ]
     best_is_cut = view.complete[0].number in cut
     if best_is_cut or len(cut) >= max(MIN_CUT, MIN_CUT_SHARE * len(view.complete)):

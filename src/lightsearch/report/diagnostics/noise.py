@@ -16,6 +16,8 @@ def find_noise(view: StudyView) -> Iterator[Finding]:
     """Leaders within one standard error of the best trial."""
     if len(view.complete) < 2:
         return
+    if any(one is not None and one.run_values for one in view.outcomes.values()):
+        return  # values are means over runs, which a binomial error says nothing about
     n_val = n_val_of(view.attrs, view.outcomes.get(view.complete[0].number))
     best = view.score(view.complete[0])
     error = standard_error(view.metric, view.sign * best, n_val)

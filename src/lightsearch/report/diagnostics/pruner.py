@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from optuna.trial import FrozenTrial, TrialState
 
-from lightsearch.outcome import NOT_RESUMED, STOPPED_BY_USER
+from lightsearch.outcome import NOT_RESUMED, NOT_WORTH, REPLACED, STOPPED_BY_USER
 from lightsearch.report.diagnostics.as_toml import as_toml
 from lightsearch.report.diagnostics.finding import Finding
 from lightsearch.report.diagnostics.study_view import StudyView
@@ -45,9 +45,13 @@ def find_pruner(view: StudyView) -> Iterator[Finding]:
 
 
 def _is_ended_otherwise(view: StudyView, trial: FrozenTrial) -> bool:
-    """Whether the pruner did not end it: the user did, or it was paused and the scheduler did not resume it."""
+    """Whether the pruner did not end it: the user did, it was paused and the scheduler did not resume it, or it lost
+    the race for further runs."""
     outcome = view.outcomes.get(trial.number)
-    return outcome is not None and outcome.stop_reason in (STOPPED_BY_USER, NOT_RESUMED)
+    if outcome is None:
+        return False
+    reason = outcome.stop_reason
+    return reason in (STOPPED_BY_USER, NOT_RESUMED) or reason.startswith((NOT_WORTH, REPLACED))
 
 
 def _until(view: StudyView, trial: FrozenTrial, epoch: int) -> list[float] | None:

@@ -9,12 +9,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from lightsearch.report.diagnostics.finding import Finding
 from lightsearch.report.diagnostics.study_view import StudyView
+from lightsearch.study.lineage import start_of
 from lightsearch.study.origin import FINISHED
 
 
 def find_repetitions(view: StudyView) -> Iterator[Finding]:
     """A space of which every point was tried, or points that were tried again."""
-    finished = [t for t in view.trials if t.state in FINISHED and t.params]
+    # A copy has the parameters of its parent on purpose, or others that no sampler proposed.
+    finished = [t for t in view.trials if t.state in FINISHED and t.params and start_of(t.user_attrs) is None]
     if not finished:
         return
     points = {tuple(sorted((name, str(value)) for name, value in trial.params.items())) for trial in finished}

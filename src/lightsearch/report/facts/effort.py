@@ -10,6 +10,7 @@ from lightsearch.report.facts.clock import Clock
 from lightsearch.report.facts.row import Row
 from lightsearch.report.readers import as_dict
 from lightsearch.study.epoch_values import curve_of
+from lightsearch.study.racing import declared_runs
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ def _max_epochs(finished: list[Row], attrs: dict[str, Any]) -> int | None:
     declared = as_dict(as_dict(attrs.get("fingerprint")).get("trainer")).get("max_epochs")
     if declared is None and not any("max_epochs" in row.trial.params for row in finished):
         return None
-    planned = [int(row.trial.params.get("max_epochs", declared or 0)) for row in finished]
+    runs = declared_runs(as_dict(attrs.get("fingerprint")))
+    planned = [
+        int(row.trial.params.get("max_epochs", declared or 0)) * runs - (row.outcome.first_epoch if row.outcome else 0)
+        for row in finished
+    ]
     # Each validation counts as an epoch, and there may be several in one.
     return sum(max(n, row.outcome.epochs if row.outcome else 0) for n, row in zip(planned, finished, strict=True))

@@ -114,6 +114,11 @@ class Facts:
         """Whether the metric is shown in percent."""
         return is_share(self.metric, (row.value for row in self.rows if row.value is not None))
 
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether values are means over several runs."""
+        return any(row.std is not None for row in self.rows)
+
     @property
     def declared(self) -> dict[str, Any]:
         """The study file as the study stores it; empty for a study of another program."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from lightsearch.outcome import Outcome
 from lightsearch.report.facts.facts import Facts
+from lightsearch.study.lineage import schedule
 
 OPTIMISM = "The best of many noisy measurements is partly luck; expect slightly worse values on fresh data."
 
@@ -25,14 +27,26 @@ def headline(facts: Facts) -> Headline:
         return _of_pareto_front(facts)
     many = f"{facts.n_finished:,} finished trials" if facts.n_finished > 1 else "1 finished trial"
     value = facts.show(facts.best.value)
-    if facts.error is not None:
+    if facts.best.outcome is not None and facts.best.outcome.std is not None:
+        value, note = _of_runs(facts, facts.best.outcome, facts.best.outcome.std)
+    elif facts.error is not None:
         value += f" ± {100 * facts.error:.{facts.decimals}f}"
         note = f"Trial {facts.best.number}; ± is one binomial standard error on {facts.n_val:,} validation samples."
     else:
         note = f"Trial {facts.best.number}; its uncertainty is not known: {_why_no_error(facts)}."
+    if (changed := schedule([row.trial for row in facts.rows], facts.best.number)) is not None:
+        note += f" Its parameters changed during the training: {changed}."
     if len(facts.ranked) > 1:
         note += f" {OPTIMISM}"
     return Headline(f"The best of {many} reaches {facts.metric} {value}.", note)
+
+
+def _of_runs(facts: Facts, best: Outcome, std: float) -> tuple[str, str]:
+    """The best value where it is the mean over runs, and the note on it."""
+    spread = f"{100 * std:.{facts.decimals}f}" if facts.is_share else f"{std:.2g}"
+    runs = f"{len(best.run_values)} runs (see [validation])"
+    note = f"Trial {best.number}; the value is the mean over {runs}, and ± is their standard deviation."
+    return f"{facts.show(best.value)} ± {spread}", note
 
 
 def _of_pareto_front(facts: Facts) -> Headline:

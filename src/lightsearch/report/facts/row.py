@@ -47,6 +47,11 @@ class Row:
         return [float(value) for value in self.trial.values]
 
     @property
+    def std(self) -> float | None:
+        """With ``[validation]``: the standard deviation of the runs whose mean the value is."""
+        return self.outcome.std if self.outcome is not None else None
+
+    @property
     def kind(self) -> str:
         """The kind of failure of a failed trial, else the group."""
         return str(self.outcome.kind) if self.outcome and self.group == "failed" else self.group

@@ -17,6 +17,7 @@ from lightsearch.report.tables.columns import (
     time_column,
 )
 from lightsearch.study.epoch_values import curve_of
+from lightsearch.study.lineage import schedule, start_of
 from lightsearch.study.origin import outcome_of
 from lightsearch.study.scheduling import describe_decisions, is_scheduled, until_of
 
@@ -38,10 +39,15 @@ def trial_table(study: optuna.Study) -> pd.DataFrame:
             several objectives, the first.
         values_NAME: float64, each objective, if there are several; missing if the trial is not complete.
         best_epoch, epochs: Int64, the best epoch (from 0), and the number of epochs trained.
+        std: float64, if the study has [validation]: the standard deviation over the runs whose mean ``value`` is.
+        runs: Int64, the same: the number of these runs.
         stop_reason: category, why training ended.
         seconds: float64, wall time of the trial's workers.
         until, decisions: Int64 and str, if the study's trials pause: the number of epochs after which the trial pauses
             or has paused last, and each decision of the scheduler, as ``AFTER-UNTIL reason``, in epochs.
+        parent, parent_epochs, generation, schedule: Int64 and str, if trials of the study began from checkpoints of
+            others: the other trial, the epochs that it had trained, how many trials there were before, and which
+            parameters trained which epochs.
         params_NAME: Int64 or float64 for numbers, boolean, category for strings (all choices of the space are
             categories, in their order).
         metrics_NAME: float64, every metric logged in the best epoch.
@@ -95,12 +101,21 @@ def _training(trials: list[FrozenTrial], outcomes: list[Outcome | None]) -> dict
         for trial, outcome in zip(trials, outcomes, strict=True)
     ]
     return {
+        **_runs(outcomes),
         "best_epoch": integer_column(_recorded(outcomes, "best_epoch")),
         "epochs": integer_column(epochs),
         "stop_reason": category_column([reason or None for reason in _recorded(outcomes, "stop_reason")]),
         "seconds": float_column(_recorded(outcomes, "seconds")),
         **_decisions(trials),
     }
+
+
+def _runs(outcomes: list[Outcome | None]) -> dict[str, Any]:
+    """The runs of each trial; nothing for a study without ``[validation]``."""
+    runs = [len(outcome.run_values) or None if outcome else None for outcome in outcomes]
+    if not any(runs):
+        return {}
+    return {"std": float_column(_recorded(outcomes, "std")), "runs": integer_column(runs)}
 
 
 def _decisions(trials: list[FrozenTrial]) -> dict[str, Any]:
@@ -110,6 +125,20 @@ def _decisions(trials: list[FrozenTrial]) -> dict[str, Any]:
     return {
         "until": integer_column([until_of(trial.user_attrs) for trial in trials]),
         "decisions": string_column([describe_decisions(trial) or None for trial in trials]),
+        **_starts(trials),
+    }
+
+
+def _starts(trials: list[FrozenTrial]) -> dict[str, Any]:
+    """Where trials began that went on from checkpoints of others; nothing for a study without such trials."""
+    starts = [start_of(trial.user_attrs) for trial in trials]
+    if not any(starts):
+        return {}
+    return {
+        "parent": integer_column([start and start.parent for start in starts]),
+        "parent_epochs": integer_column([start and start.epochs for start in starts]),
+        "generation": integer_column([start and start.generation for start in starts]),
+        "schedule": string_column([schedule(trials, trial.number) for trial in trials]),
     }
 
 
