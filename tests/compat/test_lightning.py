@@ -5,16 +5,18 @@ from __future__ import annotations
 import datetime
 import signal
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import pytorch_lightning
 import torch
+from torchmetrics import MeanMetric
 
-from lightsearch.compat import epoch_loop, hyperparameters, logged
+from lightsearch.compat import epoch_loop, hyperparameters, logged, logged_metric
 from lightsearch.compat import trainer as trainer_parts
 from lightsearch.compat.lightning_package import based_on
+from lightsearch.compat.logged_metric import LoggedMetric
 from tests.compat.contracts import BATCHES, COPIES, make_loader, make_module, make_trainer, relies_on
 
 pytestmark = [
@@ -124,6 +126,32 @@ def test_what_saves_within_an_epoch(copy: ModuleType) -> None:
         assert not trainer_parts.saves_within_epoch(checkpoint(every_n_epochs=2))
         assert trainer_parts.saves_within_epoch(checkpoint(every_n_train_steps=3))
         assert trainer_parts.saves_within_epoch(checkpoint(train_time_interval=datetime.timedelta(minutes=1)))
+
+
+def test_where_a_module_keeps_its_trainer(copy: ModuleType) -> None:
+    with relies_on(PACKAGE[copy.__name__], trainer_parts):
+        module = make_module(copy)
+        other = SimpleNamespace(current_epoch=3, global_step=7)
+        vars(module)[trainer_parts.TRAINER_ATTRIBUTE] = other
+        assert (module.trainer, module.current_epoch, module.global_step) == (other, 3, 7)
+
+
+def test_a_metric_is_logged_with_the_value_of_an_earlier_step(copy: ModuleType) -> None:
+    module = make_module(copy)
+    module.mean = MeanMetric()
+
+    def log(trainer: Any, pl_module: Any) -> None:
+        module.mean(1.0)
+        earlier = LoggedMetric.of(module.mean)
+        module.mean(3.0)
+        module.log("mean", earlier.as_then(), on_step=True, on_epoch=True)
+
+    with relies_on(PACKAGE[copy.__name__], logged_metric):
+        callbacks = [based_on(copy.callbacks.Callback, Looking)("on_train_batch_end", log)]
+        trainer = make_trainer(copy, callbacks=callbacks, max_epochs=1)
+        trainer.fit(module, make_loader())
+        values = [float(trainer.callback_metrics[name]) for name in ("mean_step", "mean_epoch")]
+        assert values == [1.0, 2.0]
 
 
 def test_which_hooks_logged(copy: ModuleType) -> None:

@@ -171,3 +171,15 @@ def test_what_a_signature_asks_for_decides_between_a_number_and_a_list() -> None
     assert set(of("list[int]")) == {"list", "length"}
     assert of(dict[str, int]) is None
     assert of(str) is None
+
+
+def test_data_that_needs_its_folds_gets_them() -> None:
+    class Folds(pl.LightningDataModule):
+        def __init__(self, fold: int, folds: int, batch_size: int = 32) -> None:
+            super().__init__()
+
+    text = propose(Stages, Folds, name="a", file="a.toml", known=set())
+    declared = tomllib.loads(text)
+    assert declared["validation"] == {"folds": 5}
+    assert "fold" not in declared["data"].get("init_args", {})
+    assert "validation" not in tomllib.loads(propose(Stages, ImageData, name="a", file="a.toml", known=set()))

@@ -149,6 +149,7 @@ LEAVES = (
     *("stop", *(f"stop.{name}" for name in ("patience", "min_delta", "value", "min_gain", "horizon", "unknown"))),
     *("sampler", "sampler.name", "sampler.init_args", "pruner", "pruner.name", "pruner.init_args"),
     *("scheduler", *(f"scheduler.{name}" for name in ("name", "min_epochs", "reduction_factor", "unknown"))),
+    *("validation", "validation.seeds", "validation.folds", "validation.unknown"),
 )
 
 
@@ -239,6 +240,11 @@ def test_good_names(name: str) -> None:
 def test_dangerous_names(name: str) -> None:
     with pytest.raises(ValueError, match=r"letters, digits|as a file"):
         checked_name(name)
+
+
+def test_a_string_is_the_name_of_a_sampler_or_a_scheduler() -> None:
+    assert digits("sampler=RandomSampler").sampler == digits("sampler.name=RandomSampler").sampler
+    assert digits("scheduler=asha").scheduler == digits("scheduler.name=asha").scheduler
 
 
 def test_the_fingerprint_holds_what_shapes_results_only() -> None:

@@ -9,8 +9,9 @@ import torch
 
 from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Interrupted
+from lightsearch.paths import BEST, LAST, PREVIOUS
 from lightsearch.training import checkpoint_io
-from lightsearch.training.checkpoint_io import BEST, LAST, PREVIOUS, SafeCheckpoints
+from lightsearch.training.checkpoint_io import SafeCheckpoints
 from lightsearch.training.resume import is_whole, resume_point
 
 

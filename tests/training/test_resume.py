@@ -35,6 +35,19 @@ def test_a_resumed_fit_equals_an_uninterrupted_one_to_the_bit(tmp_path: Path) ->
     assert resumed.seconds_before > 0
 
 
+@pytest.mark.parametrize("steps", [8 * 12, 3 * 12 + 5], ids=["more than the epochs", "ends within the last epoch"])
+def test_a_resumed_fit_with_a_limit_of_steps_begins_with_the_next_epoch(steps: int, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"keywords": {"max_steps": steps, "accumulate_grad_batches": 1}}
+    whole_fit, whole = train(tmp_path / "whole", model=model(1), **options)
+    with pytest.raises(KeyError):
+        train(tmp_path / "resumed", StopAfter(2), model=model(1), **options)
+    fitted, resumed = train(tmp_path / "resumed", model=model(2), **options)
+    assert curve(resumed) == curve(whole)
+    assert fitted == whole_fit
+    before, after = weights(tmp_path / "whole" / "last.ckpt"), weights(tmp_path / "resumed" / "last.ckpt")
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
 class Augmented(ImageData):
     """Data whose loaders draw from Python's and numpy's random numbers, in worker processes if there are any."""
 

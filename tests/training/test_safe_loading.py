@@ -16,9 +16,11 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 
+from lightsearch.display.failure import describe_failure
 from lightsearch.outcome import describe
+from lightsearch.paths import LAST
 from lightsearch.training import safe_loading
-from lightsearch.training.checkpoint_io import LAST, SafeCheckpoints
+from lightsearch.training.checkpoint_io import SafeCheckpoints
 from lightsearch.training.resume import is_whole, resume_point
 from lightsearch.training.safe_loading import NotLoadable
 from tests.training.fits import Dropped, StopAfter, curve, train
@@ -102,7 +104,7 @@ def test_what_could_not_be_loaded_again_is_refused_when_it_is_written(tmp_path: 
         train(tmp_path / "fit", Remembering())
     error = describe(refused.value)
     assert error.hits_every_trial  # every other trial would end likewise
-    assert error.details == error.message
+    assert describe_failure(error) == error.message
     assert not list((tmp_path / "fit").glob("*.ckpt*"))
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+TRAINER_ATTRIBUTE = "_trainer"
+"""Where a LightningModule keeps its Trainer; ``trainer``, ``current_epoch``, ``global_step`` and ``logger`` read it."""
+
 
 def training_loaders(trainer: Any) -> list[Any]:
     """The training loaders of a running fit."""
@@ -28,6 +31,12 @@ def validation_loaders(trainer: Any) -> list[Any]:
 def disable_signal_handlers(trainer: Any) -> None:
     """Keeps a Trainer from installing its own signal handlers."""
     trainer._signal_connector.register_signal_handlers = lambda: None
+
+
+def dumped(trainer: Any) -> dict[str, Any]:
+    """What a checkpoint of a fit would hold now. The tensors are those of the fit."""
+    content: dict[str, Any] = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+    return content
 
 
 def saves_within_epoch(checkpoint: Any) -> bool:

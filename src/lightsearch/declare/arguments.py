@@ -31,9 +31,17 @@ def with_sampled(init_args: dict[str, Any], sampled: dict[str, Any]) -> dict[str
     return result
 
 
-def data_context(seed: object, data_dir: str | None) -> dict[str, Any]:
-    """Arguments that lightsearch fills in for a data class that has parameters of these names."""
+def data_context(seed: object, data_dir: str | None, folds: int | None = None) -> dict[str, Any]:
+    """Arguments that lightsearch fills in for a data class that has parameters of these names.
+
+    Args:
+        seed: The study's seed.
+        data_dir: Folder of the data files; None: the class's default.
+        folds: The number of folds of ``[validation]``: the data is then that of the first; None: there are none.
+    """
     context: dict[str, Any] = {"split_seed": seed}
+    if folds is not None:
+        context |= {"fold": 0, "folds": folds}
     return context if data_dir is None else {**context, "data_dir": data_dir}
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from lightsearch.declare.parameters import FixedParameter, ListParameter
+from lightsearch.declare.scalars import FloatParameter
 from lightsearch.declare.sections import SchedulerSpec
 from lightsearch.declare.study_file import StudyFile
-from lightsearch.errors import Mistake
+from lightsearch.errors import Mistake, did_you_mean
 
 NO_SCHEDULER = SchedulerSpec(name="none")
 
 MIN_EPOCHS = 3
 """In a shorter training there is nothing to decide."""
+
+RUNGS, PBT = {"min_epochs", "reduction_factor"}, {"population", "interval", "quantile", "mutate", "resample"}
+"""The keys of some schedulers only."""
 
 
 def scheduler_of(study_file: StudyFile) -> SchedulerSpec:
@@ -61,10 +66,60 @@ def check_scheduler(study_file: StudyFile) -> list[Mistake]:
     if "pruner" in study_file.model_fields_set:
         hint = f'has no effect: {spec.name} pauses trials instead; leave [pruner] out, or write scheduler.name = "none"'
         return [Mistake("pruner.name", study_file.pruner.name, hint)]
-    if spec.name == "freeze_thaw":
-        odd, hint = spec.model_fields_set - {"name"}, "is of asha and hyperband; leave it out"
-        return [Mistake(f"scheduler.{name}", getattr(spec, name), hint) for name in sorted(odd)]
-    if spec.min_epochs >= study_file.trainer.max_epochs:
+    mistakes = [
+        Mistake(f"scheduler.{name}", getattr(spec, name), f"is of {whose}; leave it out")
+        for keys, whose, names in ((RUNGS, "asha and hyperband", ("asha", "hyperband")), (PBT, "pbt", ("pbt",)))
+        if spec.name not in names
+        for name in sorted(spec.model_fields_set & keys)
+    ]
+    if spec.name == "pbt":
+        return mistakes + _check_pbt(study_file, spec)
+    if spec.name != "freeze_thaw" and spec.min_epochs >= study_file.trainer.max_epochs:
         hint = f"leaves one rung; write less than trainer.max_epochs = {study_file.trainer.max_epochs}"
-        return [Mistake("scheduler.min_epochs", spec.min_epochs, hint)]
-    return []
+        mistakes.append(Mistake("scheduler.min_epochs", spec.min_epochs, hint))
+    return mistakes
+
+
+def mutated(study_file: StudyFile) -> list[str]:
+    """The parameters that a copy changes in population based training, by their names in the study."""
+    spec = scheduler_of(study_file)
+    if spec.mutate is not None:
+        return spec.mutate
+    model = [entry for entry in study_file.space.entries if entry.section == "model"]
+    return [entry.name for entry in model if isinstance(entry.parameter, FloatParameter)]
+
+
+def _check_pbt(study_file: StudyFile, spec: SchedulerSpec) -> list[Mistake]:
+    """What is wrong with population based training of a study."""
+    mistakes, max_epochs = [], study_file.trainer.max_epochs
+    if spec.interval >= max_epochs:
+        hint = f"leaves no comparison; write less than trainer.max_epochs = {max_epochs}"
+        mistakes.append(Mistake("scheduler.interval", spec.interval, hint))
+    every = study_file.trainer.keywords.get("check_val_every_n_epoch")
+    if every is not None and spec.interval % every:
+        hint = (
+            f"is no multiple of trainer.check_val_every_n_epoch = {every}, and trials are compared where they validate"
+        )
+        mistakes.append(Mistake("scheduler.interval", spec.interval, hint))
+    names = mutated(study_file)
+    if not names:
+        hint = "[space.model] has no real number that a copy could change; name parameters that training can change"
+        mistakes.append(Mistake("scheduler.mutate", None, hint))
+    found = {name: _not_mutable(study_file, name) for name in names}
+    return mistakes + [Mistake("scheduler.mutate", name, reason) for name, reason in found.items() if reason]
+
+
+def _not_mutable(study_file: StudyFile, name: str) -> str | None:
+    """Why a parameter cannot change during a training, as far as the declaration tells; None: it can."""
+    entries = {entry.name: entry for entry in study_file.space.entries}
+    if name not in entries:
+        mutable = [one.name for one in entries.values() if one.section == "model"]
+        return f"is no parameter of the space; {did_you_mean(name, mutable)}"
+    entry = entries[name]
+    if entry.section != "model":
+        return f"is of [space.{entry.section}]; only parameters of [space.model] can change during a training"
+    if isinstance(entry.parameter, ListParameter | FixedParameter):
+        return "is a list or a fixed value; only a single sampled value can change during a training"
+    if others := [one.name for one in entries.values() if name in (one.parameter.when or {})]:
+        return f"decides whether there is {others[0]} (when), so that it cannot change during a training"
+    return None

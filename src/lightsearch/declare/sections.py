@@ -93,7 +93,7 @@ class OptunaSpec(StrictModel):
     @model_validator(mode="before")
     @classmethod
     def _named(cls, declared: Any) -> Any:
-        return {"name": declared} if isinstance(declared, str) else declared
+        return _as_named(declared)
 
     @field_validator("name")
     @classmethod
@@ -111,6 +111,10 @@ class OptunaSpec(StrictModel):
         return not names_other_class(self.name) and not _holds_other(self.init_args)
 
 
+def _as_named(declared: Any) -> Any:
+    return {"name": declared} if isinstance(declared, str) else declared
+
+
 def names_other_class(name: object) -> bool:
     """Whether the name of a sampler or a pruner is that of none of Optuna's own: a path, or a package of OptunaHub."""
     return isinstance(name, str) and (name.startswith(HUB) or ("." in name and OPTUNA_PATH.match(name) is None))
@@ -125,14 +129,32 @@ def _holds_other(value: Any) -> bool:
 
 
 class SchedulerSpec(StrictModel):
-    """What decides which trial trains its next epochs; see ``lightsearch.study.schedulers``."""
+    """What decides which trial trains its next epochs; see ``lightsearch.study.schedulers``.
 
-    name: Literal["freeze_thaw", "asha", "hyperband", "none"]
+    A string is the name alone.
+    """
+
+    name: Literal["freeze_thaw", "asha", "hyperband", "pbt", "none"]
     """``none``: every trial trains until it ends."""
     min_epochs: int = Field(default=1, ge=1, le=MOST_INT)
     """Of asha and hyperband: the epochs of the first rung."""
     reduction_factor: int = Field(default=3, ge=2, le=1000)
     """Of asha and hyperband: the ratio of neighbouring rungs; one trial in so many is promoted."""
+    population: int = Field(default=8, ge=2, le=10_000)
+    """Of pbt: the number of trials that train side by side."""
+    interval: int = Field(default=2, ge=1, le=MOST_INT)
+    """Of pbt: the epochs between two comparisons of the population."""
+    quantile: float = Field(default=0.25, gt=0, le=0.5)
+    """Of pbt: the share of the population that is replaced by copies, and the share that is copied."""
+    mutate: list[str] | None = Field(default=None, min_length=1)
+    """Of pbt: the parameters that a copy changes; None: the real numbers of ``[space.model]``."""
+    resample: float = Field(default=0.25, ge=0, le=1)
+    """Of pbt: the probability that a parameter gets a new value, not one near the copied one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, declared: Any) -> Any:
+        return _as_named(declared)
 
 
 class TrainerSpec(StrictModel):
@@ -185,6 +207,32 @@ class Constraints(StrictModel):
 
 def _excess(above: float, spread: float) -> float:
     return above - spread if above > spread else min(above, 0.0)
+
+
+class ValidationSpec(StrictModel):
+    """Further trainings of each configuration that is worth it: their mean is a trial's value. One of the two keys."""
+
+    seeds: int | None = Field(default=None, ge=2, le=1000)
+    """Trainings of a configuration, each with a training seed of its own. The split stays."""
+    folds: int | None = Field(default=None, ge=2, le=1000)
+    """Folds of a cross-validation of the training and validation data, each with a training seed of its own. The data
+    has constructor arguments ``fold``, from 0, and ``folds``."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> ValidationSpec:
+        if (self.seeds is None) is (self.folds is None):
+            raise ValueError("write seeds = 3 or folds = 5, one of the two")
+        return self
+
+    @property
+    def runs(self) -> int:
+        """Trainings of a complete trial."""
+        return self.seeds or self.folds or 1
+
+    @property
+    def noun(self) -> str:
+        """What each training is another one of: ``seed`` or ``fold``."""
+        return "seed" if self.folds is None else "fold"
 
 
 class StopRules(StrictModel):

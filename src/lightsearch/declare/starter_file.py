@@ -8,6 +8,7 @@ import re
 
 from lightsearch.declare.logged_names import logged_in_validation
 from lightsearch.declare.ranges import as_toml, range_of
+from lightsearch.declare.repeats import FOLD_ARGUMENTS
 from lightsearch.declare.toml_text import toml_value
 
 LOWER_IS_BETTER = re.compile(r"loss|err|mse|mae|rmse|mape|perplexity|nll|divergence|distance", re.IGNORECASE)
@@ -39,7 +40,7 @@ def propose(model: type, data: type | None, *, name: str, file: str, known: set[
     for section, cls in (("data", data), ("model", model)):
         if cls is None:
             continue
-        given, sampled = _arguments(cls, known)
+        given, sampled = _arguments(cls, known | set(FOLD_ARGUMENTS) if _folds(cls) else known)
         lines += [f"[{section}]", f"class_path = {toml_value(f'{cls.__module__}.{cls.__qualname__}')}", *given, ""]
         if sampled:
             spaces += [f"[space.{section}]", *sampled, ""]
@@ -48,8 +49,24 @@ def propose(model: type, data: type | None, *, name: str, file: str, known: set[
         "[trainer]  # keyword arguments of the Lightning Trainer, and patience: epochs without a better metric",
         "max_epochs = 20",
         "patience = 4",
+        "",
+        *_validation(data),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _folds(cls: type | None) -> list[inspect.Parameter]:
+    """The arguments ``fold`` and ``folds`` of a class that takes both; lightsearch fills them in."""
+    parameters = inspect.signature(cls).parameters if cls is not None else {}
+    return [parameters[name] for name in FOLD_ARGUMENTS] if set(FOLD_ARGUMENTS) <= parameters.keys() else []
+
+
+def _validation(data: type | None) -> list[str]:
+    """The section of several trainings: a comment, unless the data cannot be built without its folds."""
+    why = "  # a trial's value is the mean over several trainings; configurations that are not worth it train once"
+    if any(parameter.default is parameter.empty for parameter in _folds(data)):
+        return [f"[validation]{why}", "folds = 5"]
+    return [f"# [validation]{why}", "# seeds = 3"]
 
 
 def metric_of(model: type) -> tuple[str, str]:

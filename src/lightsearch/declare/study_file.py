@@ -24,6 +24,7 @@ from lightsearch.declare.sections import (
     StopRules,
     StrictModel,
     TrainerSpec,
+    ValidationSpec,
 )
 from lightsearch.declare.space import Space
 from lightsearch.declare.values import MOST_INT, OneOrMore, PlainValue, list_as_tuple
@@ -78,6 +79,8 @@ class StudyFile(StrictModel):
     """Names of earlier studies in the same storage: the search begins with their best configurations."""
     trainer: TrainerSpec = TrainerSpec()
     """How a trial trains."""
+    validation: ValidationSpec | None = None
+    """How often each configuration that is worth it is trained; None: once."""
     callbacks: Annotated[tuple[CallbackSpec, ...], list_as_tuple] = ()
     """Lightning callbacks of every trial, beside lightsearch's own."""
     constraints: Constraints = Constraints()
@@ -160,6 +163,11 @@ class StudyFile(StrictModel):
         return [self.metric, *(name for name in self.metrics[1:] if name not in MEASURES)]
 
     @property
+    def folds(self) -> int | None:
+        """The number of folds of the training and validation data; None: there is one split."""
+        return self.validation.folds if self.validation is not None else None
+
+    @property
     def model_key(self) -> tuple[str, str]:
         """The key of the study file, and its value, that names the model's class."""
         return self.config.key if self.config is not None else ("model.class_path", self.model.class_path)
@@ -208,6 +216,8 @@ class StudyFile(StrictModel):
             shape["init_from"] = self.init_from.model_dump(mode="json", include={"strict", "sha256"})
         if limits := self.constraints.model_dump(mode="json", exclude_none=True):
             shape["constraints"] = limits
+        if self.validation is not None:
+            shape["validation"] = self.validation.model_dump(mode="json", exclude_none=True)
         return shape
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from lightsearch.declare.reading import add_study_folder_to_path, read_declaration
-from lightsearch.declare.study_file import checked_name
 from lightsearch.errors import Mistake, UserError
 
 
@@ -22,6 +21,8 @@ def study_name(study: str) -> str:
     Raises:
         UserError: if it is not a safe name, or the file cannot be read.
     """
+    from lightsearch.declare.study_file import checked_name  # it imports Optuna, which a path does not need
+
     study_path(study)
     name = read_declaration(Path(study), []).get("name", study) if study.endswith(".toml") else study
     try:

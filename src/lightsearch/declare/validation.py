@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from lightsearch.declare import enqueued, lightning_cli
 from lightsearch.declare.callbacks import check_remembered
 from lightsearch.declare.parameters import KINDS
+from lightsearch.declare.repeats import check_repeats
 from lightsearch.declare.scheduling import check_scheduler
 from lightsearch.declare.space import Space
 from lightsearch.declare.study_file import StudyFile
@@ -17,7 +18,7 @@ from lightsearch.errors import Mistake, did_you_mean
 
 MODEL_KEYS = [
     *("data", "model", "config", "init_from", "space", "baseline", "learn_from"),
-    *("trainer", "callbacks", "constraints", "logger", "keep_top_k"),
+    *("trainer", "callbacks", "constraints", "validation", "logger", "keep_top_k"),
 ]
 """Keys of a study of a model. A study of a function has none of them."""
 
@@ -33,6 +34,7 @@ def validate(declared: dict[str, Any]) -> tuple[StudyFile | None, list[Mistake]]
     mistakes += _check_learn_from(study_file)
     mistakes += _check_stop(study_file) + _check_sampled_callbacks(study_file)
     mistakes += check_remembered(study_file.callbacks) + check_scheduler(study_file)
+    mistakes += check_repeats(study_file)
     return (None if mistakes else study_file), mistakes
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import BeforeValidator, PlainSerializer
 
 Value = bool | int | float | str
@@ -61,6 +60,8 @@ def part_of(value: Any, name: str) -> Any:
 
 def as_plain(value: Any) -> Any:
     """A value from Python as a study file could have it: NumPy's scalars as Python's, arrays and ranges as lists."""
+    import numpy as np  # not before it is needed: a search starts its fork server first
+
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     return list(value) if isinstance(value, range) else value

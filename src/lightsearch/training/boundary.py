@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lightsearch.credentials import without_secrets
 from lightsearch.outcome import Forgotten, Interrupted, Outcome, as_raised, ending_of
 from lightsearch.signals import EndAtOnce
 from lightsearch.training.worker_lock import WorkerLock, sole_worker
@@ -41,7 +44,14 @@ def run_recorded(
             ending = ending_of(error)
             if isinstance(error, Interrupted | EndAtOnce):
                 raise error
+            _log(error, folder)
         finally:
             if ending is not None:
                 outcome = record(ending)
     return outcome
+
+
+def _log(error: BaseException, folder: Path) -> None:
+    """Appends the whole traceback to ``log.txt``. The outcome has its last lines, a screen the user's own frames."""
+    with contextlib.suppress(OSError), (folder / "log.txt").open("a", encoding="utf-8") as file:
+        file.write(without_secrets("".join(traceback.format_exception(error))))

@@ -65,6 +65,11 @@ class _OwnCheckpoint:
             super().on_train_epoch_end(trainer, pl_module)  # type: ignore[misc]
 
 
+def is_of_one_trial(callback: Any) -> bool:
+    """Whether the state of a callback is about a trial's own epochs: its log, and its best checkpoints."""
+    return isinstance(callback, LogEpochs | _OwnCheckpoint)
+
+
 def _place(callback: Any) -> int:
     """The place of a callback: checkpoints after all others, and then what pauses the fit."""
     return 2 if isinstance(callback, PauseAfter) else int(isinstance(callback, LogEpochs | _OwnCheckpoint))

@@ -10,9 +10,8 @@ import torch
 
 from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Interrupted
+from lightsearch.paths import LAST, PREVIOUS
 from lightsearch.training import safe_loading
-
-BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 
 
 class SafeCheckpoints:
@@ -26,6 +25,8 @@ class SafeCheckpoints:
         folder: The trial's folder.
     """
 
+    in_memory: tuple[Path, dict[str, Any]] | None = None
+    """A checkpoint that is in memory, and the file in whose place it is loaded."""
     _loaded = False
     _left_out: list[str] | None = None
 
@@ -66,6 +67,10 @@ class SafeCheckpoints:
 
     def load_checkpoint(self, path: Any, *args: Any, **options: Any) -> Any:
         """Loads a checkpoint as Lightning does; further harmless types are allowed."""
+        if self.in_memory is not None and self.in_memory[0] == Path(path):
+            content = dict(self.in_memory[1])
+            self.in_memory[1].clear()  # it takes the memory of a model, and is loaded once
+            return content
         with safe_loading.allowed():
             return super().load_checkpoint(path, *args, **options)  # type: ignore[misc]
 

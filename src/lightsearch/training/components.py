@@ -100,7 +100,7 @@ def build_data(study_file: StudyFile, sampled: dict[str, Any], data_dir: str | N
     cls = find_class(study_file.data, "data")
     with drawn_from(study_file.seed):
         given = with_sampled(study_file.data.init_args, sampled)
-        data = instantiate(cls, given, data_context(study_file.seed, data_dir))
+        data = instantiate(cls, given, data_context(study_file.seed, data_dir, study_file.folds))
     prepared: pl.LightningDataModule = split_from(study_file.seed, data)
     return prepared
 
@@ -143,7 +143,7 @@ def prepare_data(study_file: StudyFile, data_dir: str | None) -> None:
     if study_file.data is None:
         return
     cls = find_class(study_file.data, "data")
-    given = with_context(cls, study_file.data.init_args, data_context(study_file.seed, data_dir))
+    given = with_context(cls, study_file.data.init_args, data_context(study_file.seed, data_dir, study_file.folds))
     try:
         inspect.signature(cls).bind(**given)
     except TypeError:

@@ -10,14 +10,14 @@ import torch
 from pytorch_lightning import seed_everything
 
 from lightsearch.compat.lightning_package import data_for, package_of_model
+from lightsearch.paths import PARENT, PREVIOUS
 from lightsearch.training import safe_loading
-from lightsearch.training.checkpoint_io import PREVIOUS
 from lightsearch.training.components import Components
 from lightsearch.training.epoch_log import EpochLog, log_callback
 from lightsearch.training.plan import Plan
 from lightsearch.training.quiet import quiet
 from lightsearch.training.rank import SINGLE_RANK, Rank
-from lightsearch.training.resume import match_precision, resume_point
+from lightsearch.training.resume import BeginNextEpoch, match_precision, resume_point
 from lightsearch.training.seeding import SeedEpochs
 from lightsearch.training.stopped_by import RememberStop
 from lightsearch.training.trainer import make_trainer
@@ -61,6 +61,7 @@ def fit(
     callbacks: Sequence[Any] = (),
     epoch_seeds: Sequence[int] = (),
     rank: Rank = SINGLE_RANK,
+    parent: dict[str, Any] | None = None,
 ) -> Fit:
     """Trains a model, and resumes from the folder's last whole checkpoint if there is one.
 
@@ -74,6 +75,7 @@ def fit(
         callbacks: Further callbacks of lightsearch; they run before the user's, early stopping and checkpoints.
         epoch_seeds: Seeds of the first epochs, to repeat a trial of a pack.
         rank: Which of the trial's processes this is.
+        parent: The checkpoint that the trial begins from, if it is in memory; it takes the place of the file.
 
     Raises:
         Diverged: if a loss becomes NaN or infinite.
@@ -88,6 +90,7 @@ def fit(
         folder,
         # In this order: a checkpoint holds the rows of the log up to and including its own epoch.
         [
+            BeginNextEpoch(),
             *callbacks,
             SeedEpochs(seed, epoch_seeds),
             RememberStop(),
@@ -98,13 +101,19 @@ def fit(
         ],
         rank,
     )
-    _fit_or_resume(trainer, model, data_for(lightning, components.data), folder, rank)
+    _fit_or_resume(trainer, model, data_for(lightning, components.data), folder, rank, parent)
     return Fit.of(trainer, plan.stop_reason(trainer))
 
 
-def _fit_or_resume(trainer: Any, model: Any, data: Any, folder: Path, rank: Rank) -> None:
+def _fit_or_resume(
+    trainer: Any, model: Any, data: Any, folder: Path, rank: Rank, parent: dict[str, Any] | None
+) -> None:
     checkpoint = rank.agreed(lambda: resume_point(folder))
-    if checkpoint is not None:
+    if parent is not None and checkpoint in (None, folder / PARENT):
+        checkpoint = folder / PARENT
+        trainer.strategy.checkpoint_io.in_memory = (checkpoint, parent)
+        match_precision(model, parent["state_dict"])
+    elif checkpoint is not None:
         match_precision(model, safe_loading.load(checkpoint)["state_dict"])
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     if trainer.is_global_zero:

@@ -8,16 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning import Callback
 
+from lightsearch.compat.epoch_loop import begin_next_epoch
+from lightsearch.paths import BEST, LAST, PARENT, PREVIOUS
 from lightsearch.training import safe_loading
-from lightsearch.training.checkpoint_io import BEST, LAST, PREVIOUS
+
+
+class BeginNextEpoch(Callback):
+    """Lets a fit that resumes at the end of an epoch begin with the next one. It has to be the first callback."""
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        begin_next_epoch(trainer)
 
 
 def resume_point(folder: Path) -> Path | None:
     """The checkpoint to resume from: ``last.ckpt``, or ``previous.ckpt`` if the last one is damaged.
 
     If ``best.ckpt`` is damaged the trial starts again from its first epoch, because its best epoch is lost. Damaged
-    files are deleted; whole files are not.
+    files are deleted; whole files are not. A trial that begins from another one's checkpoint starts again from there.
 
     Args:
         folder: The trial's folder.
@@ -38,9 +47,11 @@ def resume_point(folder: Path) -> Path | None:
         broken.unlink()
         if broken == best:
             break
+    parent = folder / PARENT
     for file in folder.rglob("*.ckpt"):  # including those that the module writes into subfolders
-        file.unlink()
-    return None
+        if file != parent:
+            file.unlink()
+    return parent if parent.exists() else None
 
 
 def is_whole(file: Path) -> bool:

@@ -6,30 +6,35 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pytorch_lightning import Callback
 
 from lightsearch.atomic_files import file_digest, write_json
+from lightsearch.declare.scheduling import mutated, scheduler_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Kind, Outcome
+from lightsearch.paths import BEST
 from lightsearch.storage.worker_storage import History
+from lightsearch.study.lineage import start_of
 from lightsearch.study.pareto import SPREADS
 from lightsearch.study.recording import spreads_of_objectives
 from lightsearch.study.reporting_trial import ReportingTrial
 from lightsearch.study.samplers import trial_seed
+from lightsearch.study.schedulers import Start
 from lightsearch.study.worker_trial import attach_trial
 from lightsearch.training import components, measures, multi_device
 from lightsearch.training.boundary import EndingFields, run_recorded
-from lightsearch.training.checkpoint_io import BEST
 from lightsearch.training.components import BuildData
 from lightsearch.training.epoch_log import EPOCHS, EpochLog
 from lightsearch.training.fit import Fit, fit
+from lightsearch.training.inheritance import Inherit, naming_parameters
 from lightsearch.training.loggers import build_logger
 from lightsearch.training.measurement_pauses import paused_by_measurements
 from lightsearch.training.plan import WithValidation
 from lightsearch.training.pruning import watch_metrics
 from lightsearch.training.rank import Rank
+from lightsearch.training.repeats import FurtherRuns
 from lightsearch.training.stopping import Pause
 from lightsearch.training.worker_lock import AttemptGuard, WorkerLock
 
@@ -53,6 +58,8 @@ class PackContext(NamedTuple):
     wait: Callable[[], Continuation] | None = None
     """Waits in memory after a pause, until the trial continues; raises ``Forgotten`` if it does not continue there.
     None: the process of a trial that pauses ends."""
+    parent: dict[str, Any] | None = None
+    """The checkpoint that the trial begins from, as the pack has it in memory; None: it is a file."""
 
 
 def run_trial(
@@ -85,12 +92,14 @@ def run_trial(
     """
     began = time.perf_counter()
     trial, newest_attempt = attach_trial(study_file, storage_url, trial_id, history)
+    start = start_of(trial.user_attrs)
     outcome = Outcome(
         number=trial.number,
         kind=Kind.COMPLETE,
         attempt=attempt,
         params=study_file.space.suggest(trial),
-        seed=trial_seed(study_file.seed, trial.number),
+        first_epoch=0 if start is None else start.epochs,
+        seed=trial_seed(study_file.seed, trial.number if start is None else start.root),
     )
     running = _RunningTrial(
         study_file=study_file,
@@ -99,6 +108,7 @@ def run_trial(
         outcome=outcome,
         folder=folder,
         data_dir=data_dir,
+        start=start,
         until=until,
         context=context or PackContext(),
         log=EpochLog(folder / EPOCHS),
@@ -108,7 +118,7 @@ def run_trial(
 
     def work(lock: WorkerLock) -> EndingFields:
         running.lock = lock
-        return multi_device.run(devices, running.train, running.record)
+        return running.repeat(multi_device.run(devices, running.train, running.record))
 
     return run_recorded(folder, work, running.record)
 
@@ -126,6 +136,8 @@ class _RunningTrial:
     """The outcome as far as it is known before training: parameters and seed."""
     folder: Path
     data_dir: str | None
+    start: Start | None
+    """Where it begins, if that is another trial's checkpoint."""
     until: int | None
     context: PackContext
     log: EpochLog
@@ -135,6 +147,8 @@ class _RunningTrial:
     lock: WorkerLock | None = None
     """The lock of the folder."""
     guard: AttemptGuard | None = None
+    further: FurtherRuns | None = None
+    """The runs after the first one, once they have begun."""
 
     def train(self, rank: Rank) -> EndingFields:
         """Builds data and model from the sampled parameters, and fits. Each of the trial's processes does this."""
@@ -150,11 +164,16 @@ class _RunningTrial:
         if rank.is_first and any(spreads := spreads_of_objectives(measured, study_file)):
             self.trial.set_user_attr(SPREADS, spreads)  # trials are compared while they run
         watch = watch_metrics(study_file, self.trial if rank.is_first else None, measured)
-        callbacks: list[Callback] = [watch]
+        breeds = scheduler_of(study_file).name == "pbt" or self.start is not None
+        callbacks: list[Callback] = [*([Inherit(self._parent)] if breeds else []), watch]
         if rank.is_first:
             self.guard = AttemptGuard(self.outcome.attempt, self.newest_attempt)
-            callbacks = [self.guard, watch, *self.context.callbacks]
-        with paused_by_measurements("latency_ms" in measured and rank.is_first) as pauses:
+            callbacks = [self.guard, *callbacks, *self.context.callbacks]
+        changed = {name: value for name, value in self.outcome.params.items() if name in mutated(study_file)}
+        with (
+            naming_parameters(self._parent, changed),
+            paused_by_measurements("latency_ms" in measured and rank.is_first) as pauses,
+        ):
             fitted = fit(
                 replace(built, trainer_keywords={"logger": logger, **built.trainer_keywords}),
                 WithValidation.of(study_file, self._pause(measured)),
@@ -162,22 +181,37 @@ class _RunningTrial:
                 log=self.log if rank.is_first else EpochLog(None),
                 callbacks=[*callbacks, *pauses],
                 rank=rank,
+                parent=self.context.parent,
             )
         return _ending(fitted if watch.pruned_epoch is None else fitted._replace(stop_reason="pruned"), measured)
+
+    def repeat(self, ending: EndingFields) -> EndingFields:
+        """Trains the further runs of a study with ``[validation]``, once the first run has ended for good."""
+        spec, best = self.study_file.validation, self.log.best(self.study_file.metric, self.study_file.mode)
+        if spec is None or best is None or ending["kind"] is not Kind.COMPLETE:
+            return ending
+        self.further = FurtherRuns(
+            self.study_file, spec, self.trial, self.outcome.params, self.folder, self.data_dir, self.context.build_data
+        )
+        callbacks = [self.guard, *self.context.callbacks]
+        return {**ending, **self.further.train(best[self.study_file.metric], callbacks)}
 
     def record(self, ending: EndingFields) -> Outcome:
         """Completes the outcome with the ending and the best epoch, and writes ``result.json``."""
         best = self.log.best(self.study_file.metric, self.study_file.mode)
         logged = {name: value for name, value in (best or {}).items() if name not in ("epoch", "seconds")}
         checkpoint = self.folder / BEST
+        epochs, seconds = len(self.log.history), self.log.seconds_before + time.perf_counter() - self.began
         found = {
-            "epochs": len(self.log.history),
-            "seconds": round(self.log.seconds_before + time.perf_counter() - self.began, 3),
+            "epochs": epochs,
+            "seconds": round(seconds, 3),
             "value": best and best[self.study_file.metric],
             "best_epoch": best and int(best["epoch"]),
             "checkpoint": f"{self.folder.name}/{BEST}" if checkpoint.exists() else None,
             "sha256": file_digest(checkpoint) if checkpoint.exists() else None,
         }
+        if self.further is not None:
+            found |= self.further.found(epochs, seconds)
         metrics = {**logged, **ending.get("metrics", {})}
         outcome = self.outcome.model_copy(update={**found, **ending, "metrics": metrics})
         write_json(self.folder / "result.json", outcome.model_dump(mode="json"))
@@ -202,6 +236,11 @@ class _RunningTrial:
         self.guard.attempt = continuation.attempt
         self.outcome = self.outcome.model_copy(update={"attempt": continuation.attempt})
         return continuation.until
+
+    @property
+    def _parent(self) -> str | None:
+        """Whose checkpoint it begins from, in words; None: it begins untrained."""
+        return None if self.start is None else f"trial {self.start.parent} after {self.start.epochs} epochs"
 
     def _is_infeasible(self, measured: dict[str, float], rank: Rank) -> bool:
         """Whether the model exceeds a constraint of the study; the first process tells Optuna by how much."""
