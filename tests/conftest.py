@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = Path("/usr/bin/chromium")
+BEGAN = time.monotonic()
 Process = subprocess.Popen[str] | WarmProcess
 
 
@@ -57,8 +60,18 @@ def server() -> Iterator[postgresql.Server]:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker per core that this process may use; a container's limit counts."""
-    return cpu_count()
+    """Three workers per two cores that this process may use (a container's limit counts): tests wait a lot."""
+    return (3 * cpu_count() + 1) // 2
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "a slow test that would begin later than this many minutes after the start is skipped"
+    parser.addoption("--slow-minutes", type=float, default=math.inf, help=text)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("slow") and time.monotonic() - BEGAN > 60 * item.config.getoption("--slow-minutes"):
+        pytest.skip("no time left for slow tests (--slow-minutes)")
 
 
 def environment() -> dict[str, str]:

@@ -109,6 +109,19 @@ def test_what_must_start_at_once_imports_nothing_slow(module: str) -> None:
     assert not SLOW & set(loaded.stdout.split())
 
 
+def test_a_search_starts_its_fork_server_before_it_imports_optuna() -> None:
+    code = (
+        "import sys\nfrom lightsearch.cli import app, command\n"
+        "from lightsearch.declare.reading import read_declaration\n"
+        "from lightsearch.launchers import early_start\n"
+        "app._app()\nread_declaration(command.study_path('studies/digits.toml'), [])\nprint(*sys.modules)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment(), cwd=ROOT
+    )
+    assert not (SLOW | {"optuna"}) & set(loaded.stdout.split())
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_imports_nothing_slow_and_explains_every_option(name: str) -> None:
     code = (

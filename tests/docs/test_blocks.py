@@ -10,10 +10,18 @@ from tests.conftest import ROOT
 from tests.docs.blocks import NOT_RUN, blocks, run
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+LONG = [
+    ROOT / "docs" / name
+    for name in ("living-studies.md", "schedulers.md", "from-python.md", "machines.md", "tutorial.md")
+]
 LANGUAGES = {"python", "toml", "console", "bash", "text", "yaml"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] if page in LONG else []) for page in PAGES],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LIGHTSEARCH_STORAGE", raising=False)
     for block in blocks(page):

@@ -15,6 +15,7 @@ from tests.faults.helpers import Started, check_whole, epochs_reported, load, wa
 PACK = ("--n-trials", 6, "--pack", 3)
 
 
+@pytest.mark.slow
 def test_a_killed_pack_and_an_interrupted_one_go_on(place: Path, started: Started) -> None:
     process = started(*PACK)
     wait_for(lambda: epochs_reported(place, 8))

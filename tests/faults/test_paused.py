@@ -66,10 +66,8 @@ def whole(place: Path, n_trials: int) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="whole").trials
 
 
-@pytest.mark.parametrize(
-    "victim",
-    ["coordinator", pytest.param("worker", marks=pytest.mark.slow), pytest.param("both", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["coordinator", "worker", "both"])
 def test_kills_cost_nothing(place: Path, scheduled: Started, victim: str) -> None:
     process = scheduled("--n-trials", 6)
     wait_for(lambda: n_paused(place) >= 3 and bool(workers(process)))

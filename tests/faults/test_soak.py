@@ -90,7 +90,9 @@ def test_a_study_survives_thirty_kills(place: Path, started: Started) -> None:
     states = [trial.state.name for trial in trials]
     assert states.count("COMPLETE") == TRIALS
     # A trial that was killed three times before its first checkpoint fails and does not count.
-    assert {trial.user_attrs["kind"] for trial in trials if trial.state.name != "COMPLETE"} <= {"crashed"}
+    # The kernel counts what it killed for want of memory, and another test may have had it do so at the same time.
+    kinds = {trial.user_attrs["kind"] for trial in trials if trial.state.name != "COMPLETE"}
+    assert kinds <= {"crashed", "out_of_memory"}
     for trial in trials:
         if trial.state.name == "COMPLETE":
             assert list(trial.intermediate_values) == list(range(EPOCHS))

@@ -31,7 +31,9 @@ class Case:
     tested: bool = True
     """Whether there is a test set."""
     jump: float = 2e-3
-    """How much a metric may differ in a pack, where rounding errors grow: only they move a bias before a batch norm."""
+    """How much a metric of validation may differ in a pack. Rounding errors alone move a bias before a batch norm, by
+    about the learning rate in a step of Adam. The batch norm cancels it in training, but in validation the running mean
+    lags behind it. Without such biases, a pack and a trial alone agree in all digits but the last."""
     writes: tuple[str, ...] = ()
     """Patterns of the files that its own callbacks and loggers write into a trial's folder."""
 

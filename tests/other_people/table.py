@@ -11,7 +11,7 @@ TABLE: dict[str, Case] = {
         data="digits_cnn.DigitsDataModule",
         metric="val_acc",
         space=of_model(lr=RATE),
-        jump=0.03,
+        jump=0.15,
     ),
     "kaggle_mlp": Case(
         "dropout; pandas; the last incomplete batch dropped",
@@ -189,6 +189,7 @@ TABLE: dict[str, Case] = {
         data="template_module.DigitsDataModule",
         metric="val/acc",
         space=of_model(lr=RATE),
+        jump=0.05,
     ),
     "configured_module": Case(
         "a dataclass among the hyperparameters, and so in the checkpoints",

@@ -13,11 +13,9 @@ from tests.other_people.case import RATE, Case, of_model
 from tests.other_people.journey import URL, Journey, travel
 from tests.other_people.table import TABLE
 
-ALWAYS_ONE_BY_ONE = frozenset(
-    {"bare_net", "click_stream", "domains", "gan", "own_callbacks", "template_module", "two_towers"}
-)
+ALWAYS_ONE_BY_ONE = frozenset({"bare_net", "gan", "template_module"})
 """The cases that differ most from each other; the tests of all others are slow."""
-ALWAYS_IN_PACKS = frozenset({"digits_cnn", "kaggle_mlp", "template_module", "word2vec"})
+ALWAYS_IN_PACKS = frozenset({"digits_cnn", "kaggle_mlp"})
 
 
 def names(always: frozenset[str]) -> list[Any]:
