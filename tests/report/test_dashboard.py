@@ -81,7 +81,7 @@ def test_a_browser_shows_it_while_a_search_writes(place: Path, url: str, tmp_pat
     search = start("run", "--n-trials", 400, "--pack", "off", "--set", "trainer.max_epochs=2", cwd=place)
     try:
         assert search.stdout is not None
-        while not search.stdout.readline().startswith("[3/400]"):
+        while not re.match(r"\[ *3/400\]", search.stdout.readline()):
             assert search.poll() is None
         with sync.sync_playwright() as playwright:
             browser = playwright.chromium.launch_persistent_context(

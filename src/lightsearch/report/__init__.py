@@ -1,7 +1,7 @@
 """The report of a study: tables, summaries for machines and for people, and one page to look at.
 
 ``facts/`` gathers what is known of the study, ``diagnostics/`` finds what the next search should do differently,
-``tables/`` and ``plots/`` show it, ``page.py`` and ``summary.py`` put it together.
+``tables/`` and ``plots/`` show it, ``page/`` and ``summary.py`` put it together.
 """
 
 from __future__ import annotations
@@ -39,15 +39,18 @@ def write_report(study: optuna.Study, output: Path, folder: Path | None = None) 
     check_output(output)
     from lightsearch.report.facts.facts import gather
     from lightsearch.report.facts.headline import headline
-    from lightsearch.report.page import page
+    from lightsearch.report.page.render import page
+    from lightsearch.report.page.trials import Files
     from lightsearch.report.summary import as_json, as_markdown
-    from lightsearch.report.tables.epoch_table import epoch_table
+    from lightsearch.report.tables.epoch_table import default_folder, epoch_table
     from lightsearch.report.tables.table_files import write_table
     from lightsearch.report.tables.trial_table import trial_table
 
     facts = gather(study)
+    folder = folder or default_folder(study)
     trials, epochs = trial_table(study), epoch_table(study, folder)
-    texts = {"report.html": page(facts, epochs), "summary.md": as_markdown(facts)}
+    files = Files(folder, output.absolute()) if folder is not None else None
+    texts = {"report.html": page(facts, epochs, files), "summary.md": as_markdown(facts)}
     summary = as_json(facts)
     try:
         output.mkdir(parents=True, exist_ok=True)

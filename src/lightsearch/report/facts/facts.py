@@ -95,11 +95,6 @@ class Facts:
         return [row for row in self.rows if row.finished and not row.foreign and row.value is not None]
 
     @property
-    def decided(self) -> list[Row]:
-        """The trials about which a scheduler has decided."""
-        return [row for row in self.rows if row.decisions]
-
-    @property
     def n_val(self) -> int | None:
         """The number of validation samples, if it is known."""
         return n_val_of(self.attrs, self.best.outcome if self.best else None)

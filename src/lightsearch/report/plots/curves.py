@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightsearch.report.facts.facts import MAX_LEADERS, Facts
 from lightsearch.report.plots.plot import NotShown, Plot, Trace, colour, packed
-from lightsearch.report.plots.trials import number_format, value_axis
+from lightsearch.report.plots.trials import KEPT, number_format, numbers, value_axis
 
 MANY_POINTS = 400_000
 """More points are drawn by WebGL. With fewer, SVG is as fast, sharp in print, and needs no graphics card."""
@@ -27,7 +27,8 @@ def curves(facts: Facts, epochs: pd.DataFrame) -> list[Plot]:
     if frame.empty:
         raise NotShown("no trial has reported an epoch")
     lasts = frame.drop_duplicates("number", keep="last")
-    axis = value_axis(facts, lasts["value"].tolist())
+    highest = frame.groupby("number")["value"].agg("max" if facts.maximize else "min")  # no axis cuts off the best
+    axis = value_axis(facts, [*lasts["value"], *highest])
     traces = [*_by_group(facts, frame), *_ends(facts, lasts), *_best(facts, frame)]
     kind = "scattergl" if len(frame) > MANY_POINTS else "scatter"
     return [
@@ -77,6 +78,7 @@ def _ends(facts: Facts, lasts: pd.DataFrame) -> list[Trace]:
             continue
         found.append({
             "mode": "markers", "name": name, "hoverinfo": "skip", "showlegend": group == "pruned",
+            "customdata": packed(ends["number"].to_numpy(), "i4"),
             "x": packed(ends["epoch"].to_numpy(), "i4"), "y": packed(ends["value"].to_numpy()),
             "marker": {"symbol": symbol, "size": 5, "color": colour("pruned"),
                        "line": {"width": 1.2, "color": colour("pruned")}},
@@ -92,7 +94,7 @@ def _best(facts: Facts, frame: pd.DataFrame) -> list[Trace]:
     return [{
         "mode": "lines", "name": f"best: trial {best}",
         "x": packed(part["epoch"].to_numpy(), "i4"), "y": packed(part["value"].to_numpy()),
-        "line": {"color": colour("best"), "width": 2.5},
+        "line": {"color": colour("best"), "width": 2.5}, "customdata": numbers([facts.best] * len(part)), "meta": KEPT,
         "hovertemplate": f"trial {best}, epoch %{{x}}: %{{y:{number_format(facts)}}}<extra></extra>",
     }]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 
 from lightsearch.report.facts.facts import Facts
 from lightsearch.report.facts.row import Row
-from lightsearch.report.plots.plot import NotShown, Plot, Trace, colour, packed
+from lightsearch.report.plots.plot import NotShown, Plot, Trace, colour, packed, shorten
 from lightsearch.report.plots.scale import Scale, scales
 from lightsearch.report.plots.trials import (
     MANY_TRIALS,
     best_mark,
     complete_values,
     number_format,
+    numbers,
     require_complete,
     tooltips,
     value_axis,
@@ -29,18 +31,31 @@ BANDWIDTH = 0.09
 """Standard deviation of the smoothing kernel, in parts of a range."""
 REACH = 0.16
 """The map is blank further than this from all trials, in parts of a range."""
-MIN_TRIALS = 8
+MIN_TRIALS = 20
+"""The complete trials from which a map is drawn."""
+MAX_PARAMETERS = 5
+"""The most important parameters, of which each pair has a map."""
 
 
 def landscape(facts: Facts, _: pd.DataFrame) -> list[Plot]:
-    """One plot: the smoothed metric as a map, with a dot per trial."""
-    first, second = _axes(facts)
+    """One plot for each pair of the most important parameters: the smoothed metric, with a dot per trial."""
+    require_complete(facts, MIN_TRIALS)
+    known = [scale for scale in scales(facts).values() if all(scale.name in row.trial.params for row in facts.ranked)]
+    if len(known) < 2:
+        raise NotShown("it takes two parameters that vary in every trial")
+    return [_pair(facts, first, second) for first, second in combinations(known[:MAX_PARAMETERS], 2)]
+
+
+def _pair(facts: Facts, first: Scale, second: Scale) -> Plot:
+    """The plot of two parameters; of a number and a choice, the number is on the x axis."""
+    if first.categorical and not second.categorical:
+        first, second = second, first
     rows = [row for row in facts.scored if {first.name, second.name} <= row.trial.params.keys()]
     many = len(facts.rows) > MANY_TRIALS
     dots = {
         "type": "scatter", "mode": "markers", "name": "trials",
         "x": packed(_positions(first, rows)), "y": packed(_positions(second, rows)),
-        "text": tooltips(rows, facts), "hovertemplate": "%{text}<extra></extra>",
+        "text": tooltips(rows, facts), "hovertemplate": "%{text}<extra></extra>", "customdata": numbers(rows),
         "marker": {"size": 2.5 if many else 4, "opacity": 0.3 if many else 0.55, "color": colour("dot")},
     }  # fmt: skip
     traces = [_map(facts, first, second, rows), dots]
@@ -49,20 +64,8 @@ def landscape(facts: Facts, _: pd.DataFrame) -> list[Plot]:
         x, y = (scale.position(best.trial.params[scale.name]) for scale in (first, second))
         traces.append(best_mark(facts, best, x, y))
     layout = {"xaxis": {**first.axis(), "showgrid": False}, "yaxis": {**second.axis(), "showgrid": False}}
-    names = list(scales(facts))
-    return [Plot(f"{facts.metric} over {names[0]} and {names[1]}, smoothed.", traces, layout, height=400)]
-
-
-def _axes(facts: Facts) -> tuple[Scale, Scale]:
-    """The two most important parameters; of a number and a choice, the number is on the x axis."""
-    known = scales(facts)
-    if len(known) < 2:
-        raise NotShown("it takes two parameters that vary")
-    require_complete(facts, MIN_TRIALS)
-    first, second = list(known.values())[:2]
-    if any(first.name not in row.trial.params or second.name not in row.trial.params for row in facts.ranked):
-        raise NotShown("not every trial has both parameters")
-    return (second, first) if first.categorical and not second.categorical else (first, second)
+    words = f"{facts.metric} over {first.name} and {second.name}, smoothed."
+    return Plot(words, traces, layout, height=400, title=f"{shorten(first.name, 30)}, {shorten(second.name, 30)}")
 
 
 def _positions(scale: Scale, rows: list[Row]) -> list[float]:

@@ -37,6 +37,8 @@ class Panel:
     """Raises ``NotShown`` with the reason."""
     objectives: str = "any"
     """Whether it is for a study with ``one`` objective, with ``several``, or with ``any`` number of them."""
+    choose: str = ""
+    """What a reader chooses if one of the plots is shown at a time; empty: all are shown."""
     half: bool = False
     """Whether it is half as wide as the page: it stands beside a neighbour that is half as wide, too."""
 
@@ -79,9 +81,10 @@ PANELS = (
     ),
     Panel(
         "landscape",
-        "The two most important parameters",
+        "Two parameters together",
         "The metric, smoothed over complete trials; blank where no trial was near. The ring is the best trial.",
         landscape,
+        choose="parameters",
         half=True,
     ),
     Panel(

@@ -10,7 +10,7 @@ from lightsearch.report.facts.facts import Facts
 from lightsearch.report.facts.row import Row
 from lightsearch.report.plots.plot import NotShown, Plot, colour, packed, shorten, text
 from lightsearch.report.plots.scale import scales
-from lightsearch.report.plots.trials import number_format, value_axis
+from lightsearch.report.plots.trials import number_format, numbers, value_axis
 
 MAX_LINES = 300
 """The number of lines, about."""
@@ -36,7 +36,7 @@ def parallel(facts: Facts, _: pd.DataFrame) -> list[Plot]:
             | {"values": values}
         )
     trace = {
-        "type": "parcoords", "dimensions": [*parameters, *_objectives(facts, rows)],
+        "type": "parcoords", "dimensions": [*parameters, *_objectives(facts, rows)], "customdata": numbers(rows),
         "line": {"color": list(range(len(rows))), "colorscale": [[0, colour("early")], [1, colour("accent")]]},
         "labelfont": {"color": colour("ink"), "size": 12}, "tickfont": {"color": colour("muted"), "size": 10},
         "rangefont": {"color": colour("surface"), "size": 1},
@@ -58,7 +58,11 @@ def _objectives(facts: Facts, rows: list[Row]) -> list[dict[str, Any]]:
     shown = packed([min(max(value, low), high) for value in values])
     first = {"label": _label(facts.metric), "values": shown, "range": [low, high], "tickformat": number_format(facts)}
     further = [
-        {"label": _label(name), "values": packed([row.values[index] for row in rows]), "tickformat": "~s"}
+        {
+            "label": _label(name),
+            "values": packed([row.values[index] for row in rows]),
+            "tickformat": "~g" if max(abs(row.values[index]) for row in rows) < 1e4 else "~s",
+        }
         for index, (name, _) in enumerate(facts.objectives)
         if index > 0
     ]

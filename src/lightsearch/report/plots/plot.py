@@ -32,6 +32,8 @@ class Plot(NamedTuple):
     """Plotly's layout; the page adds fonts, margins and the theme."""
     height: int = 320
     """In pixels."""
+    title: str = ""
+    """Its name among the plots of a panel of which one is shown at a time."""
     webgl: bool = False
     """Whether Plotly cannot draw it without WebGL."""
 

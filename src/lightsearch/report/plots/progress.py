@@ -11,7 +11,7 @@ import pandas as pd
 from lightsearch.report.facts.facts import Facts
 from lightsearch.report.facts.row import Row
 from lightsearch.report.plots.plot import Plot, Trace, colour, packed
-from lightsearch.report.plots.trials import complete_values, dot_size, require_scored, tooltips, value_axis
+from lightsearch.report.plots.trials import complete_values, dot_size, numbers, require_scored, tooltips, value_axis
 
 
 def progress(facts: Facts, _: pd.DataFrame) -> list[Plot]:
@@ -60,6 +60,7 @@ def _dots(facts: Facts, points: Sequence[tuple[float, Row]], group: str, axis: d
         "type": "scatter", "mode": "markers", "name": group,
         "x": [round(x, 4) for x, _ in points], "y": packed(shown, "f8"),
         "text": tooltips([row for _, row in points], facts), "hovertemplate": "%{text}<extra></extra>",
+        "customdata": numbers([row for _, row in points]),
         "marker": {
             "size": dot_size(facts), "color": colour(group), "opacity": 0.7,
             "symbol": "circle" if all(inside) else ["circle" if one else outward for one in inside],

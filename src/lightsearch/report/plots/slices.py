@@ -14,6 +14,7 @@ from lightsearch.report.plots.trials import (
     best_mark,
     complete_values,
     dot_size,
+    numbers,
     require_scored,
     tooltips,
     value_axis,
@@ -57,7 +58,7 @@ def _traces(facts: Facts, scale: Scale, random: np.random.Generator) -> list[Tra
             "type": "scatter", "mode": "markers", "name": group, "x": packed(positions[chosen]),
             "y": packed([rows[i].value or 0.0 for i in chosen]),
             "text": tooltips([rows[i] for i in chosen], facts), "hovertemplate": "%{text}<extra></extra>",
-            "marker": marker,
+            "customdata": numbers([rows[i] for i in chosen]), "marker": marker,
         })  # fmt: skip
     if facts.best and scale.name in facts.best.trial.params:
         position = scale.position(facts.best.trial.params[scale.name])

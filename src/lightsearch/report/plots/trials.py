@@ -10,10 +10,12 @@ import numpy as np
 from lightsearch.display.wording import describe_param
 from lightsearch.report.facts.facts import Facts
 from lightsearch.report.facts.row import Row
-from lightsearch.report.plots.plot import NotShown, Trace, colour, text
+from lightsearch.report.plots.plot import NotShown, Trace, colour, packed, text
 
 MANY_TRIALS = 500
 """With more trials, dots are smaller and tooltips shorter."""
+KEPT = "kept"
+"""The ``meta`` of a trace that is shown whatever trials are chosen."""
 SPREAD = 4.0
 """The axis of the metric reaches below the median by this many times the distance from the median to the best value;
 worse values are drawn at its edge."""
@@ -65,6 +67,11 @@ def _describe_briefly(row: Row, facts: Facts) -> str:
     return " · ".join([f"trial {row.number}", row.group, *values])
 
 
+def numbers(rows: Iterable[Row]) -> dict[str, str]:
+    """The numbers of the trials of a trace's points, its ``customdata``: a click opens the trial, a filter follows."""
+    return packed([row.number for row in rows], "i4")
+
+
 def dot_size(facts: Facts, size: float = 5.0) -> float:
     """The size of a dot in pixels, smaller by 1.5 if the study has many trials."""
     return size if len(facts.rows) <= MANY_TRIALS else size - 1.5
@@ -74,7 +81,7 @@ def best_mark(facts: Facts, row: Row, x: float, y: float | None) -> Trace:
     """The mark of the best trial."""
     return {
         "type": "scatter", "mode": "markers", "name": "best", "x": [x], "y": [y], "text": [describe(row, facts)],
-        "hovertemplate": "%{text}<extra></extra>",
+        "hovertemplate": "%{text}<extra></extra>", "customdata": numbers([row]), "meta": KEPT,
         "marker": {"size": 10, "color": colour("best"), "line": {"width": 1.5, "color": colour("surface")}},
     }  # fmt: skip
 

@@ -41,7 +41,7 @@ def epoch_table(study: optuna.Study, folder: Path | None = None) -> pd.DataFrame
     """
     import pandas as pd
 
-    folder = folder or _default_folder(study)
+    folder = folder or default_folder(study)
     metric = study.user_attrs.get("metric")
     numbers: list[int] = []
     rows: list[dict[str, float]] = []
@@ -60,7 +60,7 @@ def epoch_table(study: optuna.Study, folder: Path | None = None) -> pd.DataFrame
     return pd.DataFrame(columns)
 
 
-def _default_folder(study: optuna.Study) -> Path | None:
+def default_folder(study: optuna.Study) -> Path | None:
     """``studies/<name>``; None if the name, of another program's study, is no safe folder name."""
     try:
         return study_folder(checked_name(study.study_name))

@@ -1,19 +1,16 @@
-"""The page: one HTML file with everything in it, which opens without a network.
-
-``page.html.jinja`` is its text, ``page.css`` its looks, ``page.js`` draws the plots and the table. The plots are listed
-in ``plots/panels.py``.
-"""
+"""Puts the page together. Its plots are listed in ``plots/panels.py``."""
 
 from __future__ import annotations
 
 import base64
+import functools
+import gzip
 import hashlib
 import json
 import re
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib import resources
 from itertools import groupby
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -21,15 +18,17 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from lightsearch.display.wording import describe_param, duration
+from lightsearch.report.facts.declaration import declaration
 from lightsearch.report.facts.facts import Facts
 from lightsearch.report.facts.headline import headline
 from lightsearch.report.facts.provenance import provenance
-from lightsearch.report.page_table import page_table
+from lightsearch.report.page.table import page_table
+from lightsearch.report.page.trials import Files, page_trials
 from lightsearch.report.plots.panels import PANELS, Panel
 from lightsearch.report.plots.plot import NotShown, Plot
 
-MAX_DECIDED = 500
-"""The number of trials whose decisions the page lists."""
+SCRIPTS = ("study.js", "plots.js", "filter.js", "trial.js", "table.js", "explorer.js")
+"""In their order: a later one uses what an earlier one defines."""
 
 
 class Figure(NamedTuple):
@@ -48,19 +47,22 @@ class DrawnPanel:
     missing: str = ""
 
 
-def page(facts: Facts, epochs: pd.DataFrame) -> str:
+def page(facts: Facts, epochs: pd.DataFrame, files: Files | None = None) -> str:
     """The page as HTML.
 
     Args:
         facts: What is known of the study.
         epochs: What ``epoch_table`` returns.
+        files: Where the trials' files are; None if they have none.
     """
-    from plotly.offline import get_plotlyjs
-
     panels = _draw(facts, epochs)
-    plots = [figure.plot for drawn in panels for figure in drawn.figures]
+    shown = [drawn for drawn in panels if not drawn.missing]
+    plots = [figure.plot for drawn in shown for figure in drawn.figures]
     figures = [{"data": plot.data, "layout": plot.layout} for plot in plots]
-    scripts = [_asset("page.js"), get_plotlyjs()]  # the table works before the plots are there
+    script = _script()
+    trials = page_trials(facts, epochs, files)
+    best = facts.best.number if facts.best else None
+    data = {"name": facts.name, "figures": figures, "table": page_table(facts), "trials": trials, "best": best}
     environment = Environment(
         loader=DictLoader({"page": _asset("page.html.jinja")}), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -70,12 +72,14 @@ def page(facts: Facts, epochs: pd.DataFrame) -> str:
         facts=facts,
         headline=headline(facts),
         css=Markup(_asset("page.css")),
-        scripts=[Markup(script) for script in scripts],
-        policy=_content_security_policy(scripts),
-        rows=[(half, list(row)) for half, row in groupby(panels, key=lambda drawn: drawn.panel.half)],
-        data=_json({"figures": figures, "table": page_table(facts)}),
+        script=Markup(script),
+        plotly=_plotly(),
+        policy=_content_security_policy(script),
+        rows=[(half, list(row)) for half, row in groupby(shown, key=lambda drawn: drawn.panel.half)],
+        missing=[drawn for drawn in panels if drawn.missing],
+        declaration=declaration(facts),
+        data=_json(data),
         params=list(facts.distributions),
-        max_decided=MAX_DECIDED,
         provenance=provenance(facts),
     )
 
@@ -97,13 +101,12 @@ def _draw(facts: Facts, epochs: pd.DataFrame) -> list[DrawnPanel]:
     return drawn
 
 
-def _content_security_policy(scripts: list[str]) -> str:
-    """A policy by which no script runs but these, and nothing is loaded from elsewhere."""
-    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-    # Plotly's WebGL plots are drawn by regl, which compiles its own code: hence unsafe-eval.
-    return "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-eval' " + " ".join(
-        f"'sha256-{digest}'" for digest in digests
-    )
+def _content_security_policy(script: str) -> str:
+    """A policy by which no script runs but this one, and nothing is loaded from elsewhere."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    # Plotly is unpacked by the script, and compiles code of its own for WebGL: hence unsafe-eval.
+    evaluated = f"script-src 'unsafe-eval' 'sha256-{digest}'"
+    return f"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; {evaluated}"
 
 
 def _json(content: Any) -> Markup:
@@ -120,5 +123,19 @@ def _code(words: str) -> Markup:
     )
 
 
+def _script() -> str:
+    """The page's own scripts as one, which leaves nothing global."""
+    parts = "\n".join(_asset(name) for name in SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}\nperformance.mark("interactive");  // the plots follow\n}})();\n'
+
+
+@functools.cache
+def _plotly() -> str:
+    """Plotly's own script, compressed: base64 of gzip."""
+    from plotly.offline import get_plotlyjs
+
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
+
+
 def _asset(name: str) -> str:
-    return (files("lightsearch.report") / PurePosixPath(name)).read_text(encoding="utf-8")
+    return (resources.files("lightsearch.report.page") / name).read_text(encoding="utf-8")
