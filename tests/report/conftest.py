@@ -30,7 +30,8 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     with sync.sync_playwright() as playwright:
         opened = []
 
-        def visit(file: Path, width: int, scheme: str) -> tuple[Any, list[str]]:
+        def visit(place: Path | str, width: int, scheme: str) -> tuple[Any, list[str]]:
+            address = place.as_uri() if isinstance(place, Path) else place
             profile = tmp_path / f"profile-{len(opened)}"
             context = playwright.chromium.launch_persistent_context(
                 profile, executable_path=CHROMIUM, headless=True, args=arguments, color_scheme=scheme,
@@ -40,9 +41,16 @@ def browser(tmp_path: Path) -> Iterator[Any]:
             page, complaints = context.new_page(), []
             page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("request", lambda request: complaints.append(request.url) if request.url[:4] == "http" else None)
+            page.on(
+                "request",
+                lambda request: (
+                    None
+                    if request.url.startswith((address, "file:", "data:", "blob:"))
+                    else complaints.append(request.url)
+                ),
+            )
             page.on("dialog", lambda dialog: (complaints.append("a dialog"), dialog.dismiss()))
-            page.goto(file.as_uri(), timeout=120_000)
+            page.goto(address, timeout=120_000)
             return page, complaints
 
         yield visit

@@ -49,8 +49,15 @@ def make_dashboard(storage: BaseStorage, *, host: str, port: int) -> Server:
     import optuna_dashboard
 
     application: Application = optuna_dashboard.wsgi(storage, artifact_store())
-    if is_loopback(host):
-        application = local_only(application)
+    return serve_on(local_only(application) if is_loopback(host) else application, host=host, port=port)
+
+
+def serve_on(application: Application, *, host: str, port: int) -> Server:
+    """Creates a server that listens.
+
+    Raises:
+        UserError: if the address is not available.
+    """
     server_class: type[Server] = Server
     if ":" in host:
         server_class = type("Server6", (Server,), {"address_family": socket.AF_INET6})
@@ -82,7 +89,7 @@ def is_loopback(host: str) -> bool:
 
 
 def local_only(application: Application) -> Application:
-    """The application, with every request refused that neither the dashboard's own page nor a person has made.
+    """The application, with every request refused that neither its own page nor a person has made.
 
     Any page of the web can make a browser send requests to this machine: under a host name that resolves to the
     loopback address, or from its own origin in order to write. The ``Host`` and ``Origin`` headers show both.
@@ -94,7 +101,7 @@ def local_only(application: Application) -> Application:
         named = urlsplit(f"//{host}").hostname or ""
         if not is_loopback(named) or (origin is not None and urlsplit(origin).netloc != host):
             start_response("403 Forbidden", [("Content-Type", "text/plain")])
-            return [b"This dashboard answers this machine only.\n"]
+            return [b"It answers this machine only.\n"]
         return application(environ, start_response)
 
     return guarded

@@ -7,6 +7,7 @@ const PALETTES = {
     failed: "#9c2f3f", "failed-faint": "rgba(156,47,63,0.35)", running: "#1f8a70", paused: "#b8862b", "not-resumed": "#a3abb5",
     interrupted: "#a3abb5", enqueued: "#a3abb5",
     early: "#c3d7ef", "map-low": "#f4f6f9", "map-middle": "#a9c4e4", "map-high": "#2a62ad", dot: "#191d22",
+    "series-0": "#2a62ad", "series-1": "#d9480f", "series-2": "#1f8a70", "series-3": "#9c36b5", "series-4": "#b8862b", "series-5": "#c2255c", "series-6": "#0c8599", "series-7": "#5f6b7a",
   },
   dark: {
     ink: "#e8ebef", muted: "#98a2ae", line: "#2a3038", surface: "#171b20", accent: "#7fb0ee", complete: "#7fb0ee",
@@ -14,6 +15,7 @@ const PALETTES = {
     failed: "#e0707f", "failed-faint": "rgba(224,112,127,0.40)", running: "#4fc3a1", paused: "#d9ad5b", "not-resumed": "#68727e",
     interrupted: "#68727e", enqueued: "#68727e",
     early: "#2c4361", "map-low": "#1b2129", "map-middle": "#2f4f7c", "map-high": "#8fbcf5", dot: "#e8ebef",
+    "series-0": "#7fb0ee", "series-1": "#ff9a5c", "series-2": "#4fc3a1", "series-3": "#d094e8", "series-4": "#d9ad5b", "series-5": "#f383ad", "series-6": "#5cc8dc", "series-7": "#98a2ae",
   },
 };
 const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -1,5 +1,5 @@
 // What the page knows of the study, and which of its trials are chosen.
-const { name: studyName, figures, table, trials, best } = JSON.parse(document.getElementById("data").textContent);
+const { figures, table, trials, best, refresh } = JSON.parse(document.getElementById("data").textContent);
 const byNumber = new Map(trials.map((trial) => [trial.number, trial]));
 
 // The trials that the filter and the last brush leave, as a set of numbers; null: all of them.
