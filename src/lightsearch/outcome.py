@@ -155,6 +155,9 @@ class Outcome(BaseModel):
         return POLICIES[self.kind]
 
 
+EARLY_STOPPING = "early_stopping"
+"""The ``stop_reason`` of a trial that did not get better any more."""
+
 NOT_RESUMED = "not_resumed"
 """The ``stop_reason`` of a trial that was paused, and that the scheduler did not choose again until the end."""
 

@@ -14,6 +14,7 @@ from lightsearch.outcome import Kind, Outcome
 from lightsearch.study.leaders import leaders
 from lightsearch.study.lineage import lineage
 from lightsearch.study.origin import ended_how, outcome_of
+from lightsearch.study.scheduling import is_scheduled
 
 
 class ClassInfo(NamedTuple):
@@ -83,7 +84,8 @@ def with_baseline(candidates: list[Candidate], defaults: dict[str, Any] | None) 
     """The candidates, followed by the defaults if there are any and no candidate has the same values."""
     if defaults is None or any(one.params == defaults for one in candidates):
         return candidates
-    return [*candidates, Candidate(trial=None, params=defaults)]
+    trained = max((one.trained for one in candidates if one.trained is not None), default=None)
+    return [*candidates, Candidate(trial=None, params=defaults, trained=trained)]
 
 
 def earlier_phases(trials: list[FrozenTrial], number: int) -> list[Phase]:
@@ -101,4 +103,12 @@ def earlier_phases(trials: list[FrozenTrial], number: int) -> list[Phase]:
 
 def _candidate(trials: list[FrozenTrial], outcome: Outcome) -> Candidate:
     earlier = earlier_phases(trials, outcome.number)
-    return Candidate(trial=outcome.number, params=outcome.params, search_value=outcome.value, earlier=earlier)
+    # A scheduler, not early stopping, has decided how long it trained.
+    scheduled = is_scheduled([one for one in trials if one.number == outcome.number])
+    return Candidate(
+        trial=outcome.number,
+        params=outcome.params,
+        earlier=earlier,
+        trained=outcome.first_epoch + outcome.curve_epochs if scheduled else None,
+        search_value=outcome.value,
+    )

@@ -56,8 +56,9 @@ class RetrainContext:
             purpose: What the run is for.
             candidate: The configuration.
             index: The index of the seed among the configuration's seeds, from 0.
-            options: Further fields of ``Run``.
+            options: Further fields of ``Run``. By default it trains as many epochs as its trial.
         """
+        options = {**options, "epochs": options.get("epochs") or candidate.trained}
         seed = retraining_seed(self.declared.seed, purpose, candidate.trial, index)
         return Run(
             study_uid=str(self.study.user_attrs.get("uid")),

@@ -27,6 +27,9 @@ class Candidate(BaseModel):
     params: dict[str, Any]
     earlier: list[Phase] = []
     """What its training began with, if its trial began from the checkpoint of another one."""
+    trained: int | None = None
+    """The epochs that its trial trained, if a scheduler decided that; its runs train as many. None: early stopping or
+    ``max_epochs`` ends them."""
     search_value: float | None = None
     """The metric in the search, with the one seed of its trial."""
 

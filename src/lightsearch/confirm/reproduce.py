@@ -20,6 +20,7 @@ from lightsearch.outcome import Kind, Outcome
 from lightsearch.paths import study_folder, trial_folder
 from lightsearch.study.lineage import schedule
 from lightsearch.study.origin import ended_how, outcome_of
+from lightsearch.study.scheduling import is_scheduled
 from lightsearch.study.stored import differences
 
 PACK_TOLERANCE = 0.02
@@ -31,7 +32,7 @@ def reproduce(
 ) -> Reproduction:
     """Runs a trial again, from its recorded seed and parameters, in a worker process of its own.
 
-    A pruned trial is stopped after the epoch in which it was pruned; every other trial ends by itself.
+    A trial that the pruner or a scheduler has stopped is stopped after the same epoch; every other one ends by itself.
 
     Args:
         name: The study's name.
@@ -56,7 +57,7 @@ def reproduce(
         display.message(f"  its training repeats the schedule: {line}")
     with retraining_lock(study_folder(name)):
         context = load(study, url, data_dir, display)
-        run = _run_of(context, outcome, earlier)
+        run = _run_of(context, outcome, earlier, scheduled=is_scheduled([trial]))
         folder = run.folder(context.folder)
         (folder / RUN).unlink(missing_ok=True)  # an earlier repetition does not count
         again = context.pool(1, 1, display, threads=threads).train([run])[0]
@@ -77,7 +78,7 @@ def _recorded_outcome(trial: FrozenTrial) -> Outcome:
     return outcome
 
 
-def _run_of(context: RetrainContext, outcome: Outcome, earlier: list[Phase]) -> Run:
+def _run_of(context: RetrainContext, outcome: Outcome, earlier: list[Phase], *, scheduled: bool) -> Run:
     assert outcome.seed is not None
     before = earlier[-1].epochs or 0 if earlier else 0
     return Run(
@@ -87,7 +88,9 @@ def _run_of(context: RetrainContext, outcome: Outcome, earlier: list[Phase]) -> 
         index=0,
         seed=outcome.seed,
         params=outcome.params,
-        epochs=before + outcome.curve_epochs if outcome.kind is Kind.PRUNED or outcome.epoch_seeds else None,
+        epochs=before + outcome.curve_epochs
+        if scheduled or outcome.kind is Kind.PRUNED or outcome.epoch_seeds
+        else None,
         earlier=earlier,
         epoch_seeds=outcome.epoch_seeds,
     )

@@ -35,6 +35,16 @@ def proposes_parameters(study_file: StudyFile) -> bool:
     return scheduler_of(study_file).name == "freeze_thaw" and "sampler" not in study_file.model_fields_set
 
 
+def patience_in_training(study_file: StudyFile) -> int:
+    """Validations without improvement after which early stopping ends a trial while it trains; 0: it does not.
+
+    Under ``freeze_thaw`` it does not, see ``study.stalling``; with ``[validation]`` it does, since the further runs of
+    a trial begin where its first one has ended.
+    """
+    goes_on = scheduler_of(study_file).name == "freeze_thaw" and study_file.validation is None
+    return 0 if goes_on else study_file.trainer.patience
+
+
 def cannot_pause(study_file: StudyFile) -> str | None:
     """Why trials of a study cannot pause; None: they can."""
     trainer, space = study_file.trainer, study_file.space

@@ -17,6 +17,7 @@ from lightsearch.study.origin import is_foreign
 from lightsearch.study.schedulers import Curve, Decision, Enqueued, Progress
 from lightsearch.study.schedulers.beliefs import Centre
 from lightsearch.study.schedulers.choice import make_scheduler
+from lightsearch.study.stalling import has_stalled
 from lightsearch.study.status import PAUSED
 
 UNTIL = "until"
@@ -44,6 +45,7 @@ class Scheduling:
 
     def __init__(self, study_file: StudyFile, centres: Sequence[Centre] = ()) -> None:
         self._scheduler = make_scheduler(study_file, centres)
+        self._study_file = study_file
         self._max_epochs = study_file.trainer.max_epochs
         self._further_epochs = self._max_epochs * (study_file.validation.runs - 1 if study_file.validation else 0)
         self._sign = 1.0 if study_file.direction == "maximize" else -1.0
@@ -56,7 +58,8 @@ class Scheduling:
     def decide(self, trials: Sequence[FrozenTrial], n_new: int, epochs_left: int | None = None) -> Decision | None:
         """What trains next; None: nothing now, or, if no trial runs, nothing any more.
 
-        The best trial of all is trained to its end before a study ends; a budget of epochs keeps what that takes.
+        The best trial of all is trained to its end before a study ends, which early stopping may be; a budget of epochs
+        keeps what that takes.
 
         Args:
             trials: All trials of the study.
@@ -66,7 +69,7 @@ class Scheduling:
         assert self._scheduler is not None
         curves = [as_curve(trial) for trial in trials if _takes_part(trial)]
         best = self._best(curves)
-        waits = best is not None and best.progress is Progress.PAUSED
+        waits = best is not None and best.progress is Progress.PAUSED and not has_stalled(best.values, self._study_file)
         needed = self._max_epochs - best.epochs + self._further_epochs if best is not None and waits else 0
         decision = None
         if epochs_left is None or epochs_left > needed:

@@ -20,7 +20,7 @@ from lightsearch.compat.optuna_trials import (
 )
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable, as_unavailable, first_line
-from lightsearch.outcome import NOT_RESUMED, Kind, Outcome, TrialError
+from lightsearch.outcome import EARLY_STOPPING, NOT_RESUMED, Kind, Outcome, TrialError
 from lightsearch.storage.locks import LockLost, study_lock
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.storage.worker_storage import History
@@ -28,6 +28,7 @@ from lightsearch.study import draws, learning, samplers, succession, withdrawal
 from lightsearch.study.assignment import NoTrialReason, TrialAssignment
 from lightsearch.study.budget import Budget
 from lightsearch.study.creation import has_begun
+from lightsearch.study.epoch_values import curve_of
 from lightsearch.study.history import HistoryMaker
 from lightsearch.study.leases import Leases
 from lightsearch.study.lineage import PARENT, start_of
@@ -37,6 +38,7 @@ from lightsearch.study.recording import record
 from lightsearch.study.schedulers import Decision
 from lightsearch.study.scheduling import UNTIL, Scheduling, attrs_of
 from lightsearch.study.spec_error import described
+from lightsearch.study.stalling import has_stalled
 from lightsearch.study.status import PAUSED, is_paused
 from lightsearch.study.still_open import check_not_replaced
 from lightsearch.study.widenings import widenings
@@ -120,14 +122,18 @@ class TrialQueue:
         return Budget(n_trials, epochs).is_spent(self.study.get_trials(deepcopy=False))
 
     def end_paused(self) -> list[Outcome]:
-        """Ends the trials that are paused, from which the scheduler expects nothing more.
+        """Ends the trials that are paused, from which the scheduler expects nothing more. Those that early stopping
+        would have ended are complete.
 
         Returns:
             Their outcomes.
         """
         with self._lock():
             paused = [trial for trial in self.study.get_trials(deepcopy=False) if is_paused(trial)]
-            return [self._end_waiting(trial, NOT_RESUMED) for trial in paused]
+            return [self._end_waiting(trial, self._reason_to_end(trial)) for trial in paused]
+
+    def _reason_to_end(self, trial: FrozenTrial) -> str:
+        return EARLY_STOPPING if has_stalled(curve_of(trial), self.study_file) else NOT_RESUMED
 
     def take_replaced(self) -> list[Outcome]:
         """The outcomes of the trials that ``ask`` has ended since the last call: others have taken their places."""

@@ -15,7 +15,7 @@ from lightsearch.atomic_files import write_json
 from lightsearch.compat.optuna_trials import study_id_of, trial_id_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
-from lightsearch.outcome import STOPPED_BY_USER, Kind, Outcome
+from lightsearch.outcome import EARLY_STOPPING, STOPPED_BY_USER, Kind, Outcome
 from lightsearch.paths import trial_folder
 from lightsearch.storage.locks import study_lock
 from lightsearch.storage.retrying import RetryingStorage
@@ -90,7 +90,9 @@ def _ended(
     outcome = written or Outcome(number=trial.number, kind=Kind.WITHDRAWN, attempt=attempt)
     if outcome.value is None:  # a function's process does not write one, and one that was killed writes nothing
         outcome = outcome.model_copy(update=_reported(trial, study_file))
-    kind = Kind.WITHDRAWN if outcome.value is None else Kind.PRUNED
+    kind = Kind.COMPLETE if stop_reason == EARLY_STOPPING else Kind.PRUNED
+    if outcome.value is None:
+        kind = Kind.WITHDRAWN
     start = start_of(trial.user_attrs)
     first = outcome.first_epoch if start is None else start.epochs
     return outcome.model_copy(update={"kind": kind, "stop_reason": stop_reason, "error": None, "first_epoch": first})
@@ -124,7 +126,7 @@ def end_waiting(
     """Ends a trial that waits to be started, or to be continued. The caller holds the study's lock.
 
     Returns:
-        Its outcome: pruned, with the best epoch's value; withdrawn if it has none.
+        Its outcome: pruned, with the best epoch's value, or complete after early stopping; withdrawn if it has none.
     """
     trial_id, attempt = trial_id_of(trial), max(1, int(trial.user_attrs.get("attempt", 1)))
     written = read_outcome(trial_folder(folder, trial.number), attempt)

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from pytorch_lightning import Callback
 
 from lightsearch.compat.lightning_package import based_on
+from lightsearch.outcome import EARLY_STOPPING
 from lightsearch.training.epoch_log import validates_now
 
 NEVER = 2**31
@@ -125,7 +126,7 @@ def stop_reason(trainer: Any) -> str:
         return "paused"
     for callback in trainer.callbacks:
         if isinstance(callback, ResumableEarlyStopping) and callback.stopping_reason.name != "NOT_STOPPED":
-            return "early_stopping"
+            return EARLY_STOPPING
     if trainer.should_stop and trainer.stopped_by is not None:
         return str(trainer.stopped_by)
     return "max_epochs" if trainer.current_epoch == trainer.max_epochs else "stopped"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pytorch_lightning import Callback
 
 from lightsearch.atomic_files import file_digest, write_json
-from lightsearch.declare.scheduling import mutated, scheduler_of
+from lightsearch.declare.scheduling import mutated, patience_in_training, scheduler_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.outcome import Kind, Outcome
 from lightsearch.paths import BEST
@@ -176,7 +176,9 @@ class _RunningTrial:
         ):
             fitted = fit(
                 replace(built, trainer_keywords={"logger": logger, **built.trainer_keywords}),
-                WithValidation.of(study_file, self._pause(measured)),
+                replace(
+                    WithValidation.of(study_file, self._pause(measured)), patience=patience_in_training(study_file)
+                ),
                 folder=self.folder,
                 log=self.log if rank.is_first else EpochLog(None),
                 callbacks=[*callbacks, *pauses],

@@ -13,6 +13,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, NopPruner, SuccessiveHal
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import Trial, TrialState
 
+from lightsearch.declare.scheduling import patience_in_training
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.declare.values import Value
 from lightsearch.study import samplers
@@ -162,7 +163,7 @@ def default(setup: Setup) -> Search:
     """This project's search as a person gets it: the scheduler of the study, or the search without one."""
     from lightsearch.study.schedulers.choice import make_scheduler
 
-    patience = setup.study_file.trainer.patience if setup.patience is None else setup.patience
+    patience = patience_in_training(setup.study_file) if setup.patience is None else setup.patience
     scheduler = make_scheduler(setup.study_file, believed(setup.study_file, ()))
     if scheduler is None:
         return _sampler_and_pruner(setup.study_file, patience)

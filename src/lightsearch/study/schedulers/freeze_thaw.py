@@ -55,6 +55,9 @@ REFIT_GROWTH, REFIT_POINTS = 1.2, 40
 WORTH = 0.005
 """A study without new trials ends when no expected gain is above this, in the unit of ``scaled``."""
 
+SETTLED_TRAININGS = 1
+"""It ends, too, after so many whole trainings without a better value: what is expected may be noise."""
+
 
 class FreezeThaw:
     """Decides by a model of learning curves.
@@ -93,6 +96,8 @@ class FreezeThaw:
         """The trials in the unit cube, by number."""
         self._bests: dict[int, Array] = {}
         """The highest value up to each epoch of a trial, by its number; negated if lower values are better."""
+        self._improved = -math.inf, 0
+        """The best value, and the epochs of all trials when it was found, since no new trial may begin."""
         self._fitted = 0
         """The number of observations that the hyperparameters were found from."""
 
@@ -150,7 +155,7 @@ class FreezeThaw:
         if not candidates:
             return None
         gain, horizon, row, epochs = self._choose(points, candidates)
-        if not n_new and gain < WORTH:
+        if not n_new and (gain < WORTH or self._is_settled(curves, scale.best)):
             return None
         until = min(self._max_epochs, next(one for one in self._grid if one > epochs))
         reason = f"gain of {scale.gain(gain):.2g} expected within {horizon} epochs"
@@ -164,6 +169,18 @@ class FreezeThaw:
         origin = what[row - len(curves)]
         reason = f"new, {origin}: {reason}" if origin else f"new: {reason}"
         return Decision(None, until, reason, self._cube.decode(points[row]))
+
+    def _is_settled(self, curves: Sequence[Curve], best: float) -> bool:
+        """Whether the epochs of the last whole trainings, without new trials, brought no better value.
+
+        Args:
+            curves: All trials.
+            best: The best value so far, higher is better.
+        """
+        spent = sum(one.epochs for one in curves)
+        if best > self._improved[0]:
+            self._improved = best, spent
+        return spent - self._improved[1] >= SETTLED_TRAININGS * self._max_epochs
 
     def _expect(self, curves: Sequence[Curve], points: Array, scale: Scale) -> None:
         """Lets what runs end as predicted, so that workers do not all do the same."""
