@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from typing import Any
 import optuna
 import pytest
 
+from lightsearch.declare.study_file import StudyFile
+from lightsearch.study.epoch_values import curve_of
 from lightsearch.study.schedulers import Progress
 from lightsearch.study.scheduling import as_curve
-from tests.conftest import command
+from lightsearch.study.stalling import has_stalled
+from tests.conftest import command, digits
 
 SHORT = ("--workers", 1, "--pack", "off", "--set", "trainer.max_epochs=8", "--set", "trainer.patience=0")
 
@@ -54,6 +58,27 @@ def test_by_default_trials_pause_and_the_best_one_is_trained_to_its_end(place: P
         assert not list(folder.glob("*.ckpt"))
         result = json.loads((folder / "result.json").read_text())
         assert (result["checkpoint"], result["stop_reason"], result["kind"]) == (None, "not_resumed", "pruned")
+
+
+def test_trials_that_early_stopping_would_end_go_on_and_are_complete_at_the_end(place: Path) -> None:
+    run("--n-trials", 10, "--set", "trainer.patience=1", place=place)
+    study_file, results = digits("trainer.max_epochs=8", "trainer.patience=1"), results_in(place)
+    stalled = [trial for trial in trials_in(place) if has_stalled(curve_of(trial), study_file)]
+    complete = [trial for trial in trials_in(place) if trial.state.name == "COMPLETE"]
+    assert stalled
+    for trial in stalled:
+        reason = "max_epochs" if len(curve_of(trial)) == 8 else "early_stopping"
+        assert (trial.state.name, trial.user_attrs["result"]["stop_reason"]) == ("COMPLETE", reason)
+        assert trial.value == max(curve_of(trial).values())
+    assert all(len(curve_of(trial)) == 8 for trial in complete if trial not in stalled)
+    assert any(_stalls_within(curve_of(trial), study_file) for trial in trials_in(place))  # and trained on
+    best = place / "studies" / "digits" / f"trial-{results['best']['number']:04d}" / "best.ckpt"
+    assert hashlib.sha256(best.read_bytes()).hexdigest() == results["best"]["sha256"]
+
+
+def _stalls_within(curve: dict[int, float], study_file: StudyFile) -> bool:
+    """Whether early stopping would have ended a training before its last epoch."""
+    return any(has_stalled({one: curve[one] for one in range(last)}, study_file) for last in range(1, len(curve)))
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from lightsearch.compat.optuna_trials import study_id_of, trial_id_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import Mistake, UserError
 from lightsearch.outcome import EARLY_STOPPING, STOPPED_BY_USER, Kind, Outcome
-from lightsearch.paths import trial_folder
+from lightsearch.paths import PREVIOUS, trial_folder
 from lightsearch.storage.locks import study_lock
 from lightsearch.storage.retrying import RetryingStorage
 from lightsearch.study.epoch_values import curve_of
@@ -134,6 +134,7 @@ def end_waiting(
     storage.write_trial(trial_id, leases.new(attempt), TrialState.RUNNING)
     outcome = _ended(trial, study_file, written or outcome_of(trial), attempt, stop_reason)
     record(study, storage, study_file, trial_id, outcome)
+    (trial_folder(folder, trial.number) / PREVIOUS).unlink(missing_ok=True)  # it is of trials that go on
     file = trial_folder(folder, trial.number) / "result.json"
     if file.exists():  # it says that the trial waits
         write_json(file, outcome.model_dump(mode="json"))

@@ -56,6 +56,18 @@ def test_a_study_ends_when_nothing_that_waits_is_worth_an_epoch(workers: int) ->
     assert max(accuracy(one.params, EPOCHS) for one in world.curves) - ends[0] < 0.01  # none was left too early
 
 
+def test_a_study_ends_after_a_whole_training_without_a_better_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "lightsearch.study.schedulers.freeze_thaw"
+    monkeypatch.setattr(f"{module}.WORTH", -1.0)  # every gain is worth its epochs
+    ended = World(freeze_thaw(), EPOCHS, value=lambda params, _: 0.1 * params["lr"]).run(n_trials=20)
+    monkeypatch.setattr(f"{module}.SETTLED_TRAININGS", 1000)
+    without = World(freeze_thaw(), EPOCHS, value=lambda params, _: 0.1 * params["lr"]).run(n_trials=20)
+    assert len(ended.curves) == len(without.curves) == 20
+    assert without.epochs == 20 * EPOCHS
+    assert ended.decisions == without.decisions[: len(ended.decisions)]
+    assert ended.epochs < without.epochs / 2
+
+
 def test_enqueued_trials_begin_before_new_ones_and_the_most_promising_first() -> None:
     first = [Enqueued(number, {"lr": 0.1, "width": 16}) for number in (7, 8)]
     assert freeze_thaw().decide([], 9, first)[:2] == (7, 1)
