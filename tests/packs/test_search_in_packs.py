@@ -38,7 +38,7 @@ def test_a_search_in_packs(place: Path) -> None:
     assert results["counts"]["states"].get("complete", 0) + results["counts"]["states"].get("pruned", 0) == 12
     outcomes = [json.loads(file.read_text()) for file in sorted(place.glob("studies/digits/trial-*/result.json"))]
     assert len(outcomes) == 12
-    assert {outcome["stop_reason"] for outcome in outcomes} & {"pruned", "early_stopping"}
+    assert {outcome["stop_reason"] for outcome in outcomes} & {"not_resumed", "early_stopping"}
     assert all(len(outcome["epoch_seeds"]) == outcome["epochs"] for outcome in outcomes)
     best = Classifier.load_from_checkpoint(place / "studies/digits" / results["best"]["checkpoint"], weights_only=True)
     assert best.hparams["hidden_size"] == results["best"]["params"]["hidden_size"]

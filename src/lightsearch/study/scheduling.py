@@ -59,7 +59,7 @@ class Scheduling:
         """What trains next; None: nothing now, or, if no trial runs, nothing any more.
 
         The best trial of all is trained to its end before a study ends, which early stopping may be; a budget of epochs
-        keeps what that takes.
+        keeps what that takes. Once it has reached ``stop.value``, nothing else is trained.
 
         Args:
             trials: All trials of the study.
@@ -69,10 +69,10 @@ class Scheduling:
         assert self._scheduler is not None
         curves = [as_curve(trial) for trial in trials if _takes_part(trial)]
         best = self._best(curves)
-        waits = best is not None and best.progress is Progress.PAUSED and not has_stalled(best.values, self._study_file)
+        is_good, waits = self._is_good_enough(best), self._waits_for_its_end(best)
         needed = self._max_epochs - best.epochs + self._further_epochs if best is not None and waits else 0
         decision = None
-        if epochs_left is None or epochs_left > needed:
+        if not is_good and (epochs_left is None or epochs_left > needed):
             enqueued = [Enqueued(one.number, enqueued_params_of(one)) for one in trials if n_new and is_enqueued(one)]
             decision = self._scheduler.decide(curves, n_new, enqueued)
         runs = any(one.progress is Progress.RUNNING for one in curves)
@@ -83,6 +83,19 @@ class Scheduling:
         epochs = _after(decision, None if decision.number is None else trials[decision.number])
         affordable = decision._replace(until=min(decision.until, epochs + epochs_left))
         return affordable if affordable.until > epochs else None
+
+    def _is_good_enough(self, best: Curve | None) -> bool:
+        """Whether the best trial has reached ``stop.value``: then it alone is trained on."""
+        value = self._study_file.stop.value
+        if best is None or best.progress is Progress.FINISHED or value is None:
+            return False
+        return any(self._sign * reached >= self._sign * value for reached in best.values.values())
+
+    def _waits_for_its_end(self, best: Curve | None) -> bool:
+        """Whether the best trial is paused, and neither ``max_epochs`` nor early stopping is its end yet."""
+        if best is None or best.progress is not Progress.PAUSED:
+            return False
+        return self._is_good_enough(best) or not has_stalled(best.values, self._study_file)
 
     def _best(self, curves: Sequence[Curve]) -> Curve | None:
         known = [one for one in curves if one.values and one.progress is not Progress.FAILED]
