@@ -70,7 +70,7 @@ def test_the_lineage_is_the_schedule(searched: Path) -> None:
     assert segments[-1].until == 6
     line = schedule(trials, copy.number)
     assert line is not None
-    assert line.endswith(f"epochs 4-6 learning_rate {copy.params['learning_rate']:.4g} (trial {copy.number})")
+    assert line.endswith(f"epochs 5-6 learning_rate {copy.params['learning_rate']:.4g} (trial {copy.number})")
     assert schedule(trials, segments[0].trial) is None
     study = optuna.load_study(storage=f"sqlite:///{searched}/studies/studies.db", study_name="digits")
     table = trial_table(study).set_index("number")

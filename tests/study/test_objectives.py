@@ -149,7 +149,7 @@ class Diverging(Regressor):
 @pytest.mark.parametrize(
     ("names", "error", "words"),
     [
-        (["val_mse", "val_other"], Diverged, "val_other is nan in epoch 1"),
+        (["val_mse", "val_other"], Diverged, "val_other is nan in epoch 2"),
         (["val_mse", "val_none"], MissingMetric, 'metric = "val_none"'),
     ],
 )
