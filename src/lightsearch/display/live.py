@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import optuna
@@ -16,6 +17,7 @@ from rich.text import Text
 from lightsearch.display.notebook import NotebookLive
 from lightsearch.display.pace import Pace
 from lightsearch.display.running_table import running_table
+from lightsearch.display.terminal import without_echoed_signals
 from lightsearch.display.wording import describe_outcome, describe_params, describe_pareto_front
 from lightsearch.outcome import Outcome
 from lightsearch.study import status
@@ -63,13 +65,16 @@ class LiveDisplay:
         self._live: Live | NotebookLive = Live(console=console, refresh_per_second=4, transient=True)
         if console.is_jupyter:
             self._live = NotebookLive()
+        self._shown = contextlib.ExitStack()
 
     def __enter__(self) -> LiveDisplay:
+        self._shown.enter_context(without_echoed_signals(self.console))
         self._live.start()
+        self._shown.callback(self._live.stop)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        self._shown.close()
 
     def message(self, text: str) -> None:
         if text.endswith("...") and not self.console.is_jupyter and not self.pace.has_begun:
