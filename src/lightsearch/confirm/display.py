@@ -17,7 +17,7 @@ from rich.text import Text
 from lightsearch.confirm.runs import Run, RunOutcome
 from lightsearch.display.epochs import last_row
 from lightsearch.display.terminal import without_echoed_signals
-from lightsearch.display.wording import duration
+from lightsearch.display.wording import describe_time
 
 
 class RetrainDisplay:
@@ -111,10 +111,8 @@ class RetrainDisplay:
 
     def _time(self) -> str:
         elapsed = time.monotonic() - self._began
-        if not self._done_here:
-            return f"{duration(elapsed)} so far"
-        left = elapsed / self._done_here * (self._total - self._done)
-        return f"{duration(elapsed)} so far, about {duration(left)} to go"
+        missing = self._total - self._done
+        return describe_time(elapsed, elapsed / self._done_here * missing if self._done_here else None)
 
 
 def _describe(run: Run, outcome: RunOutcome) -> str:

@@ -41,6 +41,7 @@ class LiveDisplay:
         direction: The study's direction; with several objectives, one for each.
         n_trials: The study's total of finished trials.
         epochs: The study's total of epochs; None: no limit.
+        prunes: Whether the study has a pruner.
         max_epochs: Epochs of a trial's whole training; None: trials have steps of their own.
     """
 
@@ -53,6 +54,7 @@ class LiveDisplay:
         direction: str | Sequence[str],
         n_trials: int,
         epochs: int | None = None,
+        prunes: bool = False,
         max_epochs: int | None = None,
     ) -> None:
         self.console = console
@@ -60,7 +62,7 @@ class LiveDisplay:
         self.direction = direction
         self.name = name
         self.metric = metric
-        self.pace = Pace(n_trials, epochs)
+        self.pace = Pace(n_trials, epochs, prunes=prunes)
         self._workers = ""
         self._live: Live | NotebookLive = Live(console=console, refresh_per_second=4, transient=True)
         if console.is_jupyter:
