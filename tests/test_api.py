@@ -98,7 +98,7 @@ def test_a_metric_that_is_no_longer_logged_stops_the_search_at_once(
     assert said.endswith(
         "stopped: every other trial would fail likewise\n"
         "last error:\n"
-        'metric = "val_f1": the validation of epoch 1 does not log it; it logs val_acc, val_loss\n'
+        'metric = "val_f1": the validation of epoch 2 does not log it; it logs val_acc, val_loss\n'
     )
 
 

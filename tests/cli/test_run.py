@@ -38,11 +38,11 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_plain_lines_one_a_trial_and_the_next_commands(searched: Path) -> None:
     lines = (searched / "output.txt").read_text().splitlines()
-    trials = [
-        line for line in lines if re.match(r"\[\d/6\] trial \d complete 0\.\d+ \(best epoch \d, \d trained, ", line)
-    ]
+    trials = [line for line in lines if re.match(r"\[\d/6\] trial \d complete +0\.\d+  best epoch +\d of +\d ", line)]
     assert [line[1] for line in trials] == list("123456")
-    assert all("hidden_size=" in line and "| best 0." in line and "to go" in line for line in trials)
+    assert all("hidden_size=" in line and "| best 0." in line and " so far" in line for line in trials)
+    assert "to go" not in trials[-1]
+    assert not any("about 0 s to go" in line for line in trials)
     assert any(line.startswith("digits: done. 6 complete") for line in lines)
     assert any("lightsearch evaluate --study digits" in line for line in lines)
     assert any("optuna-dashboard sqlite:///studies/studies.db" in line for line in lines)

@@ -237,7 +237,8 @@ def test_leaders_and_defaults_on_fresh_seeds(searched: Path) -> None:
     assert re.search(r"chosen: (trial \d|the defaults), val_acc 0\.\d+ \(95% interval", ended.stdout)
     lines = [line for line in ended.stdout.splitlines() if line.startswith("[")]
     assert [line.split("]")[0] for line in lines] == [f"[{n}/6" for n in range(1, 7)] + ["[1/1"]
-    assert all(" | best so far " in line and "to go" in line for line in lines[:6])
+    assert all(" | best so far " in line and " s so far" in line for line in lines[:6])
+    assert "to go" not in lines[5]  # these runs are done
     table = (searched / "reports" / "digits" / "confirm.md").read_text()
     assert "| the defaults |" in table
 

@@ -70,7 +70,7 @@ def test_the_lineage_is_the_schedule(searched: Path) -> None:
     assert segments[-1].until == 6
     line = schedule(trials, copy.number)
     assert line is not None
-    assert line.endswith(f"epochs 4-6 learning_rate {copy.params['learning_rate']:.4g} (trial {copy.number})")
+    assert line.endswith(f"epochs 5-6 learning_rate {copy.params['learning_rate']:.4g} (trial {copy.number})")
     assert schedule(trials, segments[0].trial) is None
     study = optuna.load_study(storage=f"sqlite:///{searched}/studies/studies.db", study_name="digits")
     table = trial_table(study).set_index("number")
@@ -78,7 +78,7 @@ def test_the_lineage_is_the_schedule(searched: Path) -> None:
     assert (table["schedule"][copy.number], table["parent"][copy.number]) == (line, segments[-2].trial)
     best = max((one for one in trials if one.state.name == "COMPLETE"), key=lambda one: one.value or 0.0)
     shown = command("status", "--study", "digits", cwd=searched)
-    assert ("schedule  epochs 0-" in shown.stdout) == (start_of(best.user_attrs) is not None), (
+    assert ("schedule  epochs 1-" in shown.stdout) == (start_of(best.user_attrs) is not None), (
         shown.stdout + shown.stderr
     )
 
@@ -88,7 +88,7 @@ def test_a_copy_is_reproduced_to_the_bit_by_repeating_its_schedule(searched: Pat
     ended = command("retrain", "--reproduce", copy.number, cwd=searched)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"trial {copy.number} is reproduced to the bit: " in ended.stdout
-    assert "its training repeats the schedule: epochs 0-" in ended.stdout + ended.stderr
+    assert "its training repeats the schedule: epochs 1-" in ended.stdout + ended.stderr
     loser = next(trial for trial in trials_in(searched) if trial.state.name == "PRUNED")
     ended = command("retrain", "--reproduce", loser.number, cwd=searched)
     assert ended.returncode == 0, ended.stdout + ended.stderr

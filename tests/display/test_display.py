@@ -13,7 +13,7 @@ from lightsearch.display.live import LiveDisplay
 from lightsearch.display.pace import Pace
 from lightsearch.display.plain import PlainDisplay
 from lightsearch.display.running_table import running_table
-from lightsearch.display.wording import describe_outcome, describe_params, duration
+from lightsearch.display.wording import describe_outcome, describe_params, describe_time, duration
 from lightsearch.outcome import Kind, Outcome, TrialError
 from lightsearch.study.assignment import TrialAssignment
 from lightsearch.study.totals import UNLIMITED
@@ -31,22 +31,26 @@ def test_an_outcome_in_a_line() -> None:
     outcome = Outcome(
         number=7, kind=Kind.PRUNED, value=0.98765, best_epoch=2, epochs=4, seconds=1.23, params={"lr": 1e-3, "n": 5}
     )
-    assert describe_outcome(outcome) == "trial 7 pruned 0.98765 (best epoch 2, 4 trained, 1.2 s) lr=0.001 n=5"
+    assert describe_outcome(outcome) == "trial 7 pruned 0.98765 (best epoch 3, 4 trained, 1.2 s) lr=0.001 n=5"
     failed = Outcome(number=8, kind=Kind.USER_ERROR, error=TrialError(type="ValueError", message="no", traceback=""))
     assert describe_outcome(failed).startswith("trial 8 user_error: ValueError: no")
     assert describe_params({}) == ""
 
 
-def test_the_time_to_go_is_that_of_the_trials_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_to_go_of_a_budget_in_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 5.0, 20.0])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
-    pace = Pace(n_trials=10)
+    pace = Pace(n_trials=UNLIMITED, epochs=10)
     assert pace.describe([]) == "0 s so far"  # what goes before the trials says nothing of their pace
-    before = [create_trial(state=TrialState.COMPLETE, value=1.0)]
+    before = [create_trial(state=TrialState.COMPLETE, value=1.0, intermediate_values={0: 1.0})]
     pace.begin(before)
     assert pace.describe(before) == "5 s so far"
-    failed = create_trial(state=TrialState.FAIL)  # no progress towards the total
-    assert pace.describe([*before, *before, failed]) == "20 s so far, about 2 min 40 s to go"
+    assert pace.describe([*before, *before]) == "20 s so far, about 2 min 40 s to go"
+
+
+def test_no_time_to_go_is_said_when_all_is_done() -> None:
+    assert describe_time(70.0, 65.0) == "1 min 10 s so far, about 1 min 05 s to go"
+    assert describe_time(70.0, 0.4) == describe_time(70.0, None) == "1 min 10 s so far"
 
 
 def test_a_budget_in_epochs_is_counted_in_epochs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
@@ -9,14 +10,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import create_trial
 
 from lightsearch.errors import UserError
 from lightsearch.report import write_report
+from lightsearch.report.facts.facts import gather
+from lightsearch.report.plots.curves import curves
 from lightsearch.report.plots.panels import PANELS, Panel
 from lightsearch.report.plots.plot import Plot
+from lightsearch.report.tables.epoch_table import epoch_table
 from tests.report.studies import EVIL, SPACE, fill, report
 
 
@@ -30,6 +35,22 @@ def test_the_result_and_its_uncertainty_come_first(study: optuna.Study, tmp_path
     assert summary["counts"] == {"complete": 20, "pruned": 10}
     assert {one["name"] for one in summary["importances"]} == set(SPACE)
     assert 'id="missing"' not in page
+
+
+def test_people_read_epochs_from_1_and_machines_from_0(study: optuna.Study, tmp_path: Path) -> None:
+    fill(study, 6, epochs=8)
+    _, summary = report(study, tmp_path)
+    assert summary["best"]["best_epoch"] == 7
+    trials = (tmp_path / "report" / "trials.csv").read_text("utf-8").splitlines()
+    best_epochs = [line.split(",")[trials[0].split(",").index("best_epoch")] for line in trials[1:]]
+    assert best_epochs == ["7", "2", "7"] * 2
+    markdown = (tmp_path / "report" / "summary.md").read_text("utf-8").splitlines()
+    head = next(number for number, line in enumerate(markdown) if line.startswith("| trial |"))
+    column = [cell.strip() for cell in markdown[head].split("|")].index("best epoch")
+    assert markdown[head + 2].split("|")[column].strip() == "8"
+    (plot,) = curves(gather(study), epoch_table(study))
+    drawn = next(trace for trace in plot.data if trace["name"].startswith("best: trial"))
+    assert np.frombuffer(base64.b64decode(drawn["x"]["bdata"]), "<i4").tolist() == list(range(1, 9))
 
 
 def test_nothing_from_outside_is_markup(study: optuna.Study, tmp_path: Path) -> None:

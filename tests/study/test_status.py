@@ -63,7 +63,7 @@ def test_a_trial_that_pauses_continues_and_ends(place: Path) -> None:
     assert count(queue.study.trials) == {"paused": 2, "interrupted": 1, "enqueued": 1}
     ended = queue.end_paused()
     assert [outcome.number for outcome in ended] == [1, 2]
-    assert describe_outcome(ended[0]).startswith("trial 1 not resumed 0.3 (best epoch 0, 1 trained")
+    assert describe_outcome(ended[0]).startswith("trial 1 not resumed 0.3 (best epoch 1, 1 trained")
     assert count(queue.study.trials) == {"not resumed": 2, "interrupted": 1, "enqueued": 1}
     assert queue.study.trials[1].state is TrialState.PRUNED
 
@@ -134,14 +134,15 @@ def test_the_displays_tell_them_apart(place: Path) -> None:
     assert file.getvalue().startswith("[2/4] 2 paused trials were not resumed: 0, 1 | best 0.7 (trial 2, running) | ")
 
 
-def test_a_scheduled_search_has_no_time_to_go() -> None:
+def test_a_scheduled_search_has_no_time_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
     paused = create_trial(state=TrialState.WAITING, user_attrs={"until": 1, "paused": True, "attempt": 1})
     done = create_trial(state=TrialState.PRUNED, user_attrs={"result": {"stop_reason": NOT_RESUMED}})
     pace = Pace(n_trials=10)
     pace.begin([])
-    assert "to go" in pace.describe([done])
     assert pace.describe([done, paused]).endswith("so far, 2 begun")
+    monkeypatch.setattr("time.monotonic", lambda: 0.0)
     pace = Pace(n_trials=10, epochs=4)
     pace.begin([])
+    monkeypatch.setattr("time.monotonic", lambda: 2.0)
     trained = create_trial(state=TrialState.RUNNING, user_attrs={"until": 1}, intermediate_values={0: 1.0})
-    assert "to go" in pace.describe([trained])
+    assert pace.describe([trained]) == "2 s so far, about 6 s to go"

@@ -101,7 +101,7 @@ def test_each_validation_within_an_epoch_is_a_step_of_several_objectives(tmp_pat
 
 def test_a_missing_metric_is_an_error_that_says_what_is_logged(tmp_path: Path) -> None:
     callback = PruningCallback(optuna.create_study().ask(), "val_accuracy")
-    with pytest.raises(MissingMetric, match=r'metric = "val_accuracy".*epoch 0.*it logs val_acc, val_loss$'):
+    with pytest.raises(MissingMetric, match=r'metric = "val_accuracy".*epoch 1.*it logs val_acc, val_loss$'):
         train(tmp_path, callback)
 
 
@@ -114,6 +114,6 @@ def test_a_metric_that_is_no_number_is_an_error(value: float) -> None:
 
     study = optuna.create_study()
     callback = PruningCallback(study.ask(), "val_acc")
-    with pytest.raises(Diverged, match=f"val_acc is {value} in epoch 3"):
+    with pytest.raises(Diverged, match=f"val_acc is {value} in epoch 4"):
         callback.on_validation_end(Metrics(), None)
     assert study.trials[0].intermediate_values == {}

@@ -97,7 +97,7 @@ def test_whatever_ends_another_rank_ends_the_trial(place: Path) -> None:
     endings = {
         "build": ("user_error", "ValueError", "it cannot be built"),
         "memory": ("out_of_memory", "MemoryError", "no room"),
-        "nan": ("diverged", "Diverged", "val_loss is nan in epoch 1"),
+        "nan": ("diverged", "Diverged", "val_loss is nan in epoch 2"),
         "exit": ("crashed", "Crashed", "its process died (exit status 3)"),
         "raise": ("user_error", "ValueError", "bad data: raise"),
         "alone": ("user_error", "ValueError", "bad data: alone"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
 from collections import defaultdict
@@ -15,7 +16,8 @@ from rich.text import Text
 
 from lightsearch.confirm.runs import Run, RunOutcome
 from lightsearch.display.epochs import last_row
-from lightsearch.display.wording import duration
+from lightsearch.display.terminal import without_echoed_signals
+from lightsearch.display.wording import describe_time
 
 
 class RetrainDisplay:
@@ -34,18 +36,20 @@ class RetrainDisplay:
         self.metric = metric
         self.direction = direction
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        self._shown = contextlib.ExitStack()
         self._values: dict[str, list[float]] = defaultdict(list)
         self._total = self._done = self._done_here = 0
         self._began = time.monotonic()
 
     def __enter__(self) -> RetrainDisplay:
         if self._live is not None:
+            self._shown.enter_context(without_echoed_signals(self.console))
             self._live.start()
+            self._shown.callback(self._live.stop)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._shown.close()
 
     def message(self, text: str) -> None:
         """Prints a message once."""
@@ -85,7 +89,11 @@ class RetrainDisplay:
         for run, folder in running:
             row = last_row(folder)
             value = row.get(self.metric)
-            table.add_row(run.title, row.get("epoch", "-"), f"{float(value):.5g}" if value else "-")
+            table.add_row(
+                run.title,
+                str(int(row["epoch"]) + 1) if row.get("epoch") else "-",
+                f"{float(value):.5g}" if value else "-",
+            )
         self._live.update(Group(head, *map(Text, self._summary()[:-1]), table))
 
     def _count(self, run: Run, outcome: RunOutcome) -> None:
@@ -103,10 +111,8 @@ class RetrainDisplay:
 
     def _time(self) -> str:
         elapsed = time.monotonic() - self._began
-        if not self._done_here:
-            return f"{duration(elapsed)} so far"
-        left = elapsed / self._done_here * (self._total - self._done)
-        return f"{duration(elapsed)} so far, about {duration(left)} to go"
+        missing = self._total - self._done
+        return describe_time(elapsed, elapsed / self._done_here * missing if self._done_here else None)
 
 
 def _describe(run: Run, outcome: RunOutcome) -> str:
@@ -115,5 +121,5 @@ def _describe(run: Run, outcome: RunOutcome) -> str:
         return f"{text}{outcome.kind}: {outcome.error.type}: {outcome.error.message}"
     if outcome.value is None:
         return f"{text}trained for {outcome.epochs} epochs, {outcome.seconds:.1f} s"
-    details = f"best epoch {outcome.best_epoch}, {outcome.epochs} trained, {outcome.seconds:.1f} s"
+    details = f"best epoch {(outcome.best_epoch or 0) + 1}, {outcome.epochs} trained, {outcome.seconds:.1f} s"
     return f"{text}{outcome.value:.5g} ({details})"

@@ -47,7 +47,7 @@ class Reproduction(BaseModel):
         else:
             found = [f"trial {self.trial} is not reproduced to the bit: {then} epochs then, {now} now"]
             if self.first_difference is not None:
-                found.append(f"the first difference is in epoch {self.first_difference}; the largest are")
+                found.append(f"the first difference is in epoch {self.first_difference + 1}; the largest are")
             found += [f"  {metric:<10} {difference:.3g}" for metric, difference in self.largest.items()]
         found += [f"changed since: {line}" for line in self.changed]
         return found + [f"not recorded then: {line}" for line in self.unknown]

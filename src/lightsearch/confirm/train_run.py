@@ -95,7 +95,7 @@ class _RunningRun:
             self.log.history = log.history
         for row in log.history if self.run.on == "train" else ():
             if not math.isfinite(row[metric]):
-                raise Diverged(f"{metric} is {row[metric]} in epoch {int(row['epoch'])}")
+                raise Diverged(f"{metric} is {row[metric]} in epoch {int(row['epoch']) + 1}")
         return {"kind": Kind.COMPLETE, "stop_reason": fitted.stop_reason, "device": fitted.device}
 
     def _fit(self, phase: Phase, folder: Path, rank: Rank, *, begins: bool) -> tuple[Fit, EpochLog]:

@@ -53,15 +53,24 @@ def display_on(
         "direction": declared.get("direction", "maximize"),
         "n_trials": n_trials,
         "epochs": epochs,
+        "prunes": _prunes(declared),
+        "max_epochs": _max_epochs(declared),
     }
     metric = declared.get("metric", default_metric(declared))
     metrics = metric if isinstance(metric, list) and metric else [metric]
     if not (console.is_terminal or console.is_jupyter):
         yield PlainDisplay(console, further=metrics[1:], **shown)
         return
-    shown |= {"name": str(declared.get("name")), "metric": str(metrics[0]), "max_epochs": _max_epochs(declared)}
+    shown |= {"name": str(declared.get("name")), "metric": str(metrics[0])}
     with LiveDisplay(console, **shown) as live:
         yield live
+
+
+def _prunes(declared: dict[str, Any]) -> bool:
+    """Whether a pruner may end trials: it has what epochs report; of a function nobody knows whether it reports."""
+    pruner = declared.get("pruner")
+    name = pruner.get("name") if isinstance(pruner, dict) else pruner
+    return declared.get("objective") is None and name != "NopPruner"
 
 
 def _max_epochs(declared: dict[str, Any]) -> int | None:

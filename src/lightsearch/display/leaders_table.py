@@ -40,9 +40,15 @@ def leader_rows(entries: list[dict[str, Any]], metric: str | Sequence[str]) -> t
             f"{entry['value']:.5g}",
             *(f"{entry['metrics'][name]:.5g}" for name in metrics[1:]),
             *("-" if entry["std"] is None else f"{entry['std']:.2g}" for _ in std),
-            *(str(entry[column.replace(" ", "_")]) for column in epochs),
+            *(_epochs(entry) if epochs else ()),
             *(describe_param(entry["params"][name]) if name in entry["params"] else "-" for name in params),
         ]
         for entry in entries
     ]
     return ["trial", *metrics, *std, *epochs, *params], rows
+
+
+def _epochs(entry: dict[str, Any]) -> tuple[str, str]:
+    """The best epoch, counted from 1, and the number of epochs."""
+    best = entry["best_epoch"]
+    return "-" if best is None else str(best + 1), str(entry["epochs"])

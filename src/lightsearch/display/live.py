@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import optuna
@@ -16,6 +17,7 @@ from rich.text import Text
 from lightsearch.display.notebook import NotebookLive
 from lightsearch.display.pace import Pace
 from lightsearch.display.running_table import running_table
+from lightsearch.display.terminal import without_echoed_signals
 from lightsearch.display.wording import describe_outcome, describe_params, describe_pareto_front
 from lightsearch.outcome import Outcome
 from lightsearch.study import status
@@ -39,6 +41,7 @@ class LiveDisplay:
         direction: The study's direction; with several objectives, one for each.
         n_trials: The study's total of finished trials.
         epochs: The study's total of epochs; None: no limit.
+        prunes: Whether the study has a pruner.
         max_epochs: Epochs of a trial's whole training; None: trials have steps of their own.
     """
 
@@ -51,6 +54,7 @@ class LiveDisplay:
         direction: str | Sequence[str],
         n_trials: int,
         epochs: int | None = None,
+        prunes: bool = False,
         max_epochs: int | None = None,
     ) -> None:
         self.console = console
@@ -58,18 +62,21 @@ class LiveDisplay:
         self.direction = direction
         self.name = name
         self.metric = metric
-        self.pace = Pace(n_trials, epochs)
+        self.pace = Pace(n_trials, epochs, prunes=prunes)
         self._workers = ""
         self._live: Live | NotebookLive = Live(console=console, refresh_per_second=4, transient=True)
         if console.is_jupyter:
             self._live = NotebookLive()
+        self._shown = contextlib.ExitStack()
 
     def __enter__(self) -> LiveDisplay:
+        self._shown.enter_context(without_echoed_signals(self.console))
         self._live.start()
+        self._shown.callback(self._live.stop)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        self._shown.close()
 
     def message(self, text: str) -> None:
         if text.endswith("...") and not self.console.is_jupyter and not self.pace.has_begun:

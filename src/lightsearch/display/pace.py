@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 from optuna.trial import FrozenTrial
 
-from lightsearch.display.wording import duration, n_begun, n_finished
+from lightsearch.display.forecast import seconds_to_go
+from lightsearch.display.wording import describe_time, duration, n_begun, n_finished
 from lightsearch.study.budget import n_epochs
 from lightsearch.study.scheduling import is_scheduled
 
@@ -17,14 +19,18 @@ class Pace:
     Args:
         n_trials: The study's total of finished trials.
         epochs: The study's total of epochs; None: no limit.
+        prunes: Whether the study has a pruner.
     """
 
-    def __init__(self, n_trials: int, epochs: int | None = None) -> None:
+    def __init__(self, n_trials: int, epochs: int | None = None, *, prunes: bool = False) -> None:
         self.total = n_trials if epochs is None else epochs
         """The total of what is counted: trials, or epochs."""
         self.unit = "trials" if epochs is None else "epochs"
+        self._prunes = prunes
         self._began: float | None = None
-        self._first: int | None = None
+        self._since = datetime.now()
+        """The same by the clock, local and without a zone, as Optuna's times are."""
+        self._first = 0
         """What was done before this run."""
 
     @property
@@ -35,7 +41,8 @@ class Pace:
     def begin(self, trials: list[FrozenTrial]) -> None:
         """Starts the clock at the first call."""
         if self._began is None:
-            self._began, self._first = time.monotonic(), self.done(trials)
+            self._began, self._since = time.monotonic(), datetime.now()
+            self._first = self.done(trials)
 
     def done(self, trials: list[FrozenTrial]) -> int:
         """How many finished trials, or epochs, the study has."""
@@ -52,10 +59,12 @@ class Pace:
         that have begun.
         """
         elapsed = 0.0 if self._began is None else time.monotonic() - self._began
-        counted = self.done(trials) - (self._first or 0)
         if self.unit == "trials" and is_scheduled(trials):  # most trials finish together, when the search ends
             return f"{duration(elapsed)} so far, {n_begun(trials)} begun"
-        if counted <= 0:
-            return f"{duration(elapsed)} so far"
-        missing = max(self.total - self.done(trials), 0)
-        return f"{duration(elapsed)} so far, about {duration(elapsed / counted * missing)} to go"
+        if self._began is None:
+            return describe_time(elapsed, None)
+        if self.unit == "trials":
+            to_go = seconds_to_go(trials, self.total, self._since, datetime.now(), prunes=self._prunes)
+            return describe_time(elapsed, to_go)
+        counted, missing = self.done(trials) - self._first, max(self.total - self.done(trials), 0)
+        return describe_time(elapsed, elapsed / counted * missing if counted > 0 else None)

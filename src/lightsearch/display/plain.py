@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 
 from lightsearch.display.pace import Pace
-from lightsearch.display.wording import describe_not_resumed, describe_outcome, describe_pareto_front
+from lightsearch.display.trial_lines import TrialLines
+from lightsearch.display.wording import describe_not_resumed, describe_pareto_front
 from lightsearch.outcome import Outcome
 from lightsearch.study import status
 from lightsearch.study.best_so_far import best_so_far
@@ -30,6 +31,8 @@ class PlainDisplay:
         direction: The study's direction; with several objectives, one for each.
         n_trials: The study's total of finished trials.
         epochs: The study's total of epochs; None: no limit.
+        prunes: Whether the study has a pruner.
+        max_epochs: Epochs of a trial's whole training; None: trials have steps of their own.
         further: The names of the objectives after the first.
     """
 
@@ -40,12 +43,14 @@ class PlainDisplay:
         direction: str | Sequence[str],
         n_trials: int,
         epochs: int | None = None,
+        prunes: bool = False,
+        max_epochs: int | None = None,
         further: Sequence[str] = (),
     ) -> None:
         self.console = console
         self.direction = direction
-        self.further = further
-        self.pace = Pace(n_trials, epochs)
+        self.pace = Pace(n_trials, epochs, prunes=prunes)
+        self._lines = TrialLines(n_trials, max_epochs, further)
         self._workers, self._workers_shown = "", float("-inf")
         self._shown = time.monotonic()
         """When the last line about trials was shown."""
@@ -60,7 +65,7 @@ class PlainDisplay:
                 self.message(text)
 
     def finished(self, outcome: Outcome, trials: list[FrozenTrial]) -> None:
-        self._line(describe_outcome(outcome, self.further), trials)
+        self._line(self._lines.line(outcome, trials), trials)
 
     def not_resumed(self, outcomes: Sequence[Outcome], trials: list[FrozenTrial]) -> None:
         self._line(describe_not_resumed([outcome.number for outcome in outcomes]), trials)
@@ -78,5 +83,6 @@ class PlainDisplay:
         self._shown = time.monotonic()
         best = best_so_far(trials, self.direction)
         if best is not None:
-            text += f" | best {best.value:.5g} ({best.trial}){describe_pareto_front(trials, self.direction)}"
+            found = f"best {best.value:.5g} ({best.trial}){describe_pareto_front(trials, self.direction)}"
+            text += f" | {self._lines.best(found)}"
         self.message(f"[{self.pace.progress(trials)}] {text} | {self.pace.describe(trials)}")

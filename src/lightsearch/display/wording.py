@@ -21,18 +21,22 @@ def describe_outcome(outcome: Outcome, further: Sequence[str] = ()) -> str:
         outcome: How the trial ended.
         further: The names of the objectives after the first.
     """
-    how = outcome.kind if outcome.stop_reason != NOT_RESUMED else Status.NOT_RESUMED
-    line = f"trial {outcome.number} {how}"
+    line = f"trial {outcome.number} {how_ended(outcome)}"
     if outcome.error is not None:
         line += f": {outcome.error.type}: {outcome.error.message}"
     elif outcome.value is not None:
-        epochs = f"best epoch {outcome.best_epoch}, {outcome.epochs} trained, "
-        if outcome.best_epoch is None:
-            epochs = f"{outcome.epochs} steps, " if outcome.epochs else ""
+        epochs = f"{outcome.epochs} steps, " if outcome.epochs else ""
+        if outcome.best_epoch is not None:
+            epochs = f"best epoch {outcome.best_epoch + 1}, {outcome.epochs} trained, "
         line += f" {outcome.value:.5g}{describe_runs(outcome)}"
         line += "".join(f", {name} {outcome.metrics[name]:.5g}" for name in further if name in outcome.metrics)
         line += f" ({epochs}{outcome.seconds:.1f} s)"
     return f"{line} {describe_params(outcome.params)}".rstrip()
+
+
+def how_ended(outcome: Outcome) -> str:
+    """How a trial ended, in a word or two: ``complete``, ``pruned``, ``not resumed``, ``diverged``, ..."""
+    return str(outcome.kind if outcome.stop_reason != NOT_RESUMED else Status.NOT_RESUMED)
 
 
 def describe_runs(outcome: Outcome) -> str:
@@ -82,6 +86,12 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def describe_time(elapsed: float, to_go: float | None) -> str:
+    """``42 s so far, about 3 min 20 s to go``; nothing is said of less than half a second, or of what is not known."""
+    so_far = f"{duration(elapsed)} so far"
+    return f"{so_far}, about {duration(to_go)} to go" if to_go is not None and round(to_go) > 0 else so_far
 
 
 def n_begun(trials: list[FrozenTrial]) -> int:

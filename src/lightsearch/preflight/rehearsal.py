@@ -106,7 +106,7 @@ def _train(
     )
     found: dict[str, Value] = {f"weight {name}": value for name, value in _tensors(built.model.state_dict())}
     for row in log.history:
-        found |= {f"{name} of epoch {row['epoch']:.0f}": value for name, value in row.items() if name != "seconds"}
+        found |= {f"{name} of epoch {row['epoch'] + 1:.0f}": value for name, value in row.items() if name != "seconds"}
     found |= dict(_attributes(built.model))
     for part in (built.data, *built.callbacks):
         if part is not built.model and not _only_watches(part):

@@ -116,10 +116,15 @@ def _best_curve(trials: list[FrozenTrial], results: dict[str, Any], metric: str,
     if best is None:
         return None
     found = epochs_of(trials[best["number"]], folder, metric)
-    curve = [(float(epoch), row["value"]) for epoch, row in found.items() if math.isfinite(row.get("value", math.nan))]
+    of_function = best["best_epoch"] is None
+    first = 0 if of_function else 1  # people count epochs from 1; the steps of a function are its own
+    curve = [
+        (float(epoch + first), row["value"])
+        for epoch, row in found.items()
+        if math.isfinite(row.get("value", math.nan))
+    ]
     if len(curve) < 2:
         return None
-    of_function = best["best_epoch"] is None
-    marked = [point for point in curve if not of_function and point[0] == best["best_epoch"]]
+    marked = [point for point in curve if not of_function and point[0] == best["best_epoch"] + first]
     title = f"{metric} of trial {best['number']}, the best" + (" in it" if "front" in results else "")
     return chart(title, {"best": marked}, curve, x_title="step" if of_function else "epoch")

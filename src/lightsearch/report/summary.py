@@ -71,13 +71,13 @@ def as_markdown(facts: Facts) -> str:
 def _leaders(facts: Facts) -> list[str]:
     params = list(dict.fromkeys(name for row in facts.leaders for name in row.trial.params))
     std = ["std"] if facts.repeats else []
-    head = ["trial", *(name for name, _ in facts.objectives), *std, "epoch", *params]
+    head = ["trial", *(name for name, _ in facts.objectives), *std, "best epoch", *params]
     lines = [_line(head), "| ---: " * len(head) + "|"]
     for row in facts.leaders:
         epoch = row.outcome.best_epoch if row.outcome else None
         values = [describe_param(row.trial.params[name]) if name in row.trial.params else "" for name in params]
         spread = ["" if row.std is None else f"{row.std:.2g}" for _ in std]
-        epochs = "" if epoch is None else str(epoch)
+        epochs = "" if epoch is None else str(epoch + 1)
         lines.append(_line([str(row.number), *facts.show_all(row), *spread, epochs, *values]))
     return lines
 

@@ -61,7 +61,7 @@ def lineage(trials: Sequence[FrozenTrial], number: int) -> list[Segment]:
 def schedule(trials: Sequence[FrozenTrial], number: int) -> str | None:
     """The parameters that changed during a training, in a line; None if it began untrained.
 
-    ``epochs 0-4 learning_rate 0.01 (trial 3), epochs 4-8 learning_rate 0.0125 (trial 9)``.
+    ``epochs 1-4 learning_rate 0.01 (trial 3), epochs 5-8 learning_rate 0.0125 (trial 9)``.
 
     Args:
         trials: All trials of the study.
@@ -74,8 +74,16 @@ def schedule(trials: Sequence[FrozenTrial], number: int) -> str | None:
     parts = []
     for one in segments:
         values = [f"{name} {_shown(one.params[name])}" for name in names if name in one.params]
-        parts.append(f"epochs {one.first}-{one.until} {' '.join(values)} (trial {one.trial})".replace("  ", " "))
+        parts.append(f"{_span(one)} {' '.join(values)} (trial {one.trial})".replace("  ", " "))
     return ", ".join(parts)
+
+
+def _span(one: Segment) -> str:
+    """The epochs of a segment in words, counted from 1."""
+    first = one.first + 1
+    if one.until > first:
+        return f"epochs {first}-{one.until}"
+    return f"epoch {first}" if one.until == first else f"from epoch {first}"
 
 
 def _shown(value: Value) -> str:

@@ -114,7 +114,7 @@ class LogEpochs:
         self._before = logged
         for name, value in metrics.items():
             if "loss" in name and not math.isfinite(value):
-                raise Diverged(f"{name} is {value} in epoch {trainer.current_epoch}")
+                raise Diverged(f"{name} is {value} in epoch {trainer.current_epoch + 1}")
         self._log.add({"epoch": epoch, **metrics, "seconds": round(now - self._began, 4)})
         self._began = now
 

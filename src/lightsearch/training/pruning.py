@@ -155,11 +155,11 @@ def _finite(trainer: Any, metric: str) -> float:
     """
     value = trainer.callback_metrics.get(metric)
     if value is not None and not math.isfinite(value):
-        raise Diverged(f"{metric} is {float(value)} in epoch {trainer.current_epoch}")
+        raise Diverged(f"{metric} is {float(value)} in epoch {trainer.current_epoch + 1}")
     logged = in_validation(trainer)
     if value is None or metric not in logged:  # the value may come from training, or from an earlier validation
         names = ", ".join(sorted(logged)) or "nothing"
         raise MissingMetric(
-            f'metric = "{metric}": the validation of epoch {trainer.current_epoch} does not log it; it logs {names}'
+            f'metric = "{metric}": the validation of epoch {trainer.current_epoch + 1} does not log it; it logs {names}'
         )
     return float(value)

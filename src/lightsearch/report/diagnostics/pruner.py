@@ -36,10 +36,11 @@ def find_pruner(view: StudyView) -> Iterator[Finding]:
     if len(ahead) < max(1, MIN_AHEAD_SHARE * len(pruned)):
         return
     whom = "a trial of the eventual front" if several else f"the eventual winner, trial {winners[0].number},"
+    latest = max(ahead) if view.of_function else max(ahead) + 1  # people count epochs from 1
     yield Finding(
         "pruner",
         f"{len(ahead):,} of {len(pruned):,} pruned trials were ahead of {whom} at the epoch in which they were stopped "
-        f"(the latest: epoch {max(ahead)}).",
+        f"(the latest: {'step' if view.of_function else 'epoch'} {latest}).",
         _hint(view, warmup=max(ahead) + 1),
     )
 
