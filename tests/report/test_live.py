@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import optuna
 import pytest
@@ -27,6 +28,7 @@ def url(study: optuna.Study, tmp_path: Path) -> Iterator[str]:
     folder = tmp_path / "digits"
     (folder / "trial-0005").mkdir(parents=True)
     (folder / "trial-0005" / "log.txt").write_text("<script>alert(1)</script>", encoding="utf-8")
+    (folder / "trial-0005" / "é.txt").write_text("é", encoding="utf-8")
     (folder / "trial-0005" / ".worker.json").write_text("{}", encoding="utf-8")
     (tmp_path / "secret.txt").write_text("", encoding="utf-8")
     with make_live(LiveReport(lambda: study, folder), port=0) as server:
@@ -54,10 +56,28 @@ def test_the_page_follows_the_study(study: optuna.Study, url: str, monkeypatch: 
     assert "trial-0005/log.txt" in page
 
 
+def test_a_storage_that_is_away_does_not_end_the_view(tmp_path: Path) -> None:
+    def load() -> optuna.Study:
+        raise OSError("<gone>")
+
+    report = LiveReport(load, tmp_path)
+    page = b"".join(report({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: None)).decode()
+    assert 'http-equiv="refresh"' in page
+    assert "The study cannot be read: &lt;gone&gt;" in page
+
+
 def test_files_of_trials_and_no_others(url: str) -> None:
     assert get(f"{url}trial-0005/log.txt") == (200, "text/plain; charset=utf-8", "<script>alert(1)</script>")
-    for path in ("trial-0005/.worker.json", "trial-0005/../../secret.txt", "secret.txt", "trial-0005", "trial-9/x"):
+    for path in (
+        "trial-0005/.worker.json",
+        "trial-0005/../../secret.txt",
+        "secret.txt",
+        "trial-0005",
+        "trial-9/x",
+        "trial-0005/%00",
+    ):
         assert get(url + path)[0] == 404
+    assert get(f"{url}trial-0005/{quote('é.txt')}")[2] == "é"
     assert get(url, Host="evil.example")[0] == 403
     assert get(url, Origin="http://evil.example")[0] == 403
 

@@ -56,7 +56,7 @@ def opened(study: optuna.Study, tmp_path: Path, browser: Any, width: int = 1400)
     fill(study, 40, kinds=("complete", "pruned", "complete", "user_error"))
     folder = tmp_path / "none" / "trial-0003"
     folder.mkdir(parents=True)
-    (folder / "log.txt").write_text("epoch 1\n<b>the last line</b>\n", encoding="utf-8")
+    (folder / "log.txt").write_text("epoch é\n<b>the last line</b>\n", encoding="utf-8")
     report(study, tmp_path)
     page, complaints = browser(tmp_path / "report" / "report.html", width, "light")
     page.locator("#progress").scroll_into_view_if_needed()
@@ -84,7 +84,7 @@ def test_a_click_opens_a_trial(study: optuna.Study, tmp_path: Path, browser: Any
     assert panel.locator("h2").inner_text() == "Trial 3 · user_error"
     assert page.evaluate("location.hash") == "#trial-3"
     assert "It failed (user_error; " in panel.locator(".why").inner_text()
-    assert "<b>the last line</b>" in panel.get_by_label("log").inner_text()
+    assert panel.get_by_label("log").inner_text() == "epoch é\n<b>the last line</b>\n"
     assert panel.get_by_label("traceback").inner_text().startswith("</script>")
     assert panel.get_by_role("link", name="log.txt").get_attribute("href") == "../none/trial-0003/log.txt"
     panel.get_by_label("next trial").click()

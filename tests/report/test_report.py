@@ -13,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
 from lightsearch.errors import UserError
 from lightsearch.report import write_report
+from lightsearch.report.comparison import write_comparison
+from lightsearch.report.comparison.spent import best_so_far
 from lightsearch.report.facts.facts import gather
 from lightsearch.report.plots.curves import curves
 from lightsearch.report.plots.panels import PANELS, Panel
@@ -118,6 +121,22 @@ def test_output_that_cannot_be_written(study: optuna.Study, tmp_path: Path, monk
     if Path("/proc/self").exists():
         with pytest.raises(UserError, match="--output"):
             write_report(study, Path("/proc/report"))
+
+
+def test_values_without_end_are_no_obstacle(tmp_path: Path) -> None:
+    study = optuna.create_study(study_name="functions", direction="maximize")
+    for values in ([1.0, math.inf, 2.0], [math.nan, 0.5], [3.0], []):
+        trial = study.ask({"x": FloatDistribution(0, 1)})
+        for step, value in enumerate(values):
+            trial.report(value, step)
+        study.tell(trial, values[-1] if values else 0.1)
+    page, summary = report(study, tmp_path)
+    assert summary["best"]["value"] == 3.0
+    assert '<section id="curves"' in page
+    write_comparison([study, optuna.create_study(study_name="empty", direction="maximize")], tmp_path / "both")
+    found = best_so_far(gather(study))
+    assert [one.best for one in found] == [2.0, 3.0, 3.0]
+    assert found[-1].epochs == 3 + 2 + 1 + 1
 
 
 def test_figures_are_plotly_figures(study: optuna.Study, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def main(
         raise UserError(Mistake("--live", "", "shows one study; name one, or leave --live out"))
     if live and output is not None:
         raise UserError(Mistake("--live", "", "writes nothing; leave --output out"))
-    folder = output if output is not None else Path("reports") / "-".join(names)
+    folder = output if output is not None else Path("reports") / "+".join(names)
     if not live:
         check_output(folder)
     opened = open_storage(url, create=False)

@@ -14,7 +14,7 @@ from lightsearch.outcome import Kind, Outcome
 from lightsearch.study.leaders import leaders
 from lightsearch.study.lineage import lineage
 from lightsearch.study.origin import ended_how, outcome_of
-from lightsearch.study.scheduling import is_scheduled
+from lightsearch.study.scheduling import until_of
 
 
 class ClassInfo(NamedTuple):
@@ -103,12 +103,13 @@ def earlier_phases(trials: list[FrozenTrial], number: int) -> list[Phase]:
 
 def _candidate(trials: list[FrozenTrial], outcome: Outcome) -> Candidate:
     earlier = earlier_phases(trials, outcome.number)
-    # A scheduler, not early stopping, has decided how long it trained.
-    scheduled = is_scheduled([one for one in trials if one.number == outcome.number])
+    epochs, trial = outcome.first_epoch + outcome.curve_epochs, trial_of(trials, outcome.number, "--trial")
+    # If it ended where it would have paused, the scheduler has decided that, and no early stopping.
+    scheduled = outcome.kind is Kind.COMPLETE and until_of(trial.user_attrs) == epochs
     return Candidate(
         trial=outcome.number,
         params=outcome.params,
         earlier=earlier,
-        trained=outcome.first_epoch + outcome.curve_epochs if scheduled else None,
+        trained=epochs if scheduled else None,
         search_value=outcome.value,
     )

@@ -81,6 +81,7 @@ def _recorded_outcome(trial: FrozenTrial) -> Outcome:
 def _run_of(context: RetrainContext, outcome: Outcome, earlier: list[Phase], *, scheduled: bool) -> Run:
     assert outcome.seed is not None
     before = earlier[-1].epochs or 0 if earlier else 0
+    stopped = outcome.kind is Kind.PRUNED or (scheduled and outcome.kind is Kind.COMPLETE)
     return Run(
         study_uid=str(context.study.user_attrs.get("uid")),
         purpose="reproduce",
@@ -88,9 +89,7 @@ def _run_of(context: RetrainContext, outcome: Outcome, earlier: list[Phase], *, 
         index=0,
         seed=outcome.seed,
         params=outcome.params,
-        epochs=before + outcome.curve_epochs
-        if scheduled or outcome.kind is Kind.PRUNED or outcome.epoch_seeds
-        else None,
+        epochs=before + outcome.curve_epochs if stopped or outcome.epoch_seeds else None,
         earlier=earlier,
         epoch_seeds=outcome.epoch_seeds,
     )

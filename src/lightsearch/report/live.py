@@ -6,9 +6,11 @@ import mimetypes
 import threading
 import time
 from collections.abc import Callable, Iterable
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightsearch.errors import first_line
 from lightsearch.report.dashboard import Server, local_only, serve_on
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 10
 """The page is loaded again after this time."""
+
+NOT_READ = '<!doctype html><meta http-equiv="refresh" content="{}"><title>report</title><p>The study cannot be read: {}'
 
 
 class LiveReport:
@@ -37,8 +41,13 @@ class LiveReport:
             return _answer(start_response, "405 Method Not Allowed", "text/plain", b"GET alone is answered.\n")
         if path == "/":
             return _answer(start_response, "200 OK", "text/html; charset=utf-8", self._current())
-        file = self._file(path)
-        if file is None:
+        try:
+            # The server decodes paths as latin-1 (PEP 3333).
+            file = self._file(path.encode("latin-1").decode())
+            content = None if file is None else file.read_bytes()
+        except (OSError, ValueError):
+            file = content = None
+        if file is None or content is None:
             return _answer(start_response, "404 Not Found", "text/plain", b"There is no such file.\n")
         # Text is shown, whatever is in it: nothing that a trial wrote is run as a page.
         kind = mimetypes.guess_type(file.name)[0] or ""
@@ -47,21 +56,26 @@ class LiveReport:
             if kind.startswith("text/") or kind == "application/json"
             else "application/octet-stream"
         )
-        return _answer(start_response, "200 OK", shown, file.read_bytes())
+        return _answer(start_response, "200 OK", shown, content)
 
     def _current(self) -> bytes:
-        """The page, not older than half the time after which it is loaded again."""
+        """The page, not older than half the time after which it is loaded again. While the study cannot be read, the
+        last one, or a page that says why and is loaded again."""
         from lightsearch.report.facts.facts import gather
         from lightsearch.report.page.render import page
         from lightsearch.report.page.trials import Files
         from lightsearch.report.tables.epoch_table import epoch_table
 
         with self._lock:
-            if time.monotonic() - self._made > REFRESH_SECONDS / 2:
+            if time.monotonic() - self._made <= REFRESH_SECONDS / 2:
+                return self._page
+            try:
                 study = self._load()
                 files = Files(self._folder, self._folder) if self._folder is not None else None
                 text = page(gather(study), epoch_table(study, self._folder), files, refresh=REFRESH_SECONDS)
-                self._page, self._made = text.encode(), time.monotonic()
+            except Exception as error:  # a storage that is away for a moment may not end the view
+                return self._page or NOT_READ.format(REFRESH_SECONDS, escape(first_line(error))).encode()
+            self._page, self._made = text.encode(), time.monotonic()
             return self._page
 
     def _file(self, path: str) -> Path | None:

@@ -14,7 +14,7 @@ from lightsearch.outcome import Outcome
 from lightsearch.study.epoch_values import curve_of
 from lightsearch.study.leases import LEASE_SECONDS
 from lightsearch.study.periods import periods_of
-from lightsearch.study.status import Status, status_of
+from lightsearch.study.status import PAUSED, Status, status_of
 
 if TYPE_CHECKING:
     import optuna
@@ -71,19 +71,24 @@ def distributions_of(trials: Iterable[FrozenTrial]) -> dict[str, list[BaseDistri
 
 
 def utc_times(trial: FrozenTrial) -> tuple[datetime | None, datetime | None]:
-    """The first start and the end of a trial in UTC; of one that was not resumed, the end of its last epoch."""
+    """The first start and the end of a trial in UTC; if it ended while it was paused, the end of its last epoch."""
     started, ended = _last_times(trial)
     periods = periods_of(trial)
     if not periods:
         return started, ended
-    return periods[0][0], periods[-1][1] if status_of(trial) is Status.NOT_RESUMED else ended
+    return periods[0][0], periods[-1][1] if _ended_in_a_pause(trial) else ended
+
+
+def _ended_in_a_pause(trial: FrozenTrial) -> bool:
+    """Whether a trial was paused when the search ended: it was not resumed, or had not become better for long."""
+    return trial.state.is_finished() and bool(trial.user_attrs.get(PAUSED))
 
 
 def spans_of(trial: FrozenTrial) -> tuple[tuple[datetime, datetime | None], ...]:
     """When a trial ran, between its pauses: starts and ends in UTC; the last end is None if it runs."""
     periods, status = periods_of(trial), status_of(trial)
     started, ended = _last_times(trial)
-    if started is None or status is Status.NOT_RESUMED or (ended is None and status is not Status.RUNNING):
+    if started is None or _ended_in_a_pause(trial) or (ended is None and status is not Status.RUNNING):
         return tuple(periods)
     return (*periods, (started, ended))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -48,7 +49,7 @@ def best_curves(studies: Sequence[Facts]) -> list[Plot]:
     for index, facts in enumerate(studies):
         if facts.best is None:
             continue
-        curve = curve_of(facts.best.trial)
+        curve = {epoch: value for epoch, value in curve_of(facts.best.trial).items() if math.isfinite(value)}
         traces.append(
             _line(studies, index, [epoch + 1 for epoch in curve], list(curve.values()))
             | {"mode": "lines+markers", "name": f"{text(facts.name)}: trial {facts.best.number}"}

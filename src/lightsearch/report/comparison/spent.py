@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -41,12 +42,21 @@ def best_so_far(facts: Facts) -> list[Found]:
 
 def _epochs(facts: Facts, row: Row) -> Iterator[tuple[float, int, float | None]]:
     """When each epoch of a trial ended, in seconds of search, the trial, and the value, if the trial is complete."""
-    values = list(curve_of(row.trial).values())
+    values = _values(row)
     spans = [(facts.clock(began), facts.clock(ended or facts.made)) for began, ended in row.spans]
     total = sum(ended - began for began, ended in spans)
     for index, value in enumerate(values, 1):
-        counts = row.group == "complete" and value == value
+        counts = row.group == "complete" and value is not None and math.isfinite(value)
         yield _at(spans, total * index / len(values)), row.number, value if counts else None
+
+
+def _values(row: Row) -> list[float | None]:
+    """The value after each epoch. Where no epoch's value is the trial's own, that is known at its end."""
+    curve, outcome = list(curve_of(row.trial).values()), row.outcome
+    if outcome is not None and outcome.best_epoch is not None and not outcome.run_values:
+        return [*curve]
+    n = max(len(curve), outcome.epochs if outcome else 0, int(row.group == "complete"))
+    return [*[None] * (n - 1), row.value] if n else []
 
 
 def _at(spans: list[tuple[float, float]], ran: float) -> float:

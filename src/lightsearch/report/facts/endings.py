@@ -21,7 +21,7 @@ OF_STATUS = {
 }
 OF_REASON = {
     "max_epochs": "It was trained to its end.",
-    "early_stopping": "Early stopping ended it: it did not get better any more.",
+    "early_stopping": "It ended by early stopping: it did not get better any more.",
     "pruned": "The pruner stopped it.",
     NOT_RESUMED: "It was paused, and the scheduler did not choose it again until the search ended.",
     "infeasible": "It violates a constraint of the study.",

@@ -115,6 +115,9 @@ const draw = (plot) => {
   const isNew = !drawn.has(plot);
   drawn.add(plot);
   const { data, layout } = dressed(figureOf(plot));
+  if (!isNew && choice.brushed !== null && data[0]?.type === "parcoords") {  // its selected ranges stay
+    data[0].dimensions.forEach((one, i) => { one.constraintrange = plot.data[0].dimensions[i].constraintrange; });
+  }
   return Plotly.react(plot, data, layout, config).then(() => {
     if (isNew) listen(plot);
     plot.dataset.drawn = "";

@@ -52,7 +52,7 @@ def page(facts: Facts, epochs: pd.DataFrame, files: Files | None = None, *, refr
     plots = [figure.plot for drawn in shown for figure in drawn.figures]
     figures = [{"data": plot.data, "layout": plot.layout} for plot in plots]
     trials = page_trials(facts, epochs, files)
-    best = facts.best.number if facts.best else None
+    best = facts.best.number if facts.best and not facts.multi_objective else None
     data = {
         "figures": figures,
         "table": page_table(facts),

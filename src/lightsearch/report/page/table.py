@@ -40,7 +40,8 @@ def page_table(facts: Facts) -> dict[str, Any]:
 
 
 def _is_text(facts: Facts, name: str) -> bool:
-    return any(isinstance(row.trial.params.get(name), str | bool) for row in facts.rows)
+    known = [row.trial.params[name] for row in facts.rows if name in row.trial.params]
+    return not all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
 
 
 def _cells(facts: Facts, row: Row, params: list[str]) -> list[Any]:
@@ -55,7 +56,7 @@ def _cells(facts: Facts, row: Row, params: list[str]) -> list[Any]:
         outcome.epochs if outcome else len(curve_of(row.trial)),
         outcome.stop_reason if outcome else "",
         outcome and round(outcome.seconds, 1),
-        *(_param(row.trial.params.get(name)) for name in params),
+        *(_param(row.trial.params[name]) if name in row.trial.params else None for name in params),
         outcome and outcome.seed,
     ]
 
@@ -70,4 +71,4 @@ def _further_objectives(facts: Facts, row: Row) -> list[float | None]:
 def _param(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.4g}") if math.isfinite(value) else str(value)
-    return value if value is None or (isinstance(value, int) and not isinstance(value, bool)) else str(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -95,7 +95,7 @@ document.getElementById("trial-next").addEventListener("click", () => step(1));
 addEventListener("keydown", (event) => { if (event.key === "Escape" && !panel.hidden) closeTrial(); });
 document.addEventListener("click", ({ target }) => {
   const row = target.closest("[data-trial]");
-  if (row && !String(getSelection())) openTrial(Number(row.dataset.trial));
+  if (row && (target.closest("button") || !String(getSelection()))) openTrial(Number(row.dataset.trial));
 });
 const follows = () => { const found = /^#trial-(\d+)$/.exec(location.hash); if (found) openTrial(Number(found[1])); };
 addEventListener("hashchange", follows);

@@ -51,7 +51,7 @@ def page_trials(facts: Facts, epochs: pd.DataFrame, files: Files | None) -> list
             "why": why_ended(facts, row, standings),
             "params": {name: describe_param(value) for name, value in row.trial.params.items()},
             "decisions": [f"epochs {after} to {until}: {reason}" for after, until, reason in row.decisions],
-            "curve": _curve(curves.get(row.number)),
+            "curve": _curve(curves.get(row.number), first=0 if facts.of_function else 1),
             "metrics": [(name, _number(value)) for name, value in (row.outcome.metrics if row.outcome else {}).items()],
             "about": [(name, str(value)) for name, value in _about(facts, row) if value not in (None, "")],
             "error": row.outcome.error.traceback if row.outcome and row.outcome.error else "",
@@ -62,12 +62,12 @@ def page_trials(facts: Facts, epochs: pd.DataFrame, files: Files | None) -> list
     ]
 
 
-def _curve(epochs: pd.DataFrame | None) -> dict[str, list[float]]:
-    """The trial's epochs, from 1, and the metric after each."""
+def _curve(epochs: pd.DataFrame | None, first: int) -> dict[str, list[float]]:
+    """The trial's epochs, from 1, or the steps of a function, and the metric after each."""
     if epochs is None:
         return {"x": [], "y": []}
     finite = epochs[epochs["value"].map(math.isfinite)]
-    return {"x": (finite["epoch"] + 1).tolist(), "y": [float(f"{value:.6g}") for value in finite["value"]]}
+    return {"x": (finite["epoch"] + first).tolist(), "y": [float(f"{value:.6g}") for value in finite["value"]]}
 
 
 def _number(value: float) -> str:
@@ -113,8 +113,11 @@ def _log(files: Files, number: int) -> str:
             text = log.read().decode(errors="replace")
     except OSError:
         return ""
-    end = without_secrets(text)[-LOG_LETTERS:]
-    return end if len(end) == len(text) == size else end.partition("\n")[2] or end
+    shown = without_secrets(text)
+    if size <= 4 * LOG_LETTERS and len(shown) <= LOG_LETTERS:
+        return shown
+    end = shown[-LOG_LETTERS:]
+    return end.partition("\n")[2] or end
 
 
 def _links(files: Files, number: int) -> Iterable[tuple[str, str]]:

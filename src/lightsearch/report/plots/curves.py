@@ -23,7 +23,7 @@ LEADING_SHARE = 10
 
 def curves(facts: Facts, epochs: pd.DataFrame) -> list[Plot]:
     """One plot: a curve per trial. That of a pruned trial ends in a cross, that of one not resumed in a circle."""
-    frame = epochs[["number", "epoch", "value"]].dropna()
+    frame = epochs.loc[np.isfinite(epochs["value"]), ["number", "epoch", "value"]].copy()
     if frame.empty:
         raise NotShown("no trial has reported an epoch")
     if not facts.of_function:  # whose steps are the user's own

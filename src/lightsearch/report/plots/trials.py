@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ def number_format(facts: Facts) -> str:
 def value_axis(facts: Facts, values: Sequence[float]) -> dict[str, Any]:
     """The metric's axis, without a few very bad values that would press all others together."""
     axis: dict[str, Any] = {"title": {"text": text(facts.metric)}, "tickformat": number_format(facts)}
+    values = [value for value in values if math.isfinite(value)]
     if len(values) < 3:
         return axis
     sign = 1.0 if facts.maximize else -1.0
