@@ -49,10 +49,12 @@ def run_host(connection: Connection, threads: int, device: int | None, proved: f
         with contextlib.suppress(EOFError):
             while True:
                 inbox.receive()
-                while ended := host.advance():
+                gathers = True
+                while gathers:
+                    ended = host.advance()
                     for member in ended:
                         connection.send(_end_of(member))
-                    inbox.gather(len(ended))
+                    gathers = inbox.gather(len(ended)) or bool(ended)
                 host.train()
     except Interrupted:
         host.end()
@@ -81,11 +83,19 @@ class _Inbox:
         while not self._host.members or self._connection.poll(wait_seconds):
             self._handle(self._connection.recv())
 
-    def gather(self, n_trials: int) -> None:
-        """Waits a moment for trials that take the places of those that have just ended, so that all train together."""
-        n_trials -= self._add_queued()
-        while n_trials > 0 and self._connection.poll(GATHER_SECONDS):
-            n_trials -= self._handle(self._connection.recv())
+    def gather(self, n_trials: int) -> bool:
+        """Waits a moment for trials that take the places of those that have just ended, so that all train together.
+
+        Args:
+            n_trials: How many have just ended. If none has, only those are added that have come meanwhile.
+
+        Returns:
+            Whether there are new members.
+        """
+        added = self._add_queued()
+        while self._connection.poll(GATHER_SECONDS if added < n_trials else 0):
+            added += self._handle(self._connection.recv())
+        return added > 0
 
     def _add_queued(self) -> int:
         """Adds the jobs that came within a round, and returns their number."""
