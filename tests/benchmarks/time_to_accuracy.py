@@ -7,8 +7,8 @@ process is ended. The order of the list matters much, so it is taken in several 
 
 Each way of searching stops trials in its own way. packs and ours: this project's default, the scheduler
 ``freeze_thaw``, which decides by a model of learning curves which configuration of the list begins or continues for a
-few epochs; in packs of 8, the size that ``--pack auto`` takes, and one by one. packs_median and ours_median: the same
-with Optuna's median pruner instead. bare: plain torch (see ``bare``) with a median rule. ray_tune: ASHA. tutorial:
+few epochs; in packs by default (``--pack auto`` takes packs of 8), and one by one. packs_median and ours_median: the
+same with Optuna's median pruner instead. bare: plain torch (see ``bare``) with a median rule. ray_tune: ASHA. tutorial:
 Optuna's median pruner.
 """
 
@@ -33,7 +33,7 @@ from tests.benchmarks.packs import BATCH_SIZES
 from tests.benchmarks.throughput import PYTHONPATH, ROOT
 
 LOOK_SECONDS = 0.2
-PACK = {"packs": "8", "ours": "off"}
+PACK = {"packs": "auto", "ours": "off"}
 NAMES = ["packs", "ours", "packs_median", "ours_median", "bare", "ray_tune", "tutorial"]
 Values = Callable[[], list[float]]
 

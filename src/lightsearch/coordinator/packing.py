@@ -28,8 +28,9 @@ MAX_TIMINGS = 8
 class PackingChoice:
     """Chooses how trials are packed: a proof, which may begin while other checks still run, and then a timing.
 
-    The timing is made by as many processes at a time as there will be workers, because those share caches and memory
-    too. The proof is the same in every process, and is made once.
+    The proof is the same in every process, and is made once. The timing decides whether packs are worth it, unless the
+    user has decided that with a size. It is made by as many processes at a time as there will be workers, because those
+    share caches and memory too.
 
     Args:
         search: The search; ``search.request.pack`` is the size that the user asks for.
@@ -51,21 +52,21 @@ class PackingChoice:
             self._begin(size, search.local_threads)
 
     def choose(self, workers: int, threads: int, say: Callable[[str], None]) -> Packing:
-        """Waits for the proof and makes the timing.
+        """Waits for the proof, and makes the timing if it decides anything.
 
         Args:
             workers: Worker processes at a time.
             threads: CPU threads per process.
             say: Tells the user what was chosen, and why.
         """
-        size, timing = self._size(workers), Timing()
+        size, asked, timing = self._size(workers), self._search.request.pack is not None, Timing()
         if size == 1:
             return ONE_BY_ONE
         if (reason := _incompatibility(self._search)) is None:
             try:
                 proof = self._proved(size, threads)
                 reason = proof.incompatibility
-                if reason is None:
+                if reason is None and not asked:
                     timing = self._timed(size, proof, workers, threads)
                     reason = timing.failure
             except Exception as error:  # an error of the model or the data will be raised again in the trials
@@ -73,10 +74,11 @@ class PackingChoice:
         if reason is not None:
             say(f"trials train one by one, not in packs: {reason}")
             return ONE_BY_ONE
-        if self._search.request.pack is None and timing.speedup < MIN_SPEEDUP:
+        if not asked and timing.speedup < MIN_SPEEDUP:
             say(f"trials train one by one: packs are {timing.speedup:.1f} times as fast here")
             return ONE_BY_ONE
-        say(f"trials train in packs of {size}: proved equal to one by one, and {timing.speedup:.1f} times as fast")
+        why = "proved equal to one by one" + ("" if asked else f", and {timing.speedup:.1f} times as fast")
+        say(f"trials train in packs of {size}: {why}")
         return Packing(size, proof.proved)
 
     def close(self) -> None:

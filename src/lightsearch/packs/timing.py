@@ -21,8 +21,8 @@ from lightsearch.packs.packing import MIN_SPEEDUP, Proof, Timing
 
 STEPS = 8
 """Steps of each timed epoch."""
-ROUNDS = 3
-"""Timed epochs, in a pack and alone in alternation, after one warm-up epoch."""
+ROUNDS = 4
+"""Timed epochs at most, in a pack and alone in alternation. The first one warms up, and counts only if it is clear."""
 CLEAR = 1.5
 """No further round begins after one whose result is this many times ``MIN_SPEEDUP``, or that fraction of it."""
 PROCESS_SECONDS = 0.06
@@ -53,9 +53,10 @@ def time_packs(
             start = proof.start_seconds + PROCESS_SECONDS
             epochs = max(study_file.trainer.max_epochs * TRAINED_SHARE, 1.0)
             speedups = list(until_clear(_speedups(packed, alone, start, epochs)))
+            warm = speedups[1:] or speedups
         if (failed := next((member.error for member in packed.ended), None)) is not None:
             return Timing(failure=f"a pack failed: {failed}")
-        return Timing(statistics.median(speedups))
+        return Timing(statistics.median(warm))
 
 
 @contextlib.contextmanager
@@ -66,7 +67,7 @@ def _hosted(
     host = _TimedHost(proved)
     for number, params in enumerate(configurations(study_file, size)):
         own = folder / str(number)
-        trial = CalibrationTrial(study_file, params, data_dir, own, seed=number, epochs=ROUNDS + 2, steps=STEPS)
+        trial = CalibrationTrial(study_file, params, data_dir, own, seed=number, epochs=ROUNDS + 1, steps=STEPS)
         host.trials.append(trial)
         host.add(number, trial.fit)
     try:
@@ -96,8 +97,6 @@ def _speedups(packed: _TimedHost, alone: _TimedHost, start_seconds: float, epoch
         start_seconds: Seconds that a trial alone takes until its first epoch.
         epochs: Epochs of a trial.
     """
-    for host in (packed, alone):
-        host.epoch_seconds()  # warm-up
     size, start_packed = len(packed.trials), statistics.median(trial.start_seconds for trial in packed.trials)
     began = time.perf_counter()
     for number in range(ROUNDS):
