@@ -35,6 +35,10 @@ PROGRESS = {
 }
 
 
+NEW = -1
+"""Stands for the number of a trial that has none yet."""
+
+
 class Scheduling:
     """The scheduler of a study, and the trials as it sees them.
 
@@ -69,20 +73,27 @@ class Scheduling:
         assert self._scheduler is not None
         curves = [as_curve(trial) for trial in trials if _takes_part(trial)]
         best = self._best(curves)
-        is_good, waits = self._is_good_enough(best), self._waits_for_its_end(best)
-        needed = self._max_epochs - best.epochs + self._further_epochs if best is not None and waits else 0
         decision = None
-        if not is_good and (epochs_left is None or epochs_left > needed):
+        if not self._is_good_enough(best):
             enqueued = [Enqueued(one.number, enqueued_params_of(one)) for one in trials if n_new and is_enqueued(one)]
             decision = self._scheduler.decide(curves, n_new, enqueued)
+        if decision is not None and epochs_left is not None and best is not None and self._is_open(best):
+            left = epochs_left - (decision.until - _after(decision, _trial_of(decision, trials)))
+            decision = decision if left >= self._kept(decision, curves, best) else None
         runs = any(one.progress is Progress.RUNNING for one in curves)
-        if decision is None and best is not None and waits and not runs:
+        if decision is None and best is not None and self._is_open(best) and not runs:
             decision = Decision(best.number, self._max_epochs, "the best trial trains to its end")
         if decision is None or epochs_left is None:
             return decision
-        epochs = _after(decision, None if decision.number is None else trials[decision.number])
+        epochs = _after(decision, _trial_of(decision, trials))
         affordable = decision._replace(until=min(decision.until, epochs + epochs_left))
         return affordable if affordable.until > epochs else None
+
+    def _kept(self, decision: Decision, curves: Sequence[Curve], best: Curve) -> int:
+        """The epochs that the best trial may yet take to its end, which any trial may be that runs."""
+        until = {one.number: max(one.epochs, one.until) for one in curves if one.progress is Progress.RUNNING}
+        until = {best.number: best.epochs, **until, NEW if decision.number is None else decision.number: decision.until}
+        return self._max_epochs - min(until.values()) + self._further_epochs
 
     def _is_good_enough(self, best: Curve | None) -> bool:
         """Whether the best trial has reached ``stop.value``: then it alone is trained on."""
@@ -91,9 +102,9 @@ class Scheduling:
             return False
         return any(self._sign * reached >= self._sign * value for reached in best.values.values())
 
-    def _waits_for_its_end(self, best: Curve | None) -> bool:
-        """Whether the best trial is paused, and neither ``max_epochs`` nor early stopping is its end yet."""
-        if best is None or best.progress is not Progress.PAUSED:
+    def _is_open(self, best: Curve) -> bool:
+        """Whether neither ``max_epochs`` nor early stopping is the end of the best trial yet."""
+        if best.progress is Progress.FINISHED:
             return False
         return self._is_good_enough(best) or not has_stalled(best.values, self._study_file)
 
@@ -117,6 +128,11 @@ def attrs_of(decision: Decision, trial: FrozenTrial | None) -> dict[str, Any]:
     entry = {"after": _after(decision, trial), "until": decision.until, "reason": decision.reason}
     parent = {} if decision.start is None else {PARENT: decision.start._asdict()}
     return {UNTIL: decision.until, PAUSED: False, DECISIONS: [*earlier, entry], **parent}
+
+
+def _trial_of(decision: Decision, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The trial that continues, or was enqueued; None: it is a new one."""
+    return None if decision.number is None else trials[decision.number]
 
 
 def _after(decision: Decision, trial: FrozenTrial | None) -> int:
