@@ -13,6 +13,7 @@ import pytest
 from lightsearch.errors import UserError
 from lightsearch.report.comparison import write_comparison
 from lightsearch.report.comparison.differences import differences
+from lightsearch.report.comparison.plots import best_curves
 from lightsearch.report.comparison.spent import best_so_far
 from lightsearch.report.comparison.verdict import verdict
 from lightsearch.report.facts.facts import gather
@@ -46,6 +47,12 @@ def test_what_differs_is_listed() -> None:
         ("trainer.max_epochs", ["8", "9"]),
         ("space.model.width", ["{ int = [1, 8] }", "{ int = [1, 64], log = true }"]),
     ]
+
+
+@pytest.mark.parametrize(("declared", "first"), [({}, 1), ({"objective": "mine.objective"}, 0)])
+def test_people_count_epochs_from_1_and_a_function_its_steps_itself(declared: dict[str, Any], first: int) -> None:
+    (plot,) = best_curves([gather(named("a", **declared)), gather(named("b", **declared))])
+    assert [trace["x"][0] for trace in plot.data] == [first, first]
 
 
 def test_all_epochs_count_and_the_end_is_the_best() -> None:

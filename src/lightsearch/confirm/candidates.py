@@ -14,7 +14,7 @@ from lightsearch.outcome import Kind, Outcome
 from lightsearch.study.leaders import leaders
 from lightsearch.study.lineage import lineage
 from lightsearch.study.origin import ended_how, outcome_of
-from lightsearch.study.scheduling import until_of
+from lightsearch.study.scheduling import ended_where_decided
 
 
 class ClassInfo(NamedTuple):
@@ -103,13 +103,11 @@ def earlier_phases(trials: list[FrozenTrial], number: int) -> list[Phase]:
 
 def _candidate(trials: list[FrozenTrial], outcome: Outcome) -> Candidate:
     earlier = earlier_phases(trials, outcome.number)
-    epochs, trial = outcome.first_epoch + outcome.curve_epochs, trial_of(trials, outcome.number, "--trial")
-    # If it ended where it would have paused, the scheduler has decided that, and no early stopping.
-    scheduled = outcome.kind is Kind.COMPLETE and until_of(trial.user_attrs) == epochs
+    decided = ended_where_decided(trial_of(trials, outcome.number, "--trial"), outcome)
     return Candidate(
         trial=outcome.number,
         params=outcome.params,
         earlier=earlier,
-        trained=epochs if scheduled else None,
+        trained=outcome.first_epoch + outcome.curve_epochs if decided else None,
         search_value=outcome.value,
     )

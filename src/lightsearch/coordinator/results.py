@@ -8,7 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from lightsearch.atomic_files import write_json
-from lightsearch.outcome import NOT_RESUMED, Kind, Outcome
+from lightsearch.outcome import EARLY_STOPPING, NOT_RESUMED, Kind, Outcome
 from lightsearch.study import status, stop_rules
 from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.origin import others, outcome_of
@@ -74,7 +74,7 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
             "trained_by_paused": sum(outcome.epochs for outcome in outcomes if outcome.kind is Kind.PAUSED),
             "saved_by_pruning": _saved(trained, declared, "pruned"),
             "saved_by_pausing": _saved(trained, declared, NOT_RESUMED),
-            "saved_by_early_stopping": _saved(trained, declared, "early_stopping"),
+            "saved_by_early_stopping": _saved(trained, declared, EARLY_STOPPING),
         },
         "seeds": {"study": declared["seed"], "split": declared["seed"]},
         "data": attrs["data"],

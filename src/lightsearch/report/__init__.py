@@ -19,6 +19,8 @@ from lightsearch.paths import check_writable
 if TYPE_CHECKING:
     import optuna
 
+    from lightsearch.report.facts.facts import Facts
+
 FILES = ("trials.csv", "trials.parquet", "epochs.csv", "epochs.parquet", "summary.json", "summary.md", "report.html")
 
 
@@ -39,6 +41,25 @@ def write_report(study: optuna.Study, output: Path, folder: Path | None = None) 
     check_output(output)
     from lightsearch.report.facts.facts import gather
     from lightsearch.report.facts.headline import headline
+
+    facts = gather(study)
+    write_files(study, facts, output, folder)
+    result = headline(facts)
+    return {"headline": result.sentence, "note": result.note, "findings": str(len(facts.findings))}
+
+
+def write_files(study: optuna.Study, facts: Facts, output: Path, folder: Path | None = None) -> None:
+    """Writes all files of the report, from facts that are gathered.
+
+    Args:
+        study: The study.
+        facts: What ``gather`` returns for it.
+        output: The folder to write to, which ``check_output`` has checked.
+        folder: The study's own folder; ``studies/<name>`` if None.
+
+    Raises:
+        UserError: if the folder cannot be written to.
+    """
     from lightsearch.report.page.render import page
     from lightsearch.report.page.trials import Files
     from lightsearch.report.summary import as_json, as_markdown
@@ -46,7 +67,6 @@ def write_report(study: optuna.Study, output: Path, folder: Path | None = None) 
     from lightsearch.report.tables.table_files import write_table
     from lightsearch.report.tables.trial_table import trial_table
 
-    facts = gather(study)
     folder = folder or default_folder(study)
     trials, epochs = trial_table(study), epoch_table(study, folder)
     files = Files(folder, output.absolute()) if folder is not None else None
@@ -61,8 +81,6 @@ def write_report(study: optuna.Study, output: Path, folder: Path | None = None) 
             write_text(output / name, text)
     except OSError as error:
         raise UserError(Mistake("--output", str(output), f"cannot be written: {error.strerror}")) from error
-    result = headline(facts)
-    return {"headline": result.sentence, "note": result.note, "findings": str(len(facts.findings))}
 
 
 def check_output(output: Path) -> None:

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightsearch.compat.optuna_trials import enqueued_params_of
 from lightsearch.declare.study_file import StudyFile
-from lightsearch.outcome import Kind
+from lightsearch.outcome import Kind, Outcome
 from lightsearch.study.creation import has_begun
 from lightsearch.study.lineage import PARENT, start_of
 from lightsearch.study.origin import is_foreign
@@ -160,6 +160,11 @@ def describe_decisions(trial: FrozenTrial) -> str:
 def is_scheduled(trials: Sequence[FrozenTrial]) -> bool:
     """Whether a scheduler has decided about trials of a study: then they finish late, many at a time."""
     return any(trial.user_attrs.get(UNTIL) is not None for trial in trials)
+
+
+def ended_where_decided(trial: FrozenTrial, outcome: Outcome) -> bool:
+    """Whether a complete trial ended where it would have paused: the scheduler decided that, and no early stopping."""
+    return outcome.kind is Kind.COMPLETE and until_of(trial.user_attrs) == outcome.first_epoch + outcome.curve_epochs
 
 
 def as_curve(trial: FrozenTrial) -> Curve:

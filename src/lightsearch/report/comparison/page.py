@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import quote
 
 from lightsearch.display.wording import duration
@@ -12,30 +11,23 @@ from lightsearch.report.comparison.plots import PANELS
 from lightsearch.report.comparison.verdict import verdict
 from lightsearch.report.facts.facts import Facts
 from lightsearch.report.page.html import render
+from lightsearch.report.page.panels import drawn, figures
 
 SCRIPTS = ("study.js", "plots.js")
 
 
 def page(studies: Sequence[Facts]) -> str:
     """The page as HTML. It links to ``NAME/report.html`` of each study."""
-    figures: list[dict[str, Any]] = []
-    panels = []
-    for panel in PANELS:
-        numbered = []
-        for plot in panel.draw(studies):
-            numbered.append((len(figures), plot))
-            figures.append({"data": plot.data, "layout": plot.layout})
-        if numbered:
-            panels.append((panel, numbered))
+    panels = drawn(PANELS, studies)
     return render(
         "comparison.html.jinja",
         SCRIPTS,
-        {"figures": figures, "table": {}, "trials": [], "best": None, "refresh": 0},
+        {"figures": figures(panels), "table": {}, "trials": [], "best": None, "refresh": 0},
         studies=studies,
         links=[f"{quote(facts.name)}/report.html" for facts in studies],
         verdict=verdict(studies),
         lines=_lines(studies),
-        panels=panels,
+        panels=[one for one in panels if one.figures],
         differences=differences(studies),
     )
 

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from lightsearch.report.comparison.spent import Found, best_so_far
 from lightsearch.report.facts.facts import Facts
-from lightsearch.report.plots.plot import Plot, Trace, colour, packed, text
+from lightsearch.report.plots.plot import Panel, Plot, Trace, colour, packed, text
 from lightsearch.report.plots.scale import Scale, scales
 from lightsearch.report.plots.trials import complete_values, dot_size, number_format, value_axis
 from lightsearch.study.epoch_values import curve_of
-
-
-class Panel(NamedTuple):
-    """A section of the comparison."""
-
-    id: str
-    """The id of the section, and the class of its plots in ``page.css``."""
-    title: str
-    caption: str
-    draw: Callable[[Sequence[Facts]], list[Plot]]
 
 
 def best_values(studies: Sequence[Facts]) -> list[Plot]:
@@ -51,7 +41,7 @@ def best_curves(studies: Sequence[Facts]) -> list[Plot]:
             continue
         curve = {epoch: value for epoch, value in curve_of(facts.best.trial).items() if math.isfinite(value)}
         traces.append(
-            _line(studies, index, [epoch + 1 for epoch in curve], list(curve.values()))
+            _line(studies, index, [epoch + facts.counts_from for epoch in curve], list(curve.values()))
             | {"mode": "lines+markers", "name": f"{text(facts.name)}: trial {facts.best.number}"}
         )
     return [Plot("The learning curve of each study's best trial.", traces, _layout("epoch", _plain_axis(studies)))]

@@ -19,7 +19,9 @@ def verdict(studies: Sequence[Facts]) -> str:
         return f"Nothing to compare yet: no trial of {missing} is complete."
     sign = 1.0 if known[0].maximize else -1.0
     first, second, *_ = sorted(known, key=lambda facts: sign * _value(facts), reverse=True)
-    reaches = f"{first.name} reaches {first.metric} {first.show(_value(first))}, {second.name} {_shown(first, second)}"
+    reaches = (
+        f"{first.name} reaches {first.metric} {first.show(_value(first))}, {second.name} {first.show(_value(second))}"
+    )
     if _value(first) == _value(second):
         return f"{reaches}: they are equal."
     errors = [_error(facts) for facts in (first, second)]
@@ -34,10 +36,6 @@ def _value(facts: Facts) -> float:
     assert facts.best is not None
     assert facts.best.value is not None
     return facts.best.value
-
-
-def _shown(first: Facts, second: Facts) -> str:
-    return first.show(_value(second))
 
 
 def _error(facts: Facts) -> float | None:

@@ -6,7 +6,7 @@ import bisect
 from collections import defaultdict
 
 from lightsearch.display.wording import counted
-from lightsearch.outcome import NOT_RESUMED, NOT_WORTH, REPLACED, STOPPED_BY_USER, Kind
+from lightsearch.outcome import EARLY_STOPPING, NOT_RESUMED, NOT_WORTH, REPLACED, STOPPED_BY_USER, Kind
 from lightsearch.report.facts.facts import Facts
 from lightsearch.report.facts.failure_groups import MEANINGS
 from lightsearch.report.facts.row import Row
@@ -21,7 +21,7 @@ OF_STATUS = {
 }
 OF_REASON = {
     "max_epochs": "It was trained to its end.",
-    "early_stopping": "It ended by early stopping: it did not get better any more.",
+    EARLY_STOPPING: "It ended by early stopping: it did not get better any more.",
     "pruned": "The pruner stopped it.",
     NOT_RESUMED: "It was paused, and the scheduler did not choose it again until the search ended.",
     "infeasible": "It violates a constraint of the study.",

@@ -125,6 +125,11 @@ class Facts:
         return "objective" in self.declared
 
     @property
+    def counts_from(self) -> int:
+        """The number of the first epoch: people count from 1. The steps of a function are its own."""
+        return 0 if self.of_function else 1
+
+    @property
     def n_test_evaluations(self) -> int:
         """The number of times the test set was used."""
         recorded = self.attrs.get("test_evaluations", [])

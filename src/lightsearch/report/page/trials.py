@@ -51,7 +51,7 @@ def page_trials(facts: Facts, epochs: pd.DataFrame, files: Files | None) -> list
             "why": why_ended(facts, row, standings),
             "params": {name: describe_param(value) for name, value in row.trial.params.items()},
             "decisions": [f"epochs {after} to {until}: {reason}" for after, until, reason in row.decisions],
-            "curve": _curve(curves.get(row.number), first=0 if facts.of_function else 1),
+            "curve": _curve(curves.get(row.number), facts.counts_from),
             "metrics": [(name, _number(value)) for name, value in (row.outcome.metrics if row.outcome else {}).items()],
             "about": [(name, str(value)) for name, value in _about(facts, row) if value not in (None, "")],
             "error": row.outcome.error.traceback if row.outcome and row.outcome.error else "",

@@ -7,45 +7,15 @@ the page needs no change.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import pandas as pd
-
-from lightsearch.report.facts.facts import Facts
 from lightsearch.report.plots.curves import curves
 from lightsearch.report.plots.importance_bars import importance_bars
 from lightsearch.report.plots.landscape import landscape
 from lightsearch.report.plots.parallel import parallel
 from lightsearch.report.plots.pareto_front import pareto_front
-from lightsearch.report.plots.plot import Plot
+from lightsearch.report.plots.plot import Panel
 from lightsearch.report.plots.progress import progress
 from lightsearch.report.plots.slices import slices
 from lightsearch.report.plots.timeline import timeline
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One section of the page, with one plot or several."""
-
-    id: str
-    """The id of the section, and the class of its plots in ``page.css``."""
-    title: str
-    caption: str
-    """What the plot shows and how to read it."""
-    draw: Callable[[Facts, pd.DataFrame], list[Plot]]
-    """Raises ``NotShown`` with the reason."""
-    objectives: str = "any"
-    """Whether it is for a study with ``one`` objective, with ``several``, or with ``any`` number of them."""
-    choose: str = ""
-    """What a reader chooses if one of the plots is shown at a time; empty: all are shown."""
-    half: bool = False
-    """Whether it is half as wide as the page: it stands beside a neighbour that is half as wide, too."""
-
-    def suits(self, facts: Facts) -> bool:
-        """Whether the page has this panel."""
-        return self.objectives in ("any", "several" if facts.multi_objective else "one")
-
 
 PANELS = (
     Panel(

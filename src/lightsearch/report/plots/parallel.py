@@ -10,7 +10,7 @@ from lightsearch.report.facts.facts import Facts
 from lightsearch.report.facts.row import Row
 from lightsearch.report.plots.plot import NotShown, Plot, colour, packed, shorten, text
 from lightsearch.report.plots.scale import scales
-from lightsearch.report.plots.trials import number_format, numbers, value_axis
+from lightsearch.report.plots.trials import number_format, numbers, prefixed_format, value_axis
 
 MAX_LINES = 300
 """The number of lines, about."""
@@ -61,7 +61,7 @@ def _objectives(facts: Facts, rows: list[Row]) -> list[dict[str, Any]]:
         {
             "label": _label(name),
             "values": packed([row.values[index] for row in rows]),
-            "tickformat": "~g" if max(abs(row.values[index]) for row in rows) < 1e4 else "~s",
+            "tickformat": prefixed_format([row.values[index] for row in rows]),
         }
         for index, (name, _) in enumerate(facts.objectives)
         if index > 0

@@ -10,13 +10,11 @@ import pandas as pd
 from lightsearch.report.facts.facts import Facts
 from lightsearch.report.facts.row import Row
 from lightsearch.report.plots.plot import NotShown, Plot, Trace, colour, packed, text
-from lightsearch.report.plots.trials import KEPT, dot_size, numbers, tooltips
+from lightsearch.report.plots.trials import KEPT, dot_size, numbers, prefixed_format, tooltips
 from lightsearch.study.pareto import spreads_of
 
 MIN_LOG_RATIO = 20.0
 """An axis whose values differ by a larger factor is logarithmic."""
-MIN_PREFIXED = 1e4
-"""Numbers from here on are shown with a prefix."""
 
 
 def pareto_front(facts: Facts, _: pd.DataFrame) -> list[Plot]:
@@ -74,11 +72,6 @@ def _axis(facts: Facts, index: int) -> dict[str, Any]:
     return {
         "title": {"text": f"{text(name)} ({direction})"},
         "type": "log" if log else "linear",
-        "tickformat": ".2~%" if index == 0 and facts.is_share else _number_format(values),
+        "tickformat": ".2~%" if index == 0 and facts.is_share else prefixed_format(values),
         **({"dtick": 1 if max(values) > 100 * min(values) else "D2"} if log else {}),
     }
-
-
-def _number_format(values: list[float]) -> str:
-    """Large numbers with a prefix, 1.2M; others as they are: a prefix for small ones, 5m, is read as a unit."""
-    return "~s" if max((abs(value) for value in values), default=0.0) >= MIN_PREFIXED else "~g"

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lightsearch.report.facts.facts import Facts
 
 COLOUR = "\ue000"
 """Marks the name of a colour; a character for private use, which no other text contains."""
@@ -40,6 +43,29 @@ class Plot(NamedTuple):
 
 class NotShown(Exception):
     """The study holds too little for a plot; the message is the reason, which the page shows."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One section of a page, with one plot or several."""
+
+    id: str
+    """The id of the section, and the class of its plots in ``page.css``."""
+    title: str
+    caption: str
+    """What the plot shows and how to read it."""
+    draw: Callable[..., list[Plot]]
+    """Takes what the page is made from; raises ``NotShown`` with the reason."""
+    objectives: str = "any"
+    """Whether it is for a study with ``one`` objective, with ``several``, or with ``any`` number of them."""
+    choose: str = ""
+    """What a reader chooses if one of the plots is shown at a time; empty: all are shown."""
+    half: bool = False
+    """Whether it is half as wide as the page: it stands beside a neighbour that is half as wide, too."""
+
+    def suits(self, facts: Facts) -> bool:
+        """Whether the page has this panel."""
+        return self.objectives in ("any", "several" if facts.multi_objective else "one")
 
 
 def colour(name: str) -> str:

@@ -21,10 +21,18 @@ SPREAD = 4.0
 """The axis of the metric reaches below the median by this many times the distance from the median to the best value;
 worse values are drawn at its edge."""
 
+MIN_PREFIXED = 1e4
+"""Numbers from here on are shown with a prefix."""
+
 
 def number_format(facts: Facts) -> str:
     """The format of the metric's numbers on an axis and in a tooltip."""
     return ".2~%" if facts.is_share else "~g"
+
+
+def prefixed_format(values: Sequence[float]) -> str:
+    """Large numbers with a prefix, 1.2M; others as they are: a prefix for small ones, 5m, is read as a unit."""
+    return "~s" if max((abs(value) for value in values), default=0.0) >= MIN_PREFIXED else "~g"
 
 
 def value_axis(facts: Facts, values: Sequence[float]) -> dict[str, Any]:
