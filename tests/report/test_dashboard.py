@@ -93,6 +93,8 @@ def test_a_browser_shows_it_while_a_search_writes(place: Path, url: str, tmp_pat
             page.on("request", lambda sent: sent.url.startswith(url[:16]) or complaints.append(sent.url))
             page.goto(f"{url}studies/1/trials")
             page.get_by_text("Trial 2", exact=True).first.wait_for(timeout=60_000)
+            page.goto(f"{url}studies/1/trials?numbers=0")  # of the first search: its note says why it ended
+            page.get_by_text("Its files are in").first.wait_for(timeout=60_000)
             browser.close()
         assert search.poll() is None
     finally:

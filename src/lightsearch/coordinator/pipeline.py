@@ -73,6 +73,10 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
     if coordinator.trial_end.error is not None:
         raise coordinator.trial_end.error
     trials, attrs = queue.study.get_trials(deepcopy=False), queue.study.user_attrs
+    if coordinator.unavailable is None:
+        from lightsearch.report.notes import leave_notes  # not before the trials: what it imports takes a while
+
+        leave_notes(queue.study)
     return SearchResult(
         ending=ending,
         results=summarise(trials, attrs, checked.study_file.name),

@@ -72,13 +72,14 @@ def why_ended(facts: Facts, row: Row, standings: Standings) -> list[str]:
     """Why a trial ended, or where it is, and how good it was then."""
     standing = standings.of(row)
     if standing is None:
-        return [_ending(row)]
+        return [ending(row)]
     epochs, best, rank, n = standing
     stood = f"Its best {facts.metric} in {counted(epochs, 'epoch')} was {facts.show(best)}"
-    return [_ending(row), f"{stood}: number {rank} of the {n} trials that got so far." if n > 1 else f"{stood}."]
+    return [ending(row), f"{stood}: number {rank} of the {n} trials that got so far." if n > 1 else f"{stood}."]
 
 
-def _ending(row: Row) -> str:
+def ending(row: Row) -> str:
+    """Why a trial ended, or where it is, in a sentence."""
     outcome = row.outcome
     if row.group in OF_STATUS:
         return OF_STATUS[Status(row.group)]
