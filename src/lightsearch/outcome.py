@@ -131,6 +131,12 @@ class Outcome(BaseModel):
     """Seed of each epoch, if the trial trained in a pack. Empty: they come from the trial's own seed."""
     seconds: float = 0.0
     """Wall time in seconds from the worker's start to its end, over all attempts."""
+    cpu_seconds: float | None = None
+    """Processor time of its process and of that one's children, over all attempts; None: it trained in a pack."""
+    memory_mb: float | None = None
+    """The most memory that its process had in RAM, in MB; in a pack, that of all members. None: not measured."""
+    gpu_memory_mb: float | None = None
+    """The most memory of the GPU that PyTorch had allocated in its process, in MB; None: there was no GPU."""
     checkpoint: str | None = None
     """Path of the best epoch's checkpoint, relative to the study's folder."""
     sha256: str | None = None

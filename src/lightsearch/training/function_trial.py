@@ -23,6 +23,7 @@ from lightsearch.study.samplers import trial_seed
 from lightsearch.study.worker_trial import attach_trial
 from lightsearch.training.boundary import EndingFields, run_recorded
 from lightsearch.training.quiet import quiet
+from lightsearch.training.usage import Usage
 
 FILES = "files"
 """The folder inside a trial's folder for files of the function."""
@@ -125,6 +126,7 @@ def run_trial(
         newest_attempt=attached.newest_attempt,
     )
     seed, threads = trial_seed(study_file.seed, trial.number), torch.get_num_threads()
+    usage = Usage(folder / "result.json", attempt, shared=False)
 
     def call() -> EndingFields:
         if data_dir is not None:
@@ -139,6 +141,7 @@ def run_trial(
             "params": trial.params,
             "epochs": len(trial.intermediate_values),
             "seconds": round(time.perf_counter() - began, 3),
+            **usage.found(),
         }
         outcome = known.model_copy(update={**found, **ending})
         write_json(folder / "result.json", outcome.model_dump(mode="json"))

@@ -34,8 +34,9 @@ from lightsearch.training.measurement_pauses import paused_by_measurements
 from lightsearch.training.plan import WithValidation
 from lightsearch.training.pruning import watch_metrics
 from lightsearch.training.rank import Rank
-from lightsearch.training.repeats import FurtherRuns
+from lightsearch.training.repeats import RESULT, FurtherRuns
 from lightsearch.training.stopping import Pause
+from lightsearch.training.usage import Usage
 from lightsearch.training.worker_lock import AttemptGuard, WorkerLock
 
 
@@ -113,6 +114,7 @@ def run_trial(
         context=context or PackContext(),
         log=EpochLog(folder / EPOCHS),
         began=began,
+        usage=Usage(folder / RESULT, attempt, shared=context is not None),
     )
     devices = study_file.devices(outcome.params)
 
@@ -144,6 +146,7 @@ class _RunningTrial:
     """Receives the epochs of the first process."""
     began: float
     """When the worker began, by ``time.perf_counter()``, without the time that the trial has paused in memory."""
+    usage: Usage
     lock: WorkerLock | None = None
     """The lock of the folder."""
     guard: AttemptGuard | None = None
@@ -207,6 +210,7 @@ class _RunningTrial:
         found = {
             "epochs": epochs,
             "seconds": round(seconds, 3),
+            **self.usage.found(),
             "value": best and best[self.study_file.metric],
             "best_epoch": best and int(best["epoch"]),
             "checkpoint": f"{self.folder.name}/{BEST}" if checkpoint.exists() else None,
@@ -216,7 +220,7 @@ class _RunningTrial:
             found |= self.further.found(epochs, seconds)
         metrics = {**logged, **ending.get("metrics", {})}
         outcome = self.outcome.model_copy(update={**found, **ending, "metrics": metrics})
-        write_json(self.folder / "result.json", outcome.model_dump(mode="json"))
+        write_json(self.folder / RESULT, outcome.model_dump(mode="json"))
         return outcome
 
     def _pause(self, measured: dict[str, float]) -> Pause | None:

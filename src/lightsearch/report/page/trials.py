@@ -80,6 +80,9 @@ def _about(facts: Facts, row: Row) -> Iterable[tuple[str, Any]]:
         yield "best epoch", None if outcome.best_epoch is None else outcome.best_epoch + 1
         yield "epochs trained", outcome.epochs
         yield "seconds", round(outcome.seconds, 1)
+        yield "CPU seconds", outcome.cpu_seconds
+        yield "peak memory", outcome.memory_mb and f"{outcome.memory_mb:,.0f} MB"
+        yield "peak GPU memory", outcome.gpu_memory_mb and f"{outcome.gpu_memory_mb:,.0f} MB"
         yield "seed", outcome.seed
         yield "device", outcome.device
         yield "attempts", outcome.attempt

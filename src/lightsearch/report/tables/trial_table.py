@@ -43,6 +43,9 @@ def trial_table(study: optuna.Study) -> pd.DataFrame:
         runs: Int64, the same: the number of these runs.
         stop_reason: category, why training ended.
         seconds: float64, wall time of the trial's workers.
+        cpu_seconds: float64, processor time of the trial's process; missing if it trained in a pack.
+        memory_mb: float64, the most memory that the process had in RAM; in a pack, that of all members.
+        gpu_memory_mb: float64, if there was a GPU: the most that PyTorch had allocated there.
         until, decisions: Int64 and str, if the study's trials pause: the number of epochs after which the trial pauses
             or has paused last, and each decision of the scheduler, as ``AFTER-UNTIL reason``, in epochs.
         parent, parent_epochs, generation, schedule: Int64 and str, if trials of the study began from checkpoints of
@@ -106,8 +109,16 @@ def _training(trials: list[FrozenTrial], outcomes: list[Outcome | None]) -> dict
         "epochs": integer_column(epochs),
         "stop_reason": category_column([reason or None for reason in _recorded(outcomes, "stop_reason")]),
         "seconds": float_column(_recorded(outcomes, "seconds")),
+        **_usage(outcomes),
         **_decisions(trials),
     }
+
+
+def _usage(outcomes: list[Outcome | None]) -> dict[str, Any]:
+    names = ["cpu_seconds", "memory_mb"]
+    if any(outcome and outcome.gpu_memory_mb is not None for outcome in outcomes):
+        names.append("gpu_memory_mb")
+    return {name: float_column(_recorded(outcomes, name)) for name in names}
 
 
 def _runs(outcomes: list[Outcome | None]) -> dict[str, Any]:
