@@ -8,7 +8,8 @@ from datetime import datetime
 from optuna.trial import FrozenTrial
 
 from lightsearch.display.forecast import seconds_to_go
-from lightsearch.display.wording import describe_time, duration, n_begun, n_finished
+from lightsearch.display.scheduled_forecast import ScheduledForecast
+from lightsearch.display.wording import describe_time, n_begun, n_finished
 from lightsearch.study.budget import n_epochs
 from lightsearch.study.scheduling import is_scheduled
 
@@ -20,13 +21,22 @@ class Pace:
         n_trials: The study's total of finished trials.
         epochs: The study's total of epochs; None: no limit.
         prunes: Whether the study has a pruner.
+        scheduled: What is known of the rest if trials pause; None: nothing.
     """
 
-    def __init__(self, n_trials: int, epochs: int | None = None, *, prunes: bool = False) -> None:
+    def __init__(
+        self,
+        n_trials: int,
+        epochs: int | None = None,
+        *,
+        prunes: bool = False,
+        scheduled: ScheduledForecast | None = None,
+    ) -> None:
         self.total = n_trials if epochs is None else epochs
         """The total of what is counted: trials, or epochs."""
         self.unit = "trials" if epochs is None else "epochs"
         self._prunes = prunes
+        self._scheduled = scheduled
         self._began: float | None = None
         self._since = datetime.now()
         """The same by the clock, local and without a zone, as Optuna's times are."""
@@ -53,14 +63,11 @@ class Pace:
         return f"{self.done(trials):>{len(str(self.total))}}/{self.total}"
 
     def describe(self, trials: list[FrozenTrial]) -> str:
-        """The time so far, and the time to go, in words.
-
-        Where trials pause, nobody knows how many epochs the scheduler is yet to choose: then it is the number of trials
-        that have begun.
-        """
+        """The time so far, and the time to go, in words; where trials pause, how many have begun, too."""
         elapsed = 0.0 if self._began is None else time.monotonic() - self._began
         if self.unit == "trials" and is_scheduled(trials):  # most trials finish together, when the search ends
-            return f"{duration(elapsed)} so far, {n_begun(trials)} begun"
+            to_go = None if self._scheduled is None else self._scheduled.seconds_to_go(trials, elapsed)
+            return f"{describe_time(elapsed, to_go)}, {n_begun(trials)} begun"
         if self._began is None:
             return describe_time(elapsed, None)
         if self.unit == "trials":
@@ -68,3 +75,9 @@ class Pace:
             return describe_time(elapsed, to_go)
         counted, missing = self.done(trials) - self._first, max(self.total - self.done(trials), 0)
         return describe_time(elapsed, elapsed / counted * missing if counted > 0 else None)
+
+
+def pace_of(n_trials: int, epochs: int | None, max_epochs: int | None, *, prunes: bool) -> Pace:
+    """The pace of a search as a display knows it (see ``PlainDisplay``)."""
+    scheduled = None if max_epochs is None else ScheduledForecast(n_trials, max_epochs)
+    return Pace(n_trials, epochs, prunes=prunes, scheduled=scheduled)
