@@ -134,7 +134,7 @@ def test_the_displays_tell_them_apart(place: Path) -> None:
     assert file.getvalue().startswith("[2/4] 2 paused trials were not resumed: 0, 1 | best 0.7 (trial 2, running) | ")
 
 
-def test_a_scheduled_search_has_no_time_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduled_search_says_how_many_have_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     paused = create_trial(state=TrialState.WAITING, user_attrs={"until": 1, "paused": True, "attempt": 1})
     done = create_trial(state=TrialState.PRUNED, user_attrs={"result": {"stop_reason": NOT_RESUMED}})
     pace = Pace(n_trials=10)

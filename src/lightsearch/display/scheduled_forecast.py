@@ -15,8 +15,8 @@ from lightsearch.study.budget import n_epochs
 from lightsearch.study.schedulers.pacing import PER_TRAINING
 
 FURTHER_TRAININGS = 5
-"""Whole trainings' worth of epochs that a search takes once all trials have begun. In simulated searches of 20 to 100 trials
-it was 2 to 9."""
+"""Whole trainings' worth of epochs that a search takes once all trials have begun. In simulated searches of 20 to 100
+trials it was 2 to 9."""
 
 
 class ScheduledForecast:

@@ -56,7 +56,23 @@ def test_a_study_ends_when_nothing_that_waits_is_worth_an_epoch(workers: int) ->
     assert max(accuracy(one.params, EPOCHS) for one in world.curves) - ends[0] < 0.01  # none was left too early
 
 
-def test_a_study_ends_after_a_whole_training_without_a_better_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_workers_do_not_begin_all_trials_before_anything_is_known() -> None:
+    world = World(freeze_thaw(), EPOCHS, workers=16).run(50, 4 * EPOCHS)
+    assert 17 <= len(world.curves) <= 26
+    assert len(World(freeze_thaw(), EPOCHS, workers=16).run(50).curves) == 50, "all begin in time"
+    assert len(World(freeze_thaw(), EPOCHS, workers=16).run(10**6, 4 * EPOCHS).curves) > 26, "trials are not scarce"
+    assert len(World(freeze_thaw(), EPOCHS, workers=40).run(50, 1).curves) == 40, "every worker has one"
+
+
+def test_without_a_known_value_new_trials_begin() -> None:
+    world = World(freeze_thaw(), EPOCHS, workers=4).run(50, 60)
+    unknown = [replace(one, progress=Progress.PAUSED, values={}) for one in world.curves]
+    decision = freeze_thaw().decide(unknown, 3)
+    assert decision is not None
+    assert decision.number is None
+
+
+def test_a_study_ends_after_whole_trainings_without_a_better_value(monkeypatch: pytest.MonkeyPatch) -> None:
     module = "lightsearch.study.schedulers.freeze_thaw"
     monkeypatch.setattr(f"{module}.WORTH", -1.0)  # every gain is worth its epochs
     ended = World(freeze_thaw(), EPOCHS, value=lambda params, _: 0.1 * params["lr"]).run(n_trials=20)

@@ -19,6 +19,7 @@ from lightsearch.declare.space import Space
 from lightsearch.study.schedulers import Curve, Decision, Enqueued, Progress
 from lightsearch.study.schedulers.beliefs import Beliefs
 from lightsearch.study.schedulers.curve_model import Array, CurveModel, Observations
+from lightsearch.study.schedulers.pacing import epochs_spent, may_begin
 from lightsearch.study.schedulers.promotion import Asha
 from lightsearch.study.schedulers.scale import Scale
 from lightsearch.study.schedulers.unit_cube import ABSENT, UnitCube
@@ -55,7 +56,7 @@ REFIT_GROWTH, REFIT_POINTS = 1.2, 40
 WORTH = 0.005
 """A study without new trials ends when no expected gain is above this, in the unit of ``scaled``."""
 
-SETTLED_TRAININGS = 1
+SETTLED_TRAININGS = 2
 """It ends, too, after so many whole trainings without a better value: what is expected may be noise."""
 
 
@@ -96,8 +97,10 @@ class FreezeThaw:
         """The trials in the unit cube, by number."""
         self._bests: dict[int, Array] = {}
         """The highest value up to each epoch of a trial, by its number; negated if lower values are better."""
+        self._is_ending = False
+        """Whether all trials of the study have begun."""
         self._improved = -math.inf, 0
-        """The best value, and the epochs of all trials when it was found, since no new trial may begin."""
+        """The best value, and the epochs of all trials when it was found, since then."""
         self._fitted = 0
         """The number of observations that the hyperparameters were found from."""
 
@@ -106,14 +109,18 @@ class FreezeThaw:
         return self._start.first_pause
 
     def decide(self, curves: Sequence[Curve], n_new: int, enqueued: Sequence[Enqueued] = ()) -> Decision | None:
-        spent = sum(max(one.epochs, one.until if one.progress is Progress.RUNNING else 0) for one in curves)
-        if spent < START_TRAININGS * self._max_epochs:
+        known = [one for one in curves if one.values and one.progress is not Progress.FAILED]
+        if n_new:
+            self._improved = -math.inf, 0
+        self._is_ending = n_new == 0
+        if known and not may_begin(curves, n_new, self._max_epochs):
+            n_new, enqueued = 0, ()
+        if epochs_spent(curves) < START_TRAININGS * self._max_epochs:
             decision = self._start.promote(curves)
             if decision is None and n_new:
                 decision = self._first(curves, enqueued)
             if decision is not None:
                 return decision
-        known = [one for one in curves if one.values and one.progress is not Progress.FAILED]
         if not known:
             return self._first(curves, enqueued) if n_new else None
         with self._threads.limit(limits=1, user_api="blas"):  # the cores are the workers'
@@ -155,7 +162,7 @@ class FreezeThaw:
         if not candidates:
             return None
         gain, horizon, row, epochs = self._choose(points, candidates)
-        if not n_new and (gain < WORTH or self._is_settled(curves, scale.best)):
+        if self._is_ending and (gain < WORTH or self._is_settled(curves, scale.best)):
             return None
         until = min(self._max_epochs, next(one for one in self._grid if one > epochs))
         reason = f"gain of {scale.gain(gain):.2g} expected within {horizon} epochs"
