@@ -6,12 +6,11 @@ import contextlib
 import inspect
 import re
 
+from lightsearch.declare.direction import direction_line, direction_of, preferred
 from lightsearch.declare.logged_names import logged_in_validation
 from lightsearch.declare.ranges import as_toml, range_of
 from lightsearch.declare.repeats import FOLD_ARGUMENTS
 from lightsearch.declare.toml_text import toml_value
-
-LOWER_IS_BETTER = re.compile(r"loss|err|mse|mae|rmse|mape|perplexity|nll|divergence|distance", re.IGNORECASE)
 
 LOGGED = re.compile(r"""["'](val(?:id|idation)?[_/][\w/]+)["']""")
 
@@ -27,13 +26,12 @@ def propose(model: type, data: type | None, *, name: str, file: str, known: set[
         known: Names of arguments that lightsearch or the data fills in.
     """
     metric, why = metric_of(model)
-    direction = "minimize" if LOWER_IS_BETTER.search(metric) else "maximize"
     lines = [
         f"# lightsearch run --study {file} --n-trials 20",
         f"name = {toml_value(name)}",
         "seed = 42",
         f"metric = {toml_value(metric)}  # {why}",
-        f'direction = "{direction}"',
+        direction_line(metric, direction_of(metric)),
         "",
     ]
     spaces = []
@@ -77,8 +75,7 @@ def metric_of(model: type) -> tuple[str, str]:
             logged = list(dict.fromkeys(LOGGED.findall(inspect.getsource(model))))
     if not logged:
         return "val_loss", "CHANGE: the name of a metric that the module logs in validation"
-    best = next((one for one in logged if not LOWER_IS_BETTER.search(one)), logged[0])
-    return best, f"the module logs {', '.join(logged)}"
+    return preferred(logged), f"the module logs {', '.join(logged)}"
 
 
 def _arguments(cls: type, known: set[str]) -> tuple[list[str], list[str]]:
