@@ -22,7 +22,9 @@ def export_program(model: Any, example: Any, path: Path) -> Program:
     if not overrides(model, "forward"):
         return Program(file=None, reason=f"{type(model).__name__} has no forward")
     if example is None:
-        return Program(file=None, reason="no training batch begins with a tensor of samples")
+        return Program(
+            file=None, reason="outside a Trainer, no training batch is a tensor of samples or begins with one"
+        )
     try:
         with torch.no_grad():
             # A batch of two: an export with a batch of one makes the size a constant.

@@ -38,9 +38,7 @@ class BuiltConfig(NamedTuple):
     """The Trainer's ``max_epochs``."""
 
 
-def propose_for_config(
-    built: BuiltConfig, *, files: list[str], cli: str | None, name: str, path: str, has_logger: bool
-) -> str:
+def propose_for_config(built: BuiltConfig, *, files: list[str], cli: str | None, name: str, has_logger: bool) -> str:
     """The text of a study file, with comments on what the user may want to change.
 
     Args:
@@ -48,13 +46,12 @@ def propose_for_config(
         files: The configuration files.
         cli: What calls LightningCLI.
         name: The study's name.
-        path: Path of the study file, for its first line.
         has_logger: Whether the study file has to name the logger: the configuration has several, or one with values
             that only the project's parser resolves.
     """
     metric, direction, why = _metric(built)
     lines = [
-        f"# lightsearch run --study {path} --n-trials 20",
+        f"# lightsearch run --study {name} --n-trials 20",
         f"name = {toml_value(name)}",
         *_seed(built.content),
         f"metric = {toml_value(metric)}  # {why}",

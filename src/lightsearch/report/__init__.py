@@ -37,6 +37,7 @@ def write_report(study: optuna.Study, output: Path, folder: Path | None = None) 
         UserError: if the folder cannot be written to, before any work.
     """
     check_output(output)
+    from lightsearch.report.facts.confirmed import confirmed
     from lightsearch.report.facts.facts import gather
     from lightsearch.report.facts.headline import headline
     from lightsearch.report.page.render import page
@@ -47,6 +48,7 @@ def write_report(study: optuna.Study, output: Path, folder: Path | None = None) 
     from lightsearch.report.tables.trial_table import trial_table
 
     facts = gather(study)
+    facts = dataclasses.replace(facts, confirmed=confirmed(output, facts.rows))
     folder = folder or default_folder(study)
     trials, epochs = trial_table(study), epoch_table(study, folder)
     files = Files(folder, output.absolute()) if folder is not None else None
