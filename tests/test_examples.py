@@ -106,7 +106,7 @@ def test_a_new_study_file_runs_as_it_is(examples: Path) -> None:
     assert made.returncode == 0, made.stderr
     text = (examples / "studies" / "fresh.toml").read_text()
     for line in (
-        "# lightsearch run --study studies/fresh.toml --n-trials 20",
+        "# lightsearch run --study fresh --n-trials 20",
         'metric = "val_mse"',
         'direction = "minimize"',
         "hidden_sizes = { list = { int = [16, 256], log = true }, length = [1, 3], prior = [32] }",

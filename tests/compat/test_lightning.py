@@ -63,6 +63,32 @@ def test_loaders(copy: ModuleType) -> None:
         assert not several
 
 
+def test_metrics_that_are_logged_as_objects(copy: ModuleType) -> None:
+    found: list[Any] = []
+    module, kept, logged_one = make_module(copy), MeanMetric(), MeanMetric()
+    module.kept, module.logged_one = kept, logged_one
+
+    def training_step(batch: Any) -> Any:
+        loss = type(module).training_step(module, batch)
+        for metric in (kept, logged_one):
+            metric.update(loss.detach())
+        module.log("loss", logged_one)
+        module.log("number", 1.0)
+        return loss
+
+    module.training_step = training_step
+    callbacks = [
+        based_on(copy.callbacks.Callback, Looking)(
+            "on_train_epoch_end", lambda trainer, _: found.extend(trainer_parts.logged_metrics(trainer))
+        )
+    ]
+    with relies_on(PACKAGE[copy.__name__], trainer_parts):
+        make_trainer(copy, callbacks=callbacks, max_epochs=1).fit(module, make_loader(), make_loader())
+        assert len(found) == 1
+        assert found[0] is logged_one
+        assert (kept.update_called, logged_one.update_called) == (True, False)  # Lightning has reset it
+
+
 def test_several_training_loaders(copy: ModuleType) -> None:
     found: list[bool] = []
     module = make_module(copy)

@@ -173,6 +173,18 @@ def test_an_example_goes_through_the_datas_hooks(tmp_path: Path) -> None:
     assert found.tolist() == [[1.0, 0.0], [1.0, 0.0]]
 
 
+def test_a_hook_that_needs_a_trainer_is_left_out(tmp_path: Path) -> None:
+    class Noisy(Hooked):
+        train_dataloader = Hooked.test_dataloader
+
+        def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+            return batch if self.trainer.training else None  # type: ignore[union-attr]
+
+    plain = example_of(rebuilt(Net, tmp_path)._replace(data=Noisy(side(True, True))))
+    assert plain is not None
+    assert plain.shape == (2, 2)
+
+
 class WithoutForward(Net):
     forward = Net.__base__.forward  # type: ignore[union-attr]
 

@@ -97,6 +97,12 @@ def test_a_name_that_makes_no_argument_is_refused(names: list[str]) -> None:
         Space.model_validate({"model": {name: {"int": [1, 2]} for name in names}})
 
 
+def test_an_enqueued_value_has_the_type_of_the_choice() -> None:
+    space = Space.model_validate({"model": {"decay": {"choice": [0.0, 0.1]}, "x": {"choice": [True, 1, 1.0]}}})
+    trial = optuna.trial.FixedTrial({"decay": 0, "x": 1})
+    assert [repr(value) for value in space.suggest(trial).values()] == ["0.0", "1"]
+
+
 def test_true_and_one_are_different_choices() -> None:
     Space.model_validate({"model": {"x": {"choice": [True, 1]}}})
 

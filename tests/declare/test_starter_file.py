@@ -107,9 +107,9 @@ def test_the_names_read_are_those_that_lightning_has_logged(model: type[Base]) -
 
 
 def test_a_metric_is_proposed_that_is_logged_in_validation() -> None:
-    text = propose(Direct, ImageData, name="direct", file="direct.toml", known=set())
+    text = propose(Direct, ImageData, name="direct", known=set())
     assert tomllib.loads(text)["metric"] == "val/MulticlassAccuracy_1"
-    assert tomllib.loads(propose(Stages, ImageData, name="s", file="s", known=set()))["direction"] == "minimize"
+    assert tomllib.loads(propose(Stages, ImageData, name="s", known=set()))["direction"] == "minimize"
 
 
 SIGNATURE: dict[str, Any] = {
@@ -149,7 +149,7 @@ class Signature(nn.Module):
 
 
 def test_the_defaults_of_a_signature_are_believed_to_be_good() -> None:
-    text = propose(Signature, None, name="signature", file="signature.toml", known=set())
+    text = propose(Signature, None, name="signature", known=set())
     assert "lr = { float = [1e-4, 1e-1], log = true, prior = 1e-3 }" in text
     space = Space.model_validate(tomllib.loads(text)["space"])
     assert space.prior == {"lr": 1e-3, "weight_decay": 0.0, "widths.length": 2, "widths.0": 64, "widths.1": 32}
@@ -173,13 +173,23 @@ def test_what_a_signature_asks_for_decides_between_a_number_and_a_list() -> None
     assert of(str) is None
 
 
+def test_a_dictionary_of_hyperparameters_is_a_table() -> None:
+    class Whole(pl.LightningModule):
+        def __init__(self, hparams: Any, cfg, options: dict[str, Any]) -> None:  # type: ignore[no-untyped-def]
+            super().__init__()
+
+    text = propose(Whole, None, name="whole", known=set())
+    assert tomllib.loads(text)["model"]["init_args"] == {"hparams": {}, "cfg": {}, "options": {}}
+    assert 'its keys are sampled as "cfg.KEY"' in text
+
+
 def test_data_that_needs_its_folds_gets_them() -> None:
     class Folds(pl.LightningDataModule):
         def __init__(self, fold: int, folds: int, batch_size: int = 32) -> None:
             super().__init__()
 
-    text = propose(Stages, Folds, name="a", file="a.toml", known=set())
+    text = propose(Stages, Folds, name="a", known=set())
     declared = tomllib.loads(text)
     assert declared["validation"] == {"folds": 5}
     assert "fold" not in declared["data"].get("init_args", {})
-    assert "validation" not in tomllib.loads(propose(Stages, ImageData, name="a", file="a.toml", known=set()))
+    assert "validation" not in tomllib.loads(propose(Stages, ImageData, name="a", known=set()))

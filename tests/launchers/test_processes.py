@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from lightsearch.launchers import Ended, Job
 from lightsearch.launchers.fork_server import SERVER_KILLED, ForkServer
-from lightsearch.launchers.processes import ProcessLauncher
+from lightsearch.launchers.processes import ProcessLauncher, interruptible
+from lightsearch.outcome import Interrupted
 
 
 def loaded() -> tuple[bool, bool, int]:
@@ -65,3 +67,16 @@ def test_a_killed_fork_server_is_started_again(tmp_path: Path, monkeypatch: pyte
         assert server.call(loaded)[:2] == (True, True)
     finally:
         launcher.close()
+
+
+def test_a_worker_is_interrupted_at_its_work_and_not_at_its_end() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(Interrupted), interruptible():
+            os.kill(os.getpid(), signal.SIGTERM)
+        with interruptible():
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -11,7 +11,8 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 from torch import Tensor
-from torchmetrics import MaxMetric, MeanMetric
+from torchmetrics import CatMetric, MaxMetric, MeanMetric, MetricCollection
+from torchmetrics.classification import BinaryPrecision, BinaryRecall
 
 from lightsearch.preflight.dry_run import DryRun
 from lightsearch.preflight.pause import why_no_pause
@@ -50,7 +51,7 @@ class Buffered(Net):
 
 
 class Best(Net):
-    """The best value of all validations, as a metric that is never reset: in no checkpoint."""
+    """The best value of all validations, as a metric that only the start of a training resets."""
 
     def __init__(self, width: int = 8, lr: float = 1e-2) -> None:
         super().__init__(width, lr)
@@ -62,9 +63,30 @@ class Best(Net):
         self.log("train_loss", self.mean, on_step=False, on_epoch=True)
         return loss
 
+    def on_train_start(self) -> None:
+        self.best.reset()
+
     def on_validation_epoch_end(self) -> None:
         self.best(-float(self.current_epoch))
         self.log("val_best", self.best.compute())
+
+
+class Collects(Net):
+    """Metrics that are never reset: a collection that shares a state, and one that keeps all values."""
+
+    def __init__(self, width: int = 8, lr: float = 1e-2) -> None:
+        super().__init__(width, lr)
+        self.collected = MetricCollection([BinaryPrecision(), BinaryRecall()])
+        self.all = CatMetric()
+
+    def training_step(self, batch: list[Tensor]) -> Any:
+        right = (batch[0].sum(dim=1) > 0).float()
+        self.log_dict({"train_precision": self.collected(right, right.flip(0).int())["BinaryPrecision"]})
+        self.all.update(right)
+        return super().training_step(batch)
+
+    def on_train_epoch_end(self) -> None:
+        self.log_dict({"recall": self.collected.compute()["BinaryRecall"], "count": float(len(self.all.compute()))})
 
 
 class Times(Net):
@@ -106,7 +128,8 @@ def lost_in_pause(model: type = Net, data: type = Points, **declared: Any) -> st
         (Counts, Points, "Counts.seen changes in training and is in no checkpoint (save it in on_save_checkpoint"),
         (Saves, Points, None),
         (Buffered, Points, None),
-        (Best, Points, "Best.best."),
+        (Best, Points, None),
+        (Collects, Points, None),
         (Times, Points, None),
         (Net, Fades, "Fades.strength changes in training"),
     ],

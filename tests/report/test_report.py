@@ -71,6 +71,26 @@ def test_nothing_from_outside_is_markup(study: optuna.Study, tmp_path: Path) -> 
     assert "](javascript" not in re.sub(r"\\.", "", markdown)
 
 
+def test_underscores_within_words_are_no_markup(study: optuna.Study, tmp_path: Path) -> None:
+    fill(study, 3)
+    study.set_user_attr("versions", {"batch_size": "_emphasised_"})
+    report(study, tmp_path)
+    markdown = (tmp_path / "report" / "summary.md").read_text("utf-8")
+    assert "val_acc" in markdown
+    assert r"| batch_size | \_emphasised\_ |" in markdown
+
+
+def test_a_retraining_is_said_if_it_is_of_this_study(study: optuna.Study, tmp_path: Path) -> None:
+    fill(study, 3)
+    trial, verdict = study.trials[0], "chosen: trial 0, val_acc 0.7"
+    for params, said in ((trial.params, True), ({"lr": 5}, False)):
+        found = {"verdict": verdict, "ranked": [{"trial": 0, "params": params}, {"trial": None, "params": {}}]}
+        (tmp_path / "confirm.json").write_text(json.dumps(found), "utf-8")
+        write_report(study, tmp_path, tmp_path / "none")
+        for file in ("summary.json", "report.html"):
+            assert (verdict in (tmp_path / file).read_text("utf-8")) == said
+
+
 @pytest.mark.parametrize(
     ("n", "kinds", "headline"),
     [

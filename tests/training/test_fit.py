@@ -9,10 +9,13 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from pytorch_lightning import Callback, Trainer, seed_everything
 
 from lightsearch import Classifier
+from lightsearch.data import ImageData
 from lightsearch.outcome import Diverged
 from lightsearch.training.pruning import PruningCallback
+from lightsearch.training.seeding import SeedEpochs
 from tests.training.fits import StopAfter, curve, model, train
 
 
@@ -148,3 +151,28 @@ def test_validation_after_every_batch(tmp_path: Path) -> None:
     _, log = train(tmp_path, keywords={"max_epochs": 1, "val_check_interval": 1})
     assert [row["epoch"] for row in log.history] == list(range(9))  # 1 is a batch, 1.0 an epoch
     assert all("val_acc" in row for row in log.history)
+
+
+class Validated(Callback):
+    """Remembers the metric of each validation."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self.values.append(float(trainer.callback_metrics["val_loss"]))
+
+
+def test_plain_lightning_gives_the_same_numbers(tmp_path: Path) -> None:
+    _, log = train(tmp_path / "ours", model=model(3))
+    validated, quiet = Validated(), {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    seed_everything(7)
+    trainer = Trainer(
+        max_epochs=4,
+        accelerator="cpu",
+        num_sanity_val_steps=0,
+        callbacks=[SeedEpochs(7), validated],
+        **quiet,  # type: ignore[arg-type]
+    )
+    trainer.fit(model(3), datamodule=ImageData("digits", batch_size=128, val_size=0.2))
+    assert validated.values == [row["val_loss"] for row in log.history]

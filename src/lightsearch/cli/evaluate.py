@@ -62,7 +62,8 @@ def _rows(evaluations: list[Evaluation]) -> Table:
     """One row per trial of the Pareto front: its objectives, and the metrics that it logged on the test set."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     tested = list(dict.fromkeys(name for one in evaluations for name in one.metrics or {}))
-    with_interval = list(dict.fromkeys(name for one in evaluations for name in one.intervals)) or ["test_acc"]
+    with_interval = list(dict.fromkeys(name for one in evaluations for name in one.intervals))
+    with_interval = with_interval or ["test_acc"] * any(one.interval is not None for one in evaluations)
     for column in ("trial", *evaluations[0].values, *tested, *(f"95% interval of {name}" for name in with_interval)):
         table.add_column(escape(column), justify="right")
     for one in evaluations:

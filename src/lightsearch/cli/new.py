@@ -70,8 +70,8 @@ def _of_classes(model: str, data: str | None, name: str | None) -> None:
         data_class = found("data", data or "lightsearch.data.ImageData")
         if issubclass(data_class, ImageData):
             known |= {"in_features", "num_classes"}
-    text = propose(model_class, data_class, name=study, file=str(path), known=known)
-    _write(path, text)
+    text = propose(model_class, data_class, name=study, known=known)
+    _write(path, study, text)
 
 
 def _of_config(files: list[str], cli: str | None, name: str | None, class_path: str | None) -> None:
@@ -96,8 +96,8 @@ def _of_config(files: list[str], cli: str | None, name: str | None, class_path: 
         raise
     except Exception as error:  # of the project's own code
         raise UserError(as_mistake(error, "--config", files[0])) from None
-    text = propose_for_config(built, files=files, cli=cli, name=study, path=str(path), has_logger=several)
-    _write(path, text)
+    text = propose_for_config(built, files=files, cli=cli, name=study, has_logger=several)
+    _write(path, study, text)
 
 
 def _new_path(study: str) -> Path:
@@ -117,10 +117,10 @@ def _new_path(study: str) -> Path:
     return path
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, study: str, text: str) -> None:
     """Writes a study file and shows it."""
     screen = console()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     screen.print(f"\n{text}\nwritten to {path}; check it, then", markup=False, soft_wrap=True)
-    screen.print(f"  lightsearch run --study {path} --n-trials 20", markup=False, soft_wrap=True)
+    screen.print(f"  lightsearch run --study {study} --n-trials 20", markup=False, soft_wrap=True)

@@ -28,6 +28,13 @@ def validation_loaders(trainer: Any) -> list[Any]:
     return list(trainer.fit_loop.epoch_loop.val_loop._combined_loader.flattened)
 
 
+def logged_metrics(trainer: Any) -> list[Any]:
+    """The metrics that the module has logged as objects in a fit: Lightning resets them after each epoch."""
+    epoch_loop = trainer.fit_loop.epoch_loop
+    results = [*epoch_loop._results.values(), *epoch_loop.val_loop._results.values()]
+    return [result.value for result in results if not result.is_tensor]
+
+
 def disable_signal_handlers(trainer: Any) -> None:
     """Keeps a Trainer from installing its own signal handlers."""
     trainer._signal_connector.register_signal_handlers = lambda: None

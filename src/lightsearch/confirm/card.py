@@ -26,14 +26,14 @@ def model_card(final: Final, confirmation: Confirmation, class_path: str, sample
         f"{final.seconds:.0f} s on {final.device} with {final.threads} threads."
     )
     versions = ", ".join(f"{package} {version}" for package, version in final.versions.items())
-    split = f"split `{str(final.split_hash)[:12]}`, study seed {final.study_seed}"
+    split = f"split `{final.split_hash[:12]}`, " if final.split_hash is not None else ""
     lines = [f"# {final.study}: {run.label}, trained on {run.on}", "", *describe_test(final, samples), ""]
     lines += ["## How it was chosen", "", f"{confirmation.verdict}.", ""]
     lines += ["## How it was trained", "", training, ""]
     lines += ["## How to use it", "", *describe_loading(final, class_path), *_describe_program(final)]
     if final.confusion is not None:
         lines += ["## Errors per class", "", *_describe_classes(final, samples), ""]
-    lines += ["## Provenance", "", f"{versions}; {split}.", ""]
+    lines += ["## Provenance", "", f"{versions}; {split}study seed {final.study_seed}.", ""]
     return "\n".join(lines)
 
 
@@ -98,7 +98,7 @@ def _describe_program(final: Final) -> list[str]:
     if program.file is None:
         return [f"There is no exported program: `{program.reason}`", ""]
     return [
-        "Without its Python code, for any batch size (its logits differ from the model's by at most "
+        "Without its Python code, for any batch size (its outputs differ from the model's by at most "
         f"{program.largest_difference:.1g}):",
         "",
         "```python",

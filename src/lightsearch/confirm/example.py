@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 from torch import Tensor
 
@@ -11,6 +13,8 @@ from lightsearch.training.rebuild import Rebuilt
 
 def example_of(rebuilt: Rebuilt) -> Tensor | None:
     """(B, ...) samples of the first training batch, after the batch hooks of the data or the model.
+
+    A hook that needs a Trainer is left out.
 
     Args:
         rebuilt: The model with its data, which has not been set up.
@@ -23,13 +27,14 @@ def example_of(rebuilt: Rebuilt) -> Tensor | None:
         data.prepare_data()
         data.setup("fit")
         batch = next(iter(data.train_dataloader()))
+    except Exception:  # the data may need a Trainer
+        return None
+    with contextlib.suppress(Exception):  # a hook may need one too, to know whether it trains
         for hook, more in (
             ("on_before_batch_transfer", (0,)),
             ("transfer_batch_to_device", (torch.device("cpu"), 0)),
             ("on_after_batch_transfer", (0,)),
         ):
             batch = getattr(data if overrides(data, hook) else model, hook)(batch, *more)
-    except Exception:  # the data may need a Trainer
-        return None
     samples = batch[0] if isinstance(batch, list | tuple) and batch else batch
     return samples if isinstance(samples, Tensor) and samples.ndim else None

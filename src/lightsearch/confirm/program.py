@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +25,11 @@ def export_program(model: Any, example: Any, path: Path) -> Program:
     if not overrides(model, "forward"):
         return Program(file=None, reason=f"{type(model).__name__} has no forward")
     if example is None:
-        return Program(file=None, reason="no training batch begins with a tensor of samples")
+        return Program(
+            file=None, reason="outside a Trainer, no training batch is a tensor of samples or begins with one"
+        )
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _unlogged():
             # A batch of two: an export with a batch of one makes the size a constant.
             batch = torch.export.Dim("batch")
             exported = torch.export.export(model, (example[:2],), dynamic_shapes=({0: batch},))
@@ -39,3 +44,15 @@ def export_program(model: Any, example: Any, path: Path) -> Program:
         path.unlink(missing_ok=True)
         return Program(file=None, reason=describe_error(error))
     return Program(file=path.name, largest_difference=max(differences))
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keeps torch from logging why it cannot export a model; the reason is in the model card."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before

@@ -36,7 +36,7 @@ class Program(BaseModel):
     file: str | None
     """None: the model cannot be exported."""
     largest_difference: float | None = None
-    """Largest difference between its logits and the model's, over batches of several sizes."""
+    """Largest difference between its outputs and the model's, over batches of several sizes."""
     reason: str | None = None
     """Why the model cannot be exported."""
 

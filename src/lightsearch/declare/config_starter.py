@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from lightsearch.declare.direction import direction_line, direction_of
 from lightsearch.declare.lightning_cli import resolved_later
 from lightsearch.declare.ranges import as_toml, range_of
-from lightsearch.declare.starter_file import LOWER_IS_BETTER
 from lightsearch.declare.toml_text import toml_key, toml_value
 from lightsearch.declare.trainer_flags import REFUSED
 
@@ -38,9 +38,7 @@ class BuiltConfig(NamedTuple):
     """The Trainer's ``max_epochs``."""
 
 
-def propose_for_config(
-    built: BuiltConfig, *, files: list[str], cli: str | None, name: str, path: str, has_logger: bool
-) -> str:
+def propose_for_config(built: BuiltConfig, *, files: list[str], cli: str | None, name: str, has_logger: bool) -> str:
     """The text of a study file, with comments on what the user may want to change.
 
     Args:
@@ -48,17 +46,16 @@ def propose_for_config(
         files: The configuration files.
         cli: What calls LightningCLI.
         name: The study's name.
-        path: Path of the study file, for its first line.
         has_logger: Whether the study file has to name the logger: the configuration has several, or one with values
             that only the project's parser resolves.
     """
-    metric, mode, why = _metric(built)
+    metric, direction, why = _metric(built)
     lines = [
-        f"# lightsearch run --study {path} --n-trials 20",
+        f"# lightsearch run --study {name} --n-trials 20",
         f"name = {toml_value(name)}",
         *_seed(built.content),
         f"metric = {toml_value(metric)}  # {why}",
-        f'direction = "{"maximize" if mode == "max" else "minimize"}"',
+        direction_line(metric, direction),
         *_init_from(built.content),
         "",
         "[config]",
@@ -88,20 +85,15 @@ def _init_from(content: dict[str, Any]) -> list[str]:
     return [f"init_from = {toml_value(path)}  # ckpt_path of the configuration"] if isinstance(path, str) else []
 
 
-def _metric(built: BuiltConfig) -> tuple[str, str, str]:
-    """The metric, its mode, and a comment: what a callback monitors, or what the model's class logs."""
+def _metric(built: BuiltConfig) -> tuple[str, str | None, str]:
+    """The metric, its direction, and a comment: what a callback monitors, or what the model's class logs."""
     for callback in sorted(built.callbacks, key=lambda one: "Checkpoint" not in type(one).__name__):
         monitor = getattr(callback, "monitor", None)
         if isinstance(monitor, str) and not monitor.startswith("train"):
-            mode = getattr(callback, "mode", None)
-            mode = mode if mode in ("min", "max") else _mode(monitor)
-            return monitor, mode, f"the monitor of {type(callback).__name__}"
+            direction = {"min": "minimize", "max": "maximize"}.get(str(getattr(callback, "mode", None)))
+            return monitor, direction or direction_of(monitor), f"the monitor of {type(callback).__name__}"
     metric, why = built.logged
-    return metric, _mode(metric), why
-
-
-def _mode(metric: str) -> str:
-    return "min" if LOWER_IS_BETTER.search(metric) else "max"
+    return metric, direction_of(metric), why
 
 
 def _space(parsed: dict[str, Any]) -> list[str]:

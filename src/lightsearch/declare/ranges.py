@@ -21,7 +21,7 @@ RANGES: dict[str, Range] = {
     r"hidden.*|width|d_model|embed.*|dim|(n_|num_|base_)?channels|filters": {"choice": [16, 32, 64, 128]},
     r"depth|n_?layers|num_layers|n_?blocks|num_blocks": {"int": [1, 4]},
     r"n?_?heads|num_heads": {"choice": [1, 2, 4]},
-    r"batch_size": {"choice": [32, 64, 128, 256]},
+    r"batch_size|bs": {"choice": [32, 64, 128, 256]},
 }
 """Ranges by a pattern of the whole name. A name may stand for a number in one class and for a list in another."""
 

@@ -133,12 +133,15 @@ class ChoiceParameter(ScalarParameter):
     def suggest(self, trial: BaseTrial, name: str) -> dict[str, Value]:
         value = trial.suggest_categorical(name, self.choice)
         assert value is not None  # None is no choice in TOML
-        return {name: value}
+        # Optuna returns an enqueued 1 as it is, also where the choice is 1.0.
+        return {name: min(self._equal(value), key=lambda choice: type(choice) is not type(value))}
 
     def contains(self, value: Value) -> bool:
-        # Optuna looks it up by ==, which takes 1 for True; a whole number is accepted for a real one.
-        same = [choice for choice in self.choice if choice == value]
-        return any(isinstance(choice, bool) == isinstance(value, bool) for choice in same)
+        return bool(self._equal(value))
+
+    def _equal(self, value: Value) -> list[Value]:
+        """The choices that are meant by a value; a whole number is accepted for a real one, but not 1 for True."""
+        return [one for one in self.choice if one == value and isinstance(one, bool) == isinstance(value, bool)]
 
     @property
     def takes(self) -> str:

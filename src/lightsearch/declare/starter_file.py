@@ -5,35 +5,36 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
+from typing import Any
 
+from lightsearch.declare.direction import direction_line, direction_of, preferred
 from lightsearch.declare.logged_names import logged_in_validation
 from lightsearch.declare.ranges import as_toml, range_of
 from lightsearch.declare.repeats import FOLD_ARGUMENTS
 from lightsearch.declare.toml_text import toml_value
 
-LOWER_IS_BETTER = re.compile(r"loss|err|mse|mae|rmse|mape|perplexity|nll|divergence|distance", re.IGNORECASE)
+TABLES = ("hparams", "config", "cfg", "params")
+"""Names under which a constructor takes a whole dictionary of hyperparameters."""
 
 LOGGED = re.compile(r"""["'](val(?:id|idation)?[_/][\w/]+)["']""")
 
 
-def propose(model: type, data: type | None, *, name: str, file: str, known: set[str]) -> str:
+def propose(model: type, data: type | None, *, name: str, known: set[str]) -> str:
     """The text of a study file, with comments on what the user may want to change.
 
     Args:
         model: The LightningModule's class.
         data: The LightningDataModule's class; None: the model has loaders of its own.
         name: The study's name.
-        file: Path of the study file, for its first line.
         known: Names of arguments that lightsearch or the data fills in.
     """
     metric, why = metric_of(model)
-    direction = "minimize" if LOWER_IS_BETTER.search(metric) else "maximize"
     lines = [
-        f"# lightsearch run --study {file} --n-trials 20",
+        f"# lightsearch run --study {name} --n-trials 20",
         f"name = {toml_value(name)}",
         "seed = 42",
         f"metric = {toml_value(metric)}  # {why}",
-        f'direction = "{direction}"',
+        direction_line(metric, direction_of(metric)),
         "",
     ]
     spaces = []
@@ -77,8 +78,7 @@ def metric_of(model: type) -> tuple[str, str]:
             logged = list(dict.fromkeys(LOGGED.findall(inspect.getsource(model))))
     if not logged:
         return "val_loss", "CHANGE: the name of a metric that the module logs in validation"
-    best = next((one for one in logged if not LOWER_IS_BETTER.search(one)), logged[0])
-    return best, f"the module logs {', '.join(logged)}"
+    return preferred(logged), f"the module logs {', '.join(logged)}"
 
 
 def _arguments(cls: type, known: set[str]) -> tuple[list[str], list[str]]:
@@ -92,13 +92,18 @@ def _arguments(cls: type, known: set[str]) -> tuple[list[str], list[str]]:
             prior = {"prior": parameter.default} if has_default else {}  # the range has it in it
             sampled.append(f"{parameter.name} = {as_toml({**span, **prior})}")
         elif parameter.default is parameter.empty:
-            given.append(f"init_args.{parameter.name} = {_placeholder(parameter)}  # CHANGE: it has no default")
+            value = _placeholder(parameter)
+            keys = f', and its keys are sampled as "{parameter.name}.KEY"' if value == "{}" else ""
+            given.append(f"init_args.{parameter.name} = {value}  # CHANGE: it has no default{keys}")
         else:
             given.append(f"# init_args.{parameter.name} = {toml_value(parameter.default)}")
     return given, sampled
 
 
 def _placeholder(parameter: inspect.Parameter) -> str:
-    kinds = {"int": "1", "float": "1.0", "str": '""', "bool": "false"}
+    kinds = {"int": "1", "float": "1.0", "str": '""', "bool": "false", "dict": "{}"}
     hint = parameter.annotation
-    return kinds.get(hint if isinstance(hint, str) else getattr(hint, "__name__", ""), '""')
+    if parameter.name in TABLES and hint in (parameter.empty, Any, "Any"):
+        return "{}"
+    word = hint.partition("[")[0] if isinstance(hint, str) else getattr(hint, "__name__", "")
+    return kinds.get(word, '""')

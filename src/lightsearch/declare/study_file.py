@@ -248,7 +248,9 @@ def checked_name(name: str) -> str:
         ValueError: if it is not allowed.
     """
     if len(name) > NAME_LENGTH or not NAME.fullmatch(name):
-        raise ValueError(f"use at most {NAME_LENGTH} letters, digits, '-', '_' and single dots, as in mnist-wide")
+        raise ValueError(
+            f"use at most {NAME_LENGTH} letters (a to z), digits, '-', '_' and single dots, as in mnist-wide"
+        )
     if name.lower().endswith(".toml"):
         raise ValueError("commands read a name that ends in .toml as a file; use another name")
     return name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import threading
 import time
@@ -16,7 +15,7 @@ from typing import Any, TextIO
 from lightsearch.errors import as_unavailable, first_line
 from lightsearch.launchers import CANNOT_WRITE, Ended, Job
 from lightsearch.launchers.fork_server import end_with_parent
-from lightsearch.launchers.processes import interrupt, visible_device
+from lightsearch.launchers.processes import interruptible, visible_device
 from lightsearch.machine import descriptors, leftovers
 from lightsearch.machine.memory import raise_oom_score
 
@@ -37,16 +36,14 @@ def run_host(connection: Connection, threads: int, device: int | None, proved: f
     torch.set_num_threads(threads)
     raise_oom_score()
     descriptors.exit_when_closed()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the coordinator decides
-    signal.signal(signal.SIGTERM, interrupt)
-    end_with_parent()
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible_device(device)
     host = Host(proved)
     inbox = _Inbox(connection, host)
     host.meanwhile = inbox.look
     try:
-        with contextlib.suppress(EOFError):
+        with contextlib.suppress(EOFError), interruptible():
+            end_with_parent()
             while True:
                 inbox.receive()
                 gathers = True

@@ -113,9 +113,7 @@ def _work(receiver: Connection, threads: int) -> None:
     torch.set_num_threads(threads)
     raise_oom_score()
     # An interrupted job has written its checkpoint; a worker without a job (EOFError) has nothing to write.
-    with contextlib.suppress(Interrupted, EOFError), _exit_status_if_unavailable():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the coordinator decides
-        signal.signal(signal.SIGTERM, interrupt)
+    with contextlib.suppress(Interrupted, EOFError), _exit_status_if_unavailable(), interruptible():
         end_with_parent()
         job, devices = receiver.recv()
         _log_to(job)
@@ -135,6 +133,20 @@ def _exit_status_if_unavailable() -> Iterator[None]:
         with contextlib.suppress(OSError):
             print(as_unavailable(error), file=sys.stderr)  # in its log, if there is room for a line
         os._exit(CANNOT_WRITE)  # a normal exit would try to write more
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Lets SIGTERM raise ``Interrupted`` in a block. After it the process ends, which a late signal must not disturb.
+
+    SIGINT is ignored: a Ctrl-C reaches all processes, and the coordinator decides.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        signal.signal(signal.SIGTERM, interrupt)
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def interrupt(_signal: int, _frame: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -78,9 +79,8 @@ class CalibrationTrial:
             self.study_file, self.params, self.data_dir, seed=self.seed, make_data=context.build_data
         )
         self.model, self.log, self.rows = built.model, EpochLog(None), []
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for left in self.folder.iterdir():
-            left.unlink()
+        shutil.rmtree(self.folder, ignore_errors=True)  # callbacks of the user may have made folders in it
+        self.folder.mkdir(parents=True)
         fitted = fit(
             replace(built, trainer_keywords=self._shortened(built.trainer_keywords)),
             WithValidation(self.study_file.metric, self.study_file.mode),

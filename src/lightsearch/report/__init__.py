@@ -39,13 +39,21 @@ def write_report(study: optuna.Study, output: Path, folder: Path | None = None) 
         UserError: if the folder cannot be written to, before any work.
     """
     check_output(output)
-    from lightsearch.report.facts.facts import gather
     from lightsearch.report.facts.headline import headline
 
-    facts = gather(study)
+    facts = facts_of(study, output)
     write_files(study, facts, output, folder)
     result = headline(facts)
     return {"headline": result.sentence, "note": result.note, "findings": str(len(facts.findings))}
+
+
+def facts_of(study: optuna.Study, output: Path) -> Facts:
+    """What is known of a study, and of a retraining that has left its result in a folder."""
+    from lightsearch.report.facts.confirmed import confirmed
+    from lightsearch.report.facts.facts import gather
+
+    facts = gather(study)
+    return dataclasses.replace(facts, confirmed=confirmed(output, facts.rows))
 
 
 def write_files(study: optuna.Study, facts: Facts, output: Path, folder: Path | None = None) -> None:
@@ -53,7 +61,7 @@ def write_files(study: optuna.Study, facts: Facts, output: Path, folder: Path | 
 
     Args:
         study: The study.
-        facts: What ``gather`` returns for it.
+        facts: What ``facts_of`` returns for it.
         output: The folder to write to, which ``check_output`` has checked.
         folder: The study's own folder; ``studies/<name>`` if None.
 

@@ -134,4 +134,5 @@ def _md(words: str, *, code: bool = False) -> str:
 
 
 def _escape(words: str) -> str:
-    return re.sub(r"([\\`*_\[\]|~#@])", r"\\\1", html.escape(words, quote=False))
+    """Escapes what could be markup. An underscore between letters or digits is none."""
+    return re.sub(r"([\\`*\[\]|~#@]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", html.escape(words, quote=False))

@@ -14,6 +14,7 @@ from lightsearch.paths import PARENT, PREVIOUS
 from lightsearch.training import safe_loading
 from lightsearch.training.components import Components
 from lightsearch.training.epoch_log import EpochLog, log_callback
+from lightsearch.training.metric_states import KeepMetrics
 from lightsearch.training.plan import Plan
 from lightsearch.training.quiet import quiet
 from lightsearch.training.rank import SINGLE_RANK, Rank
@@ -93,6 +94,7 @@ def fit(
             BeginNextEpoch(),
             *callbacks,
             SeedEpochs(seed, epoch_seeds),
+            KeepMetrics(),
             RememberStop(),
             *components.callbacks,
             *plan.stopping_rules(lightning),

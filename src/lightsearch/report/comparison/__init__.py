@@ -29,14 +29,13 @@ def write_comparison(studies: Sequence[optuna.Study], output: Path) -> str:
         UserError: if they cannot be compared, or the folder cannot be written to, before any work.
     """
     from lightsearch.atomic_files import write_text
-    from lightsearch.report import check_output, write_files
+    from lightsearch.report import check_output, facts_of, write_files
     from lightsearch.report.comparison.page import page
     from lightsearch.report.comparison.verdict import verdict
-    from lightsearch.report.facts.facts import gather
 
     check_output(output)
     check_comparable(studies)
-    gathered = [gather(study) for study in studies]
+    gathered = [facts_of(study, output / study.study_name) for study in studies]
     for study, facts in zip(studies, gathered, strict=True):
         write_files(study, facts, output / study.study_name)
     write_text(output / "report.html", page(gathered))

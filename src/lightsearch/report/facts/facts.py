@@ -53,6 +53,8 @@ class Facts:
     effort: Effort
     findings: list[Finding]
     importances: list[Importance]
+    confirmed: str | None = None
+    """What fresh seeds said, if the study was retrained."""
 
     @property
     def metric(self) -> str:

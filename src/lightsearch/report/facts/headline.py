@@ -32,11 +32,15 @@ def headline(facts: Facts) -> Headline:
     elif facts.error is not None:
         value += f" ± {100 * facts.error:.{facts.decimals}f}"
         note = f"Trial {facts.best.number}; ± is one binomial standard error on {facts.n_val:,} validation samples."
+    elif facts.confirmed is not None:
+        note = f"Trial {facts.best.number}."
     else:
         note = f"Trial {facts.best.number}; its uncertainty is not known: {_why_no_error(facts)}."
     if (changed := schedule([row.trial for row in facts.rows], facts.best.number)) is not None:
         note += f" Its parameters changed during the training: {changed}."
-    if len(facts.ranked) > 1:
+    if facts.confirmed is not None:
+        note += f" On fresh seeds (confirm.md): {facts.confirmed}."
+    elif len(facts.ranked) > 1:
         note += f" {OPTIMISM}"
     return Headline(f"The best of {many} reaches {facts.metric} {value}.", note)
 
