@@ -11,7 +11,7 @@ MAX_EPOCHS = 10
 
 
 def paused(epochs: int) -> FrozenTrial:
-    values = {epoch: 0.5 for epoch in range(epochs)}
+    values = dict.fromkeys(range(epochs), 0.5)
     attrs = {"until": epochs, "paused": True, "attempt": 1}
     return create_trial(state=TrialState.WAITING, intermediate_values=values, user_attrs=attrs)
 
