@@ -36,6 +36,8 @@ def write_comparison(studies: Sequence[optuna.Study], output: Path) -> str:
 
     check_output(output)
     check_comparable(studies)
+    for study in studies:
+        check_output(output / study.study_name)
     gathered = [gather(study) for study in studies]
     for study, facts in zip(studies, gathered, strict=True):
         write_files(study, facts, output / study.study_name)
