@@ -80,6 +80,39 @@ def test_studies_of_other_metrics_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "report").exists()
 
 
+def test_nothing_is_written_where_one_report_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "report" / "b" / "report.html").mkdir(parents=True)
+    with pytest.raises(UserError, match="has the name of one of the report's files"):
+        write_comparison([named("a", 3), named("b", 3)], tmp_path / "report")
+    assert [path.name for path in (tmp_path / "report").iterdir()] == ["b"]
+
+
+COLOURS = """() => [
+  [...document.querySelectorAll(".key")].map(key => getComputedStyle(key).backgroundColor),
+  [...document.querySelectorAll("#best .scatterlayer .js-line")].map(line => line.style.stroke),
+]"""
+"""The colours of the studies: beside their names, and in a plot."""
+
+
+def test_a_study_has_one_colour_in_each_theme(tmp_path: Path, browser: Any) -> None:
+    write_comparison([named("first"), named("second", epochs=3)], tmp_path / "report")
+    page, complaints = browser(tmp_path / "report" / "report.html", 1300, "light")
+    page.locator("#best").scroll_into_view_if_needed()
+    page.locator("#best .plot[data-drawn]").wait_for(timeout=60_000)
+    light, lines = page.evaluate(COLOURS)
+    assert light == lines
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"before => ({COLOURS})()[1].every((one, i) => one !== before[i])", arg=light)
+    dark, lines = page.evaluate(COLOURS)
+    assert dark == lines
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # paper is light
+    page.wait_for_function(f"light => String(({COLOURS})()) === String([light, light])", arg=light)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.wait_for_function(f"dark => String(({COLOURS})()) === String([dark, dark])", arg=dark)
+    assert len({*light, *dark}) == 4
+    assert complaints == []
+
+
 def test_page_in_a_browser(tmp_path: Path, browser: Any) -> None:
     said = write_comparison([named("first"), named("a second", epochs=3, seed=7)], tmp_path / "report")
     page, complaints = browser(tmp_path / "report" / "report.html", 1300, "light")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,15 @@ MAX_ZONE_SHIFT = timedelta(hours=26)
 def as_dict(attribute: object) -> dict[str, Any]:
     """A study's attribute as a dictionary; empty if another program stored something else under its name."""
     return attribute if isinstance(attribute, dict) else {}
+
+
+def first_epoch(declared: Mapping[str, Any]) -> int:
+    """The number of the first epoch of a curve: people count from 1. The steps of a function are its own, from 0.
+
+    Args:
+        declared: The study file as the study stores it.
+    """
+    return 0 if "objective" in declared else 1
 
 
 def value_of(trial: FrozenTrial, outcome: Outcome | None) -> float | None:

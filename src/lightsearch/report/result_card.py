@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial
 
 from lightsearch.display.leaders_table import leader_rows
 from lightsearch.display.wording import duration
+from lightsearch.report.readers import first_epoch
 from lightsearch.report.svg_chart import Chart, chart, edge_of_front, without_far
 from lightsearch.report.tables.epoch_table import epochs_of
 from lightsearch.study.origin import is_foreign
@@ -116,15 +117,11 @@ def _best_curve(trials: list[FrozenTrial], results: dict[str, Any], metric: str,
     if best is None:
         return None
     found = epochs_of(trials[best["number"]], folder, metric)
-    of_function = best["best_epoch"] is None
-    first = 0 if of_function else 1  # people count epochs from 1; the steps of a function are its own
-    curve = [
-        (float(epoch + first), row["value"])
-        for epoch, row in found.items()
-        if math.isfinite(row.get("value", math.nan))
-    ]
+    first = first_epoch(results["declaration"])
+    finite = {epoch: row["value"] for epoch, row in found.items() if math.isfinite(row.get("value", math.nan))}
+    curve = [(float(epoch + first), value) for epoch, value in finite.items()]
     if len(curve) < 2:
         return None
-    marked = [point for point in curve if not of_function and point[0] == best["best_epoch"] + first]
+    marked = [(float(epoch + first), value) for epoch, value in finite.items() if epoch == best["best_epoch"]]
     title = f"{metric} of trial {best['number']}, the best" + (" in it" if "front" in results else "")
-    return chart(title, {"best": marked}, curve, x_title="step" if of_function else "epoch")
+    return chart(title, {"best": marked}, curve, x_title="epoch" if first else "step")

@@ -77,7 +77,7 @@ def _leaders(facts: Facts) -> list[str]:
         epoch = row.outcome.best_epoch if row.outcome else None
         values = [describe_param(row.trial.params[name]) if name in row.trial.params else "" for name in params]
         spread = ["" if row.std is None else f"{row.std:.2g}" for _ in std]
-        epochs = "" if epoch is None else str(epoch + 1)
+        epochs = "" if epoch is None else str(epoch + facts.first_epoch)
         lines.append(_line([str(row.number), *facts.show_all(row), *spread, epochs, *values]))
     return lines
 

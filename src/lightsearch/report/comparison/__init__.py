@@ -35,6 +35,8 @@ def write_comparison(studies: Sequence[optuna.Study], output: Path) -> str:
 
     check_output(output)
     check_comparable(studies)
+    for study in studies:
+        check_output(output / study.study_name)
     gathered = [facts_of(study, output / study.study_name) for study in studies]
     for study, facts in zip(studies, gathered, strict=True):
         write_files(study, facts, output / study.study_name)

@@ -41,7 +41,7 @@ def best_curves(studies: Sequence[Facts]) -> list[Plot]:
             continue
         curve = {epoch: value for epoch, value in curve_of(facts.best.trial).items() if math.isfinite(value)}
         traces.append(
-            _line(studies, index, [epoch + facts.counts_from for epoch in curve], list(curve.values()))
+            _line(studies, index, [epoch + facts.first_epoch for epoch in curve], list(curve.values()))
             | {"mode": "lines+markers", "name": f"{text(facts.name)}: trial {facts.best.number}"}
         )
     return [Plot("The learning curve of each study's best trial.", traces, _layout("epoch", _plain_axis(studies)))]

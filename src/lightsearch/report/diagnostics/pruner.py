@@ -10,7 +10,7 @@ from lightsearch.outcome import NOT_RESUMED, NOT_WORTH, REPLACED, STOPPED_BY_USE
 from lightsearch.report.diagnostics.as_toml import as_toml
 from lightsearch.report.diagnostics.finding import Finding
 from lightsearch.report.diagnostics.study_view import StudyView
-from lightsearch.report.readers import as_dict
+from lightsearch.report.readers import as_dict, first_epoch
 from lightsearch.study import pareto
 from lightsearch.study.epoch_values import curve_of, epoch_values_of
 
@@ -36,7 +36,7 @@ def find_pruner(view: StudyView) -> Iterator[Finding]:
     if len(ahead) < max(1, MIN_AHEAD_SHARE * len(pruned)):
         return
     whom = "a trial of the eventual front" if several else f"the eventual winner, trial {winners[0].number},"
-    latest = max(ahead) if view.of_function else max(ahead) + 1  # people count epochs from 1
+    latest = max(ahead) + first_epoch(view.declared)
     yield Finding(
         "pruner",
         f"{len(ahead):,} of {len(pruned):,} pruned trials were ahead of {whom} at the epoch in which they were stopped "

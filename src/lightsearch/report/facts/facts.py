@@ -19,7 +19,7 @@ from lightsearch.report.facts.effort import Effort, effort_of
 from lightsearch.report.facts.failure_groups import FailureGroup, group_failures
 from lightsearch.report.facts.importance import Importance, importances
 from lightsearch.report.facts.row import Row, row_of
-from lightsearch.report.readers import as_dict, directions_of, distributions_of, objectives_of
+from lightsearch.report.readers import as_dict, directions_of, distributions_of, first_epoch, objectives_of
 from lightsearch.study import pareto
 from lightsearch.study.origin import Others, may_lead, others
 
@@ -127,9 +127,9 @@ class Facts:
         return "objective" in self.declared
 
     @property
-    def counts_from(self) -> int:
-        """The number of the first epoch: people count from 1. The steps of a function are its own."""
-        return 0 if self.of_function else 1
+    def first_epoch(self) -> int:
+        """See ``readers.first_epoch``."""
+        return first_epoch(self.declared)
 
     @property
     def n_test_evaluations(self) -> int:

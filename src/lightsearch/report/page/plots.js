@@ -1,37 +1,20 @@
 // The plots: Plotly draws them as they come into view, in the colours of the theme, and again as the choice changes.
 const MARK = "\ue000"; // a colour's name follows
-const PALETTES = {
-  light: {
-    ink: "#191d22", muted: "#5d6671", line: "#e3e6ea", surface: "#ffffff", accent: "#2a62ad", complete: "#2a62ad",
-    "accent-faint": "rgba(42,98,173,0.28)", best: "#d9480f", pruned: "#a3abb5", "pruned-faint": "rgba(140,149,160,0.30)",
-    failed: "#9c2f3f", "failed-faint": "rgba(156,47,63,0.35)", running: "#1f8a70", paused: "#b8862b", "not-resumed": "#a3abb5",
-    interrupted: "#a3abb5", enqueued: "#a3abb5",
-    early: "#c3d7ef", "map-low": "#f4f6f9", "map-middle": "#a9c4e4", "map-high": "#2a62ad", dot: "#191d22",
-    "series-0": "#2a62ad", "series-1": "#d9480f", "series-2": "#1f8a70", "series-3": "#9c36b5", "series-4": "#b8862b", "series-5": "#c2255c", "series-6": "#0c8599", "series-7": "#5f6b7a",
-  },
-  dark: {
-    ink: "#e8ebef", muted: "#98a2ae", line: "#2a3038", surface: "#171b20", accent: "#7fb0ee", complete: "#7fb0ee",
-    "accent-faint": "rgba(127,176,238,0.42)", best: "#ff9a5c", pruned: "#68727e", "pruned-faint": "rgba(140,151,164,0.45)",
-    failed: "#e0707f", "failed-faint": "rgba(224,112,127,0.40)", running: "#4fc3a1", paused: "#d9ad5b", "not-resumed": "#68727e",
-    interrupted: "#68727e", enqueued: "#68727e",
-    early: "#2c4361", "map-low": "#1b2129", "map-middle": "#2f4f7c", "map-high": "#8fbcf5", dot: "#e8ebef",
-    "series-0": "#7fb0ee", "series-1": "#ff9a5c", "series-2": "#4fc3a1", "series-3": "#d094e8", "series-4": "#d9ad5b", "series-5": "#f383ad", "series-6": "#5cc8dc", "series-7": "#98a2ae",
-  },
-};
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const narrow = matchMedia("(max-width: 600px)");
 const touch = matchMedia("(pointer: coarse)").matches;
 const canvas = document.createElement("canvas");
 const webgl = Boolean(canvas.getContext("webgl"));
-let printing = false;
-const palette = () => PALETTES[dark.matches && !printing ? "dark" : "light"];
+const root = document.documentElement;
+const theme = getComputedStyle(root);  // it follows the colour scheme
+const colour = (name) => theme.getPropertyValue(`--${name}`).trim();
 
-const paint = (value, colours) => {
-  if (typeof value === "string") return value[0] === MARK ? colours[value.slice(1)] : value;
-  if (Array.isArray(value)) return typeof value[0] === "number" && typeof value[1] !== "string" ? value : value.map((one) => paint(one, colours));
+const paint = (value) => {
+  if (typeof value === "string") return value[0] === MARK ? colour(value.slice(1)) : value;
+  if (Array.isArray(value)) return typeof value[0] === "number" && typeof value[1] !== "string" ? value : value.map(paint);
   if (value && typeof value === "object") {
     const painted = {};
-    for (const key in value) painted[key] = key === "bdata" ? value[key] : paint(value[key], colours);
+    for (const key in value) painted[key] = key === "bdata" ? value[key] : paint(value[key]);
     return painted;
   }
   return value;
@@ -74,18 +57,18 @@ const dragmode = (data) => {
 };
 
 const dressed = (figure) => {
-  const colours = palette();
-  const { data, layout } = paint(figure, colours);
+  const [ink, muted, line, surface] = ["ink", "muted", "line", "surface"].map(colour);
+  const { data, layout } = paint(figure);
   data.forEach(follow);
   if (!webgl) for (const trace of data) if (trace.type === "scattergl") trace.type = "scatter";
   const axis = {
-    gridcolor: colours.line, linecolor: colours.line, zeroline: false, tickfont: { color: colours.muted, size: 11 },
+    gridcolor: line, linecolor: line, zeroline: false, tickfont: { color: muted, size: 11 },
     automargin: true, fixedrange: touch,
   };
-  const title = (text, standoff) => ({ font: { color: colours.muted, size: 12 }, standoff, ...text });
+  const title = (text, standoff) => ({ font: { color: muted, size: 12 }, standoff, ...text });
   for (const name of ["xaxis", "yaxis"]) {
     const own = layout[name] || {};
-    layout[name] = { ...axis, ...(name === "xaxis" ? { showgrid: false, ticks: "outside", ticklen: 4, tickcolor: colours.line, showline: true } : {}), ...own };
+    layout[name] = { ...axis, ...(name === "xaxis" ? { showgrid: false, ticks: "outside", ticklen: 4, tickcolor: line, showline: true } : {}), ...own };
     if (own.title) layout[name].title = title(own.title, 8);
   }
   const legend = layout.showlegend === true;
@@ -94,9 +77,9 @@ const dressed = (figure) => {
     layout: {
       showlegend: false, margin: { l: 52, r: 14, t: legend ? 34 : 12, b: 44 }, hovermode: "closest",
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: dragmode(data),
-      font: { family: "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif", size: 12, color: colours.ink },
-      legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { color: colours.muted, size: 11.5 }, bgcolor: "rgba(0,0,0,0)", itemwidth: 30, ...(narrow.matches && data.length > 3 ? { entrywidth: 0.48, entrywidthmode: "fraction" } : {}) },
-      hoverlabel: { bgcolor: colours.surface, bordercolor: colours.line, font: { color: colours.ink, size: 12 }, align: "left" },
+      font: { family: "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif", size: 12, color: ink },
+      legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { color: muted, size: 11.5 }, bgcolor: "rgba(0,0,0,0)", itemwidth: 30, ...(narrow.matches && data.length > 3 ? { entrywidth: 0.48, entrywidthmode: "fraction" } : {}) },
+      hoverlabel: { bgcolor: surface, bordercolor: line, font: { color: ink, size: 12 }, align: "left" },
       ...layout,
     },
   };
@@ -182,8 +165,8 @@ const drawLater = (plot) => {
 choice.followers.push((source) => { for (const plot of drawn) if (plot !== source) drawLater(plot); });
 addEventListener("DOMContentLoaded", () => loadPlotly().then(() => [...plots, ...document.querySelectorAll("#trial .plot")].forEach(drawLater), notDrawn));
 dark.addEventListener("change", redraw);
-addEventListener("beforeprint", () => { printing = true; for (const plot of plots) if (plot.offsetParent) { observer.unobserve(plot); draw(plot); } });
-addEventListener("afterprint", () => { printing = false; redraw(); });
+addEventListener("beforeprint", () => { root.classList.add("printing"); for (const plot of plots) if (plot.offsetParent) { observer.unobserve(plot); draw(plot); } });
+addEventListener("afterprint", () => { root.classList.remove("printing"); redraw(); });
 
 // Where a section has several plots, of which one is shown: the other ones are hidden.
 for (const select of document.querySelectorAll("select[data-of]")) {

@@ -52,7 +52,7 @@ def _cells(facts: Facts, row: Row, params: list[str]) -> list[Any]:
         row.value if row.value is not None and math.isfinite(row.value) else None,
         *_further_objectives(facts, row),
         *([None if row.std is None else float(f"{row.std:.3g}")] if facts.repeats else []),
-        None if outcome is None or outcome.best_epoch is None else outcome.best_epoch + 1,
+        None if outcome is None or outcome.best_epoch is None else outcome.best_epoch + facts.first_epoch,
         outcome.epochs if outcome else len(curve_of(row.trial)),
         outcome.stop_reason if outcome else "",
         outcome and round(outcome.seconds, 1),

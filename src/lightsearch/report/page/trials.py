@@ -51,7 +51,7 @@ def page_trials(facts: Facts, epochs: pd.DataFrame, files: Files | None) -> list
             "why": why_ended(facts, row, standings),
             "params": {name: describe_param(value) for name, value in row.trial.params.items()},
             "decisions": [f"epochs {after} to {until}: {reason}" for after, until, reason in row.decisions],
-            "curve": _curve(curves.get(row.number), facts.counts_from),
+            "curve": _curve(curves.get(row.number), facts.first_epoch),
             "metrics": [(name, _number(value)) for name, value in (row.outcome.metrics if row.outcome else {}).items()],
             "about": [(name, str(value)) for name, value in _about(facts, row) if value not in (None, "")],
             "error": row.outcome.error.traceback if row.outcome and row.outcome.error else "",
@@ -77,7 +77,7 @@ def _number(value: float) -> str:
 def _about(facts: Facts, row: Row) -> Iterable[tuple[str, Any]]:
     outcome = row.outcome
     if outcome is not None:
-        yield "best epoch", None if outcome.best_epoch is None else outcome.best_epoch + 1
+        yield "best epoch", None if outcome.best_epoch is None else outcome.best_epoch + facts.first_epoch
         yield "epochs trained", outcome.epochs
         yield "seconds", round(outcome.seconds, 1)
         yield "CPU seconds", outcome.cpu_seconds

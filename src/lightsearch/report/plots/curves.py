@@ -26,7 +26,7 @@ def curves(facts: Facts, epochs: pd.DataFrame) -> list[Plot]:
     frame = epochs.loc[np.isfinite(epochs["value"]), ["number", "epoch", "value"]].copy()
     if frame.empty:
         raise NotShown("no trial has reported an epoch")
-    frame["epoch"] += facts.counts_from
+    frame["epoch"] += facts.first_epoch
     lasts = frame.drop_duplicates("number", keep="last")
     highest = frame.groupby("number")["value"].agg("max" if facts.maximize else "min")  # no axis cuts off the best
     axis = value_axis(facts, [*lasts["value"], *highest])

@@ -69,7 +69,7 @@ class Panel:
 
 
 def colour(name: str) -> str:
-    """A colour by its name in the page's palette (``page.js``)."""
+    """A colour by its name in ``page.css``."""
     return COLOUR + name.replace(" ", "-")
 
 
