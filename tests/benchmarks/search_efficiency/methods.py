@@ -21,10 +21,8 @@ from lightsearch.study.learning import believed
 from lightsearch.study.schedulers import Curve, Progress, Scheduler
 from tests.benchmarks.search_efficiency import peers
 from tests.benchmarks.search_efficiency.clock import Assignment, Search
-from tests.benchmarks.search_efficiency.setup import Setup
+from tests.benchmarks.search_efficiency.setup import MANY, Setup
 
-N_TRIALS = 100_000
-"""The study's total of trials, for a scheduler: a search ends by its epochs."""
 PATIENCE = 3
 """Of the search without a scheduler."""
 
@@ -114,17 +112,19 @@ class ScheduledSearch:
         study_file: Its sampler proposes the parameters that the scheduler leaves to it.
         scheduler: Decides what trains next.
         patience: Of early stopping, which a pause does not interrupt; 0: none.
+        n_trials: The study's total of trials.
     """
 
-    def __init__(self, study_file: StudyFile, scheduler: Scheduler, patience: int) -> None:
+    def __init__(self, study_file: StudyFile, scheduler: Scheduler, patience: int, n_trials: int = MANY) -> None:
         self.study_file, self.scheduler, self.patience = study_file, scheduler, patience
+        self.n_trials = n_trials
         sampler = samplers.seeded_sampler(study_file)
         self.study = optuna.create_study(direction=study_file.direction, sampler=sampler, pruner=NopPruner())
         self.curves: dict[int, Curve] = {}
         self.running: dict[int, _Running] = {}
 
     def ask(self) -> Assignment | None:
-        decision = self.scheduler.decide(list(self.curves.values()), N_TRIALS - len(self.curves))
+        decision = self.scheduler.decide(list(self.curves.values()), self.n_trials - len(self.curves))
         if decision is None:
             return None
         number = decision.number
@@ -167,7 +167,7 @@ def default(setup: Setup) -> Search:
     scheduler = make_scheduler(setup.study_file, believed(setup.study_file, ()))
     if scheduler is None:
         return _sampler_and_pruner(setup.study_file, patience)
-    return ScheduledSearch(setup.study_file, scheduler, patience)
+    return ScheduledSearch(setup.study_file, scheduler, patience, setup.n_trials)
 
 
 def none(setup: Setup) -> Search:

@@ -68,7 +68,7 @@ def run(options: Options, one: Run) -> Regrets:
     from tests.benchmarks.search_efficiency.methods import METHODS
     from tests.benchmarks.search_efficiency.setup import Setup
 
-    _prepare()
+    prepare()
     problem = options.problem()
     task = sorted(problem.scales).index(one.task)
     overrides = options.overrides if one.method == "default" else ()
@@ -135,7 +135,7 @@ def _problem(surrogate: Path | None, table: Path | None, reference: Path | None,
     return Table(table, metric)
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """Makes this process quiet, and Optuna's TPE twice as fast with the same results.
 
     Optuna computes the logarithm of the normal distribution in a loop of Python, which SciPy has as one function.
