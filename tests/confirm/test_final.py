@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -57,6 +58,15 @@ def facts(exported: Path) -> dict[str, Any]:
     return content
 
 
+def test_wrong_answers_are_in_the_card_and_on_the_page(place: Path, exported: Path) -> None:
+    picture = (exported / "wrong-answers.svg").read_bytes()
+    assert b"data:image/png;base64," in picture
+    assert "(wrong-answers.svg)" in (exported / "README.md").read_text()
+    assert command("report", cwd=place).returncode == 0
+    page = (place / "reports" / "digits" / "report.html").read_text()
+    assert base64.b64encode(picture).decode() in page
+
+
 def evaluations(place: Path) -> list[dict[str, Any]]:
     study = optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="digits")
     found: list[dict[str, Any]] = study.user_attrs["test_evaluations"]
@@ -70,6 +80,7 @@ def test_the_files(exported: Path) -> None:
         "final.json",
         "model.ckpt",
         "model.pt2",
+        "wrong-answers.svg",
     }
 
 
@@ -140,7 +151,7 @@ def test_another_retraining_and_an_evaluation_are_counted(place: Path) -> None:
 def test_the_dashboard_has_the_card(place: Path) -> None:
     study = optuna.load_study(storage=f"sqlite:///{place}/studies/studies.db", study_name="digits")
     names = {artifact.filename for artifact in optuna.artifacts.get_all_artifact_meta(study)}
-    assert names == {"README.md", "confusion.svg"}
+    assert names == {"README.md", "confusion.svg", "wrong-answers.svg"}
 
 
 def test_the_card(exported: Path, facts: dict[str, Any]) -> None:

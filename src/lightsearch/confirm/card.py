@@ -6,11 +6,13 @@ from xml.sax.saxutils import escape
 
 from lightsearch.confirm.confirmation import Confirmation
 from lightsearch.confirm.confusion_picture import PICTURE
-from lightsearch.confirm.record import Final
+from lightsearch.confirm.record import WRONG_PICTURE, Final
 from lightsearch.display.wording import describe_params
 
 
-def model_card(final: Final, confirmation: Confirmation, class_path: str, samples: str) -> str:
+def model_card(
+    final: Final, confirmation: Confirmation, class_path: str, samples: str, *, has_wrong: bool = False
+) -> str:
     """The ``README.md`` of a model.
 
     Args:
@@ -18,6 +20,7 @@ def model_card(final: Final, confirmation: Confirmation, class_path: str, sample
         confirmation: Why its configuration was chosen.
         class_path: The model's class.
         samples: What the data consists of: ``images`` or ``samples``.
+        has_wrong: Whether there is a picture of wrong answers.
     """
     run = final.run
     earlier = "".join(f"`{describe_params(one.params)}` up to epoch {one.epochs}, then " for one in run.earlier)
@@ -33,6 +36,8 @@ def model_card(final: Final, confirmation: Confirmation, class_path: str, sample
     lines += ["## How to use it", "", *describe_loading(final, class_path), *_describe_program(final)]
     if final.confusion is not None:
         lines += ["## Errors per class", "", *_describe_classes(final, samples), ""]
+    if has_wrong:
+        lines += ["## The surest wrong answers", "", f"![The surest wrong answers in the test]({WRONG_PICTURE})", ""]
     lines += ["## Provenance", "", f"{versions}; {split}study seed {final.study_seed}.", ""]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""The confusion matrix of a classifier, from the predictions that a test scores."""
+"""The confusion matrix of a classifier and its surest wrong answers, from the predictions that a test scores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from lightsearch.confirm.wrong_answers import WrongAnswer, WrongAnswers
 
 
 class CountPredictions:
@@ -21,6 +23,7 @@ class CountPredictions:
     def __init__(self) -> None:
         super().__init__()
         self._counts: Tensor | None = None
+        self._wrong = WrongAnswers()
         self._outputs: list[Any] = []
         self._fits = True
         self._handle: Any = None
@@ -42,6 +45,10 @@ class CountPredictions:
         if not any(math.isclose(value, one, abs_tol=1e-5) for value in metrics.values() for one in accuracies):
             return None
         return [[int(n) for n in row] for row in self._counts]
+
+    def wrong(self, metrics: dict[str, float]) -> list[WrongAnswer]:
+        """The surest wrong answers; none if there is no matrix, or if the samples are no images."""
+        return [] if self.matrix(metrics) is None else self._wrong.surest()
 
     def on_test_start(self, trainer: Any, pl_module: Any) -> None:
         self._fits = len(trainer.num_test_batches) == 1
@@ -79,4 +86,5 @@ class CountPredictions:
         pairs = torch.bincount(labels.long() * classes + logits.argmax(dim=1), minlength=classes**2)
         counts = pairs.view(classes, classes).cpu()
         self._counts = counts if self._counts is None else self._counts + counts
+        self._wrong.add(batch[0], labels, logits)
         return True

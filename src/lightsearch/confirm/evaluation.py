@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 
@@ -18,6 +18,9 @@ from lightsearch.study.leaders import leaders, pareto_front
 from lightsearch.study.origin import ended_how
 from lightsearch.study.stored import check_has_model, declaration_of, find_study
 from lightsearch.training.rebuild import Rebuilt, rebuild, whole_checkpoint
+
+if TYPE_CHECKING:
+    from lightsearch.confirm.test_pass import Scores
 
 
 def evaluate(
@@ -67,9 +70,7 @@ def evaluate(
     return evaluations
 
 
-def test_once(
-    study: optuna.Study, rebuilt: Rebuilt, tested: Tested, *, url: str
-) -> tuple[Evaluation, list[list[int]] | None]:
+def test_once(study: optuna.Study, rebuilt: Rebuilt, tested: Tested, *, url: str) -> tuple[Evaluation, Scores]:
     """Tests a model, and records the use of the test set with the study and in ``test_evaluations.json``.
 
     Args:
@@ -79,8 +80,7 @@ def test_once(
         url: The study's storage.
 
     Returns:
-        The evaluation, and the confusion matrix: the number of test samples by class (row) and by predicted class
-        (column); None if it is unknown (see ``confusion``).
+        The evaluation, and the scores that it was made from.
 
     Raises:
         Untestable: if there are no test samples; nothing is recorded then.
@@ -99,7 +99,7 @@ def test_once(
         keywords={**declared.trainer.keywords, **declared.space.split(tested.params)["trainer"]},
         begin=use.begin,
     )
-    return use.end(scores.metrics, scores.sizes), scores.confusion
+    return use.end(scores.metrics, scores.sizes), scores
 
 
 def why_untested(declared: StudyFile, params: dict[str, Any], data_dir: str | None) -> str | None:

@@ -8,7 +8,7 @@ import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import optuna
 from optuna.artifacts import upload_artifact
@@ -20,7 +20,7 @@ from lightsearch.confirm.confirmation import Confirmation
 from lightsearch.confirm.confusion_picture import PICTURE, confusion_svg
 from lightsearch.confirm.display import RetrainDisplay
 from lightsearch.confirm.evaluation import test_once
-from lightsearch.confirm.record import CHECKPOINT, FACTS, PROGRAM, Final, read_final
+from lightsearch.confirm.record import CHECKPOINT, FACTS, PROGRAM, WRONG_PICTURE, Final, read_final
 from lightsearch.confirm.runs import Run, RunOutcome
 from lightsearch.confirm.test_uses import Evaluation, Tested
 from lightsearch.declare.study_file import StudyFile
@@ -31,6 +31,9 @@ from lightsearch.report.dashboard import artifact_store
 from lightsearch.storage.opening import open_storage
 from lightsearch.study.stored import find_study
 from lightsearch.training.rebuild import Rebuilt, rebuild
+
+if TYPE_CHECKING:
+    from lightsearch.confirm.test_pass import Scores
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class _Test(NamedTuple):
     """The test of the final model, or why there is none."""
 
     evaluation: Evaluation | None
-    confusion: list[list[int]] | None
+    scores: Scores | None
     untested: str | None
 
 
@@ -114,6 +117,7 @@ def _write_files(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt, fol
     from lightsearch.confirm.example import example_of
     from lightsearch.confirm.program import export_program
     from lightsearch.confirm.weights import write_weights
+    from lightsearch.confirm.wrong_answers_picture import wrong_answers_svg
     from lightsearch.data import ImageData
 
     run, outcome, declared, data = export.run, export.outcome, export.declared, study.user_attrs["data"]
@@ -121,6 +125,7 @@ def _write_files(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt, fol
     weights = write_weights(rebuilt, example, folder / CHECKPOINT)
     program = export_program(rebuilt.model, example, folder / PROGRAM)
     test = _test(export, study, rebuilt)
+    confusion = None if test.scores is None else test.scores.confusion
     final = Final(
         study=export.declared.name,
         run=run,
@@ -131,8 +136,8 @@ def _write_files(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt, fol
         sha256=str(outcome.sha256),
         evaluation=test.evaluation,
         untested=test.untested,
-        confusion=test.confusion,
-        classes=class_figures(test.confusion, data.get("classes")),
+        confusion=confusion,
+        classes=class_figures(confusion, data.get("classes")),
         weights=weights,
         arguments={name: reprlib.repr(value) for name, value in rebuilt.arguments.items()},
         program=program,
@@ -141,15 +146,20 @@ def _write_files(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt, fol
         study_seed=declared.seed,
     )
     write_json(folder / FACTS, final.model_dump(mode="json"))
-    if test.confusion is not None:
-        write_text(folder / PICTURE, confusion_svg(test.confusion, [one.name for one in final.classes]))
+    if confusion is not None and test.scores is not None:
+        names = [one.name for one in final.classes]
+        write_text(folder / PICTURE, confusion_svg(confusion, names))
+        if test.scores.wrong:
+            write_text(folder / WRONG_PICTURE, wrong_answers_svg(test.scores.wrong, names))
     cls = type(rebuilt.model)
     module = cls.__module__
     if declared.config is not None and module == "__main__":  # the script that calls LightningCLI
         module = Path(str(declared.config.cli)).stem if str(declared.config.cli).endswith(".py") else module
     class_path = f"{module}.{cls.__qualname__}" if declared.config is not None else declared.model.class_path
     samples = "images" if isinstance(rebuilt.data, ImageData) else "samples"
-    write_text(folder / "README.md", model_card(final, export.confirmation, class_path, samples))
+    has_wrong = (folder / WRONG_PICTURE).is_file()
+    card = model_card(final, export.confirmation, class_path, samples, has_wrong=has_wrong)
+    write_text(folder / "README.md", card)
     return final
 
 
@@ -176,6 +186,6 @@ def _test(export: FinalExport, study: optuna.Study, rebuilt: Rebuilt) -> _Test:
 
 
 def _show_in_dashboard(study: optuna.Study, folder: Path) -> None:
-    for name in (PICTURE, "README.md"):
+    for name in (PICTURE, WRONG_PICTURE, "README.md"):
         if (folder / name).is_file():
             upload_artifact(artifact_store=artifact_store(), file_path=str(folder / name), study_or_trial=study)

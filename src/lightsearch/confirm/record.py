@@ -11,6 +11,7 @@ from lightsearch.confirm.runs import Run
 from lightsearch.confirm.test_uses import Evaluation
 
 CHECKPOINT, PROGRAM, FACTS = "model.ckpt", "model.pt2", "final.json"
+WRONG_PICTURE = "wrong-answers.svg"
 ALL_FILES = (CHECKPOINT, FACTS, "README.md")
 
 

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from lightsearch.compat.lightning_package import based_on, data_for, package_of_model
 from lightsearch.confirm.confusion import CountPredictions
+from lightsearch.confirm.wrong_answers import WrongAnswer
 from lightsearch.data.loader import TensorLoader
 from lightsearch.errors import Mistake, Untestable
 from lightsearch.training.quiet import quiet
@@ -26,6 +27,8 @@ class Scores(NamedTuple):
     """The number of samples of each test loader; None: the test used a part of them, or the number is unknown."""
     confusion: list[list[int]] | None
     """The number of samples by class (row) and predicted class (column); None: see ``CountPredictions``."""
+    wrong: list[WrongAnswer]
+    """The surest wrong answers, if the samples are images."""
 
 
 def test(
@@ -59,7 +62,7 @@ def test(
     metrics = merged(found)
     loaders = CombinedLoader(trainer.test_dataloaders).flattened
     sizes = [_samples(loader, batches) for loader, batches in zip(loaders, trainer.num_test_batches, strict=True)]
-    return Scores(metrics, sizes, predictions.matrix(metrics))
+    return Scores(metrics, sizes, predictions.matrix(metrics), predictions.wrong(metrics))
 
 
 def merged(found: list[dict[str, float]]) -> dict[str, float]:

@@ -49,11 +49,13 @@ def write_report(study: optuna.Study, output: Path, folder: Path | None = None) 
 
 def facts_of(study: optuna.Study, output: Path) -> Facts:
     """What is known of a study, and of a retraining that has left its result in a folder."""
-    from lightsearch.report.facts.confirmed import confirmed
+    from lightsearch.report.facts.confirmed import confirmed, wrong_answers
     from lightsearch.report.facts.facts import gather
 
     facts = gather(study)
-    return dataclasses.replace(facts, confirmed=confirmed(output, facts.rows))
+    if (verdict := confirmed(output, facts.rows)) is None:
+        return facts
+    return dataclasses.replace(facts, confirmed=verdict, wrong_answers=wrong_answers(output))
 
 
 def write_files(study: optuna.Study, facts: Facts, output: Path, folder: Path | None = None) -> None:

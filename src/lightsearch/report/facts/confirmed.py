@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,19 @@ def confirmed(output: Path, rows: list[Row]) -> str | None:
         return str(found["verdict"]) if _is_of(rows, found["ranked"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def wrong_answers(output: Path) -> str | None:
+    """The picture of the final model's surest wrong answers, as a data URL. None: there is none.
+
+    Args:
+        output: The folder of the report, for which ``confirmed`` has found a verdict.
+    """
+    try:
+        picture = (output / "final" / "wrong-answers.svg").read_bytes()
+    except OSError:
+        return None
+    return "data:image/svg+xml;base64," + base64.b64encode(picture).decode()
 
 
 def _is_of(rows: list[Row], ranked: list[dict[str, Any]]) -> bool:

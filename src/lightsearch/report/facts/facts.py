@@ -55,6 +55,8 @@ class Facts:
     importances: list[Importance]
     confirmed: str | None = None
     """What fresh seeds said, if the study was retrained."""
+    wrong_answers: str | None = None
+    """The picture of the final model's surest wrong answers, as a data URL."""
 
     @property
     def metric(self) -> str:
