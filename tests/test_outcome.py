@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
 from lightsearch.errors import StorageFailed
-from lightsearch.outcome import POLICIES, Diverged, Interrupted, Kind, describe, kind_of
+from lightsearch.outcome import POLICIES, Diverged, Interrupted, Kind, Outcome, describe, kind_of
 from lightsearch.signals import EndAtOnce
 
 
@@ -54,3 +54,9 @@ def test_an_error_is_kept_in_bounds() -> None:
     assert (kept.type, len(kept.message)) == ("ValueError", 300)
     assert len(kept.traceback) <= 4000
     assert describe(ValueError()).message == ""
+
+
+def test_an_outcome_is_printed_in_few_words() -> None:
+    outcome = Outcome(number=7, kind=Kind.COMPLETE, value=0.5, params={"width": 8}, metrics={"val_loss": 1.0}, seed=3)
+    assert str(outcome) == "Outcome(number=7, kind='complete', value=0.5, params={'width': 8})"
+    assert f"{[outcome]}" == f"[{outcome}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -159,6 +160,13 @@ class Outcome(BaseModel):
     def policy(self) -> Policy:
         """What follows from its kind."""
         return POLICIES[self.kind]
+
+    def __repr_args__(self) -> Iterable[tuple[str, Any]]:
+        """What a person wants to see of it; ``model_dump()`` has everything."""
+        return [("number", self.number), ("kind", str(self.kind)), ("value", self.value), ("params", self.params)]
+
+    def __str__(self) -> str:
+        return repr(self)
 
 
 EARLY_STOPPING = "early_stopping"

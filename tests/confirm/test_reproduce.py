@@ -61,6 +61,32 @@ def test_a_trial_is_reproduced_to_the_bit(searched: Path, kind: str) -> None:
     assert f"trial {number} is reproduced to the bit: " in ended.stdout
 
 
+EARLY_STOPPING = "pytorch_lightning.callbacks.EarlyStopping"
+STOPPER = f'callbacks=[{{class_path="{EARLY_STOPPING}", init_args={{monitor="val_loss", patience=9, min_delta=50.0}}}}]'
+STALLS = ("space.data.batch_size={choice=[128, 256]}", "trainer.patience=1", "trainer.min_delta=1.0")
+
+
+@pytest.mark.parametrize(
+    ("total", "sets", "reason"),
+    [
+        (("--n-trials", 1), ("trainer.max_epochs=30", STOPPER), "EarlyStopping(val_loss)"),
+        (("--epochs", 6), ("trainer.max_epochs=60", "trainer.check_val_every_n_epoch=2"), "early_stopping"),
+    ],
+)
+def test_a_trial_that_has_paused_is_reproduced_to_its_end(
+    place: Path, total: tuple[str, int], sets: tuple[str, ...], reason: str
+) -> None:
+    words = [word for one in (*STALLS, *sets) for word in ("--set", one)]
+    ended = command("run", *total, "--workers", 1, *words, cwd=place)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    outcome = json.loads((place / "studies" / "digits" / "trial-0000" / "result.json").read_text())
+    assert (outcome["kind"], outcome["stop_reason"]) == ("complete", reason)
+    assert outcome["epochs"] > 2, "it ended where early stopping acts in training"
+    again = command("retrain", "--reproduce", 0, cwd=place)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert f"in all {outcome['epochs']} epochs" in again.stdout
+
+
 def test_another_curve_is_told_with_exit_status_1(searched: Path) -> None:
     number = numbers(searched, "complete")[0]
     path = searched / "studies" / "digits" / f"trial-{number:04d}" / "epochs.csv"

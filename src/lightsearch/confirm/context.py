@@ -56,7 +56,8 @@ class RetrainContext:
             purpose: What the run is for.
             candidate: The configuration.
             index: The index of the seed among the configuration's seeds, from 0.
-            options: Further fields of ``Run``. By default it trains as many epochs as its trial.
+            options: Further fields of ``Run``. By default it trains as many epochs as its trial if the scheduler
+                decided where that ended, else until early stopping or ``max_epochs``.
         """
         options = {**options, "epochs": options.get("epochs") or candidate.trained}
         seed = retraining_seed(self.declared.seed, purpose, candidate.trial, index)

@@ -53,7 +53,8 @@ class Run(BaseModel):
     epoch_seeds: list[int] = []
     """The seed of each epoch of a trial that trained in a pack; empty: they follow from the run's seed."""
     epochs: int | None = None
-    """Number of epochs to train; None: early stopping or ``max_epochs`` ends the fit, as in a trial."""
+    """Number of epochs to train; None: early stopping or ``max_epochs`` ends the fit. A trial run again is
+    ended by early stopping only if it was in the search (``declare.scheduling.patience_in_training``)."""
     earlier: list[Phase] = []
     """The phases before that with ``params``, if the trial began from the checkpoint of another one."""
 

@@ -163,8 +163,12 @@ def is_scheduled(trials: Sequence[FrozenTrial]) -> bool:
 
 
 def ended_where_decided(trial: FrozenTrial, outcome: Outcome) -> bool:
-    """Whether a complete trial ended where it would have paused: the scheduler decided that, and no early stopping."""
-    return outcome.kind is Kind.COMPLETE and until_of(trial.user_attrs) == outcome.first_epoch + outcome.curve_epochs
+    """Whether a complete trial ended where it would have paused: the scheduler decided that, and no early stopping.
+
+    Where not every epoch is validated, a trial pauses up to some epochs later than decided.
+    """
+    until = until_of(trial.user_attrs)
+    return outcome.kind is Kind.COMPLETE and until is not None and outcome.first_epoch + outcome.curve_epochs >= until
 
 
 def as_curve(trial: FrozenTrial) -> Curve:
