@@ -95,6 +95,13 @@ def test_a_budget_in_epochs_is_kept_and_continued(place: Path) -> None:
     assert len(trials_in(place)) > len(trials)
 
 
+def test_epochs_that_are_not_validated_count(place: Path) -> None:
+    run("--epochs", 24, "--set", "trainer.check_val_every_n_epoch=2", place=place)
+    trained = [trial.user_attrs["result"]["epochs"] for trial in trials_in(place)]
+    assert 24 - 8 < sum(trained) <= 26
+    assert "COMPLETE" in {trial.state.name for trial in trials_in(place)}
+
+
 def test_a_budget_in_epochs_without_a_scheduler_begins_no_trial_after_it(place: Path) -> None:
     run("--epochs", 20, "--set", "pruner={name='NopPruner'}", place=place)
     assert [len(trial.intermediate_values) for trial in trials_in(place)] == [8, 8, 8]

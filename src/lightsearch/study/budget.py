@@ -47,11 +47,18 @@ class Budget:
 
 def n_epochs(trials: Sequence[FrozenTrial]) -> int:
     """The number of epochs, or steps, that the trials of a study have trained, in all of their runs."""
-    return sum(len(curve_of(trial)) + further_epochs(trial) for trial in trials)
+    return sum(_trained(trial) + further_epochs(trial) for trial in trials)
+
+
+def _trained(trial: FrozenTrial) -> int:
+    """The epochs of a trial's first run. Not all of them need be validated; while it runs, only those are known."""
+    stored = trial.user_attrs.get("result")
+    recorded = stored.get("epochs", 0) if isinstance(stored, dict) else 0
+    return max(len(curve_of(trial)), recorded - further_epochs(trial))
 
 
 def _taken(trial: FrozenTrial) -> int:
     """The epochs of a trial, and those that it trains until it pauses."""
-    epochs, start = len(curve_of(trial)), start_of(trial.user_attrs)
+    epochs, start = _trained(trial), start_of(trial.user_attrs)
     until = (until_of(trial.user_attrs) or 0) - (0 if start is None else start.epochs)
     return further_epochs(trial) + (max(epochs, until) if trial.state is TrialState.RUNNING else epochs)

@@ -32,6 +32,13 @@ def test_the_best_third_of_a_rung_goes_on_and_then_a_new_trial_begins(direction:
     assert (begun.number, begun.until) == (None, 1)
 
 
+def test_a_trial_is_judged_by_its_first_value_where_the_first_epochs_are_not_validated() -> None:
+    curves = [Curve(number, {"x": number}, Progress.PAUSED, {2: value}) for number, value in enumerate([0.1, 0.5, 0.3])]
+    decision = Asha(9, "maximize").decide(curves, n_new=5)
+    assert decision is not None
+    assert (decision.number, decision.until) == (1, 3)
+
+
 def test_a_trial_that_was_passed_over_goes_on_when_it_comes_to_be_among_the_best() -> None:
     asha = Asha(9, "maximize")
     curves = [paused(0, 0.5, 0.5, 0.5), paused(1, 0.4), *(paused(number, 0.1) for number in range(2, 6))]

@@ -111,8 +111,12 @@ def rungs(min_epochs: int, max_epochs: int, reduction_factor: int) -> list[int]:
 
 
 def best(curve: Curve, epochs: int, sign: float) -> float:
-    """The best of a curve's first epochs, times ``sign``. The curve has at least one of them."""
-    return max(sign * value for epoch, value in curve.values.items() if epoch <= epochs)
+    """The best value of a curve's first epochs, times ``sign``; if none of them was validated, the first value.
+
+    The curve has at least one value.
+    """
+    known = max(epochs, min(curve.values))
+    return max(sign * value for epoch, value in curve.values.items() if epoch <= known)
 
 
 def _has_reached(curve: Curve, rung: int) -> bool:
