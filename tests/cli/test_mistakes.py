@@ -126,4 +126,4 @@ def test_unknown_options_and_names(place: Path) -> None:
         assert "Traceback" not in refused.stderr
     refused = command("evaluate", "--study", "../x", cwd=place)
     assert refused.returncode == 2
-    assert "letters, digits" in refused.stderr
+    assert "letters (a to z), digits" in refused.stderr

@@ -238,7 +238,7 @@ def test_good_names(name: str) -> None:
     ],
 )
 def test_dangerous_names(name: str) -> None:
-    with pytest.raises(ValueError, match=r"letters, digits|as a file"):
+    with pytest.raises(ValueError, match=r"letters \(a to z\), digits|as a file"):
         checked_name(name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import optuna
 
 from lightsearch.compat.dashboard_notes import save_notes
+from lightsearch.compat.optuna_trials import trial_id_of
 from lightsearch.display.wording import counted
 from lightsearch.outcome import Outcome
 from lightsearch.paths import study_folder, trial_folder
@@ -32,7 +33,7 @@ def leave_notes(study: optuna.Study) -> int:
     ended = [trial for trial in trials if trial.state.is_finished() and not is_foreign(trial)]
     metric = objectives_of(study)[0][0]
     return save_notes(
-        study, {trial._trial_id: note(study.study_name, metric, row_of(trial, foreign=False)) for trial in ended}
+        study, {trial_id_of(trial): note(study.study_name, metric, row_of(trial, foreign=False)) for trial in ended}
     )
 
 
