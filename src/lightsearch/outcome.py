@@ -135,7 +135,8 @@ class Outcome(BaseModel):
     cpu_seconds: float | None = None
     """Processor time of its process and of that one's children, over all attempts; None: it trained in a pack."""
     memory_mb: float | None = None
-    """The most memory that its process had in RAM, in MB; in a pack, that of all members. None: not measured."""
+    """The most memory that its process ever had in RAM, in MB; in a pack, that of all members, and without worker
+    processes (``--workers 0``) that of earlier trials as well. None: not measured."""
     gpu_memory_mb: float | None = None
     """The most memory of the GPU that PyTorch had allocated in its process, in MB; None: there was no GPU."""
     checkpoint: str | None = None

@@ -71,9 +71,10 @@ STALLS = ("space.data.batch_size={choice=[128, 256]}", "trainer.patience=1", "tr
     [
         (("--n-trials", 1), ("trainer.max_epochs=30", STOPPER), "EarlyStopping(val_loss)"),
         (("--epochs", 6), ("trainer.max_epochs=60", "trainer.check_val_every_n_epoch=2"), "early_stopping"),
+        (("--n-trials", 1), ("trainer.max_epochs=9", "trainer.patience=3", "sampler=RandomSampler"), "early_stopping"),
     ],
 )
-def test_a_trial_that_has_paused_is_reproduced_to_its_end(
+def test_a_trial_that_was_stopped_early_is_reproduced_to_its_end(
     place: Path, total: tuple[str, int], sets: tuple[str, ...], reason: str
 ) -> None:
     words = [word for one in (*STALLS, *sets) for word in ("--set", one)]

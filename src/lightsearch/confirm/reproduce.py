@@ -20,7 +20,7 @@ from lightsearch.outcome import Kind, Outcome
 from lightsearch.paths import study_folder, trial_folder
 from lightsearch.study.lineage import schedule
 from lightsearch.study.origin import ended_how, outcome_of
-from lightsearch.study.scheduling import ended_where_decided
+from lightsearch.study.scheduling import is_scheduled
 from lightsearch.study.stored import differences
 
 PACK_TOLERANCE = 0.02
@@ -57,7 +57,7 @@ def reproduce(
         display.message(f"  its training repeats the schedule: {line}")
     with retraining_lock(study_folder(name)):
         context = load(study, url, data_dir, display)
-        run = _run_of(context, outcome, earlier, stopped=_was_stopped(trial, outcome))
+        run = _run_of(context, outcome, earlier, scheduled=is_scheduled([trial]))
         folder = run.folder(context.folder)
         (folder / RUN).unlink(missing_ok=True)  # an earlier repetition does not count
         again = context.pool(1, 1, display, threads=threads).train([run])[0]
@@ -78,13 +78,10 @@ def _recorded_outcome(trial: FrozenTrial) -> Outcome:
     return outcome
 
 
-def _was_stopped(trial: FrozenTrial, outcome: Outcome) -> bool:
-    """Whether a pruner or the scheduler ended the trial, which a training by itself does not repeat."""
-    return outcome.kind is Kind.PRUNED or ended_where_decided(trial, outcome)
-
-
-def _run_of(context: RetrainContext, outcome: Outcome, earlier: list[Phase], *, stopped: bool) -> Run:
+def _run_of(context: RetrainContext, outcome: Outcome, earlier: list[Phase], *, scheduled: bool) -> Run:
     assert outcome.seed is not None
+    # What a training by itself does not repeat: a pruner, or a scheduler and who stopped the trial after its pauses.
+    stopped = outcome.kind is Kind.PRUNED or (scheduled and outcome.kind is Kind.COMPLETE)
     before = earlier[-1].epochs or 0 if earlier else 0
     return Run(
         study_uid=str(context.study.user_attrs.get("uid")),
@@ -94,6 +91,7 @@ def _run_of(context: RetrainContext, outcome: Outcome, earlier: list[Phase], *, 
         seed=outcome.seed,
         params=outcome.params,
         epochs=before + outcome.curve_epochs if stopped or outcome.epoch_seeds else None,
+        stops_early=not scheduled,
         earlier=earlier,
         epoch_seeds=outcome.epoch_seeds,
     )

@@ -53,8 +53,9 @@ class Run(BaseModel):
     epoch_seeds: list[int] = []
     """The seed of each epoch of a trial that trained in a pack; empty: they follow from the run's seed."""
     epochs: int | None = None
-    """Number of epochs to train; None: early stopping or ``max_epochs`` ends the fit. A trial run again is
-    ended by early stopping only if it was in the search (``declare.scheduling.patience_in_training``)."""
+    """Number of epochs to train; None: early stopping or ``max_epochs`` ends the fit."""
+    stops_early: bool = True
+    """Whether early stopping may end it. It does not end the repetition of a trial that a scheduler has paused."""
     earlier: list[Phase] = []
     """The phases before that with ``params``, if the trial began from the checkpoint of another one."""
 

@@ -11,7 +11,6 @@ import torch
 
 from lightsearch.atomic_files import file_digest, make_folder, second_name, write_json
 from lightsearch.confirm.runs import RESULT, Phase, Run, RunOutcome, finished, prepare
-from lightsearch.declare.scheduling import patience_in_training
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.errors import ResourceUnavailable
 from lightsearch.outcome import Diverged, Interrupted, Kind, ending_of
@@ -114,7 +113,7 @@ class _RunningRun:
         join_val = run.on == "train+val"
         built = components.build(study_file, phase.params, self.data_dir, seed=run.seed, join_val=join_val)
         pause = None if is_last or phase.epochs is None else Pause(phase.epochs)
-        patience = patience_in_training(study_file) if run.purpose == "reproduce" else study_file.trainer.patience
+        patience = study_file.trainer.patience if run.stops_early else 0
         plan: Plan = replace(WithValidation.of(study_file, pause), save_top_k=1, patience=patience)
         if join_val:
             assert phase.epochs is not None, "without validation nothing else ends the fit in time"

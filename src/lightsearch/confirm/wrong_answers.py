@@ -38,7 +38,7 @@ class WrongAnswers:
         """Looks at a batch. What are no images is left out.
 
         Args:
-            images: (B, H, W), (B, 1, H, W) or (B, 3, H, W).
+            images: (B, 1, H, W) or (B, 3, H, W). Three dimensions may as well be sequences.
             labels: (B,) classes.
             outputs: (B, classes) logits, logarithms of probabilities, or probabilities.
         """
@@ -60,7 +60,7 @@ class WrongAnswers:
 
 
 def _are_images(images: Tensor) -> bool:
-    return images.ndim == 3 or (images.ndim == 4 and images.shape[1] in (1, 3))
+    return images.ndim == 4 and images.shape[1] in (1, 3)
 
 
 def _probabilities(outputs: Tensor) -> Tensor:
@@ -70,8 +70,7 @@ def _probabilities(outputs: Tensor) -> Tensor:
 
 
 def _pixels(image: Tensor) -> npt.NDArray[np.uint8]:
-    values = image.detach().float().cpu()
-    values = values.movedim(0, -1).squeeze(-1) if values.ndim == 3 else values
+    values = image.detach().float().cpu().movedim(0, -1).squeeze(-1)
     low, high = values.min(), values.max()
     shades: npt.NDArray[np.uint8] = ((values - low) / (high - low).clamp_min(1e-12) * 255).round().byte().numpy()
     return shades

@@ -56,6 +56,7 @@ def _short(name: str) -> str:
 
 
 def _png(answer: WrongAnswer) -> str:
-    file = io.BytesIO()
-    Image.fromarray(answer.pixels).save(file, "PNG", optimize=True)
+    picture, file = Image.fromarray(answer.pixels), io.BytesIO()
+    picture.thumbnail((SIDE, SIDE))  # larger ones would make the page heavy
+    picture.save(file, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

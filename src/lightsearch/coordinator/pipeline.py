@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 from lightsearch.coordinator.checks import check_classes, check_request, try_out
 from lightsearch.coordinator.coordinator import Coordinator
@@ -17,6 +17,7 @@ from lightsearch.coordinator.sizing import choose_size
 from lightsearch.coordinator.stored_result import finished_result
 from lightsearch.coordinator.user_requests import UserRequests
 from lightsearch.display.display import Display
+from lightsearch.errors import ResourceUnavailable
 from lightsearch.paths import study_folder
 from lightsearch.storage.opening import open_storage
 from lightsearch.storage.study_artifacts import artifacts_of
@@ -76,7 +77,8 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
     if coordinator.unavailable is None:
         from lightsearch.report.notes import leave_notes  # not before the trials: what it imports takes a while
 
-        leave_notes(queue.study)
+        with suppress(ResourceUnavailable):  # the next search leaves those that are missing
+            leave_notes(queue.study)
     return SearchResult(
         ending=ending,
         results=summarise(trials, attrs, checked.study_file.name),

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lightsearch.display.notebook import NotebookLive
-from lightsearch.display.pace import pace_of
+from lightsearch.display.pace import Pace
 from lightsearch.display.running_table import running_table
 from lightsearch.display.terminal import without_echoed_signals
 from lightsearch.display.wording import describe_outcome, describe_params, describe_pareto_front
@@ -62,7 +62,7 @@ class LiveDisplay:
         self.direction = direction
         self.name = name
         self.metric = metric
-        self.pace = pace_of(n_trials, epochs, max_epochs, prunes=prunes)
+        self.pace = Pace(n_trials, epochs, prunes=prunes, max_epochs=max_epochs)
         self._workers = ""
         self._live: Live | NotebookLive = Live(console=console, refresh_per_second=4, transient=True)
         if console.is_jupyter:

@@ -8,7 +8,7 @@ from datetime import datetime
 from optuna.trial import FrozenTrial
 
 from lightsearch.display.forecast import seconds_to_go
-from lightsearch.display.scheduled_forecast import ScheduledForecast
+from lightsearch.display.scheduled_forecast import Standing, scheduled_seconds_to_go
 from lightsearch.display.wording import describe_time, n_begun, n_finished
 from lightsearch.study.budget import n_epochs
 from lightsearch.study.scheduling import is_scheduled
@@ -21,7 +21,7 @@ class Pace:
         n_trials: The study's total of finished trials.
         epochs: The study's total of epochs; None: no limit.
         prunes: Whether the study has a pruner.
-        scheduled: What is known of the rest if trials pause; None: nothing.
+        max_epochs: Epochs of a trial's whole training; None: trials have steps of their own.
     """
 
     def __init__(
@@ -30,18 +30,20 @@ class Pace:
         epochs: int | None = None,
         *,
         prunes: bool = False,
-        scheduled: ScheduledForecast | None = None,
+        max_epochs: int | None = None,
     ) -> None:
         self.total = n_trials if epochs is None else epochs
         """The total of what is counted: trials, or epochs."""
         self.unit = "trials" if epochs is None else "epochs"
         self._prunes = prunes
-        self._scheduled = scheduled
+        self._max_epochs = max_epochs
         self._began: float | None = None
         self._since = datetime.now()
         """The same by the clock, local and without a zone, as Optuna's times are."""
         self._first = 0
         """What was done before this run."""
+        self._before = Standing(0, 0)
+        """How far the study was then."""
 
     @property
     def has_begun(self) -> bool:
@@ -52,7 +54,7 @@ class Pace:
         """Starts the clock at the first call."""
         if self._began is None:
             self._began, self._since = time.monotonic(), datetime.now()
-            self._first = self.done(trials)
+            self._first, self._before = self.done(trials), Standing.of(trials)
 
     def done(self, trials: list[FrozenTrial]) -> int:
         """How many finished trials, or epochs, the study has."""
@@ -66,7 +68,7 @@ class Pace:
         """The time so far, and the time to go, in words; where trials pause, how many have begun, too."""
         elapsed = 0.0 if self._began is None else time.monotonic() - self._began
         if self.unit == "trials" and is_scheduled(trials):  # most trials finish together, when the search ends
-            to_go = None if self._scheduled is None else self._scheduled.seconds_to_go(trials, elapsed)
+            to_go = self._scheduled_to_go(trials)
             return f"{describe_time(elapsed, to_go)}, {n_begun(trials)} begun"
         if self._began is None:
             return describe_time(elapsed, None)
@@ -76,8 +78,8 @@ class Pace:
         counted, missing = self.done(trials) - self._first, max(self.total - self.done(trials), 0)
         return describe_time(elapsed, elapsed / counted * missing if counted > 0 else None)
 
-
-def pace_of(n_trials: int, epochs: int | None, max_epochs: int | None, *, prunes: bool) -> Pace:
-    """The pace of a search as a display knows it (see ``PlainDisplay``)."""
-    scheduled = None if max_epochs is None else ScheduledForecast(n_trials, max_epochs)
-    return Pace(n_trials, epochs, prunes=prunes, scheduled=scheduled)
+    def _scheduled_to_go(self, trials: list[FrozenTrial]) -> float | None:
+        if self._began is None or self._max_epochs is None or self.done(trials) >= self.total:
+            return None
+        now = datetime.now()
+        return scheduled_seconds_to_go(trials, self.total, self._max_epochs, self._before, self._since, now)

@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
-from lightsearch.display.pace import pace_of
+from lightsearch.display.pace import Pace
 from lightsearch.display.trial_lines import TrialLines
 from lightsearch.display.wording import describe_not_resumed, describe_pareto_front
 from lightsearch.outcome import Outcome
@@ -49,7 +49,7 @@ class PlainDisplay:
     ) -> None:
         self.console = console
         self.direction = direction
-        self.pace = pace_of(n_trials, epochs, max_epochs, prunes=prunes)
+        self.pace = Pace(n_trials, epochs, prunes=prunes, max_epochs=max_epochs)
         self._lines = TrialLines(n_trials, max_epochs, further)
         self._workers, self._workers_shown = "", float("-inf")
         self._shown = time.monotonic()

@@ -7,6 +7,8 @@ few at a time. Once all have, it goes on for some whole trainings' worth of epoc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from optuna.trial import FrozenTrial
 
@@ -19,41 +21,41 @@ FURTHER_TRAININGS = 5
 trials it was 2 to 9."""
 
 
-class ScheduledForecast:
-    """Follows a search.
+class Standing(NamedTuple):
+    """How far a study is."""
+
+    begun: int
+    """The trials that have begun."""
+    epochs: int
+    """The epochs of all trials."""
+
+    @classmethod
+    def of(cls, trials: Sequence[FrozenTrial]) -> Standing:
+        return cls(n_begun(list(trials)), n_epochs(trials))
+
+
+def scheduled_seconds_to_go(
+    trials: Sequence[FrozenTrial], n_trials: int, max_epochs: int, before: Standing, since: datetime, now: datetime
+) -> float | None:
+    """The seconds until the search ends; None: it has trained too little, or lasts longer than expected.
 
     Args:
+        trials: All trials of the study.
         n_trials: The study's total of trials.
         max_epochs: Epochs of a whole training.
+        before: How far the study was when this search began its first trial.
+        since: When that was, in local time.
+        now: The time.
     """
-
-    def __init__(self, n_trials: int, max_epochs: int) -> None:
-        self._n_trials = n_trials
-        self._max_epochs = max_epochs
-        self._first: tuple[int, int] | None = None
-        """The trials that had begun before this run, and their epochs."""
-        self._all_begun: int | None = None
-        """The epochs when all trials had begun."""
-
-    def seconds_to_go(self, trials: Sequence[FrozenTrial], elapsed: float) -> float | None:
-        """The seconds until the search ends; None: it has trained too little, or lasts longer than expected.
-
-        Args:
-            trials: All trials of the study.
-            elapsed: Seconds since the first trial of this run began.
-        """
-        begun, epochs = n_begun(list(trials)), n_epochs(trials)
-        if self._first is None:
-            self._first = begun, epochs
-        if begun >= self._n_trials and self._all_begun is None:
-            self._all_begun = epochs
-        trained, new = epochs - self._first[1], begun - self._first[0]
-        if not trained:
-            return None
-        left = FURTHER_TRAININGS * self._max_epochs
-        if self._all_begun is not None:
-            left -= epochs - self._all_begun
-        else:
-            each = max(trained / max(new, 1), self._max_epochs / PER_TRAINING)
-            left += round((self._n_trials - begun) * each)
-        return elapsed * left / trained if left > 0 else None
+    progress = Standing.of(trials)
+    trained = progress.epochs - before.epochs
+    if not trained:
+        return None
+    each = (now - since).total_seconds() / trained
+    further = each * FURTHER_TRAININGS * max_epochs
+    if progress.begun < n_trials:
+        of_new = max(trained / max(progress.begun - before.begun, 1), max_epochs / PER_TRAINING)
+        return each * of_new * (n_trials - progress.begun) + further
+    all_begun = max([since, *(trial.datetime_start for trial in trials if trial.datetime_start is not None)])
+    left = further - (now - all_begun).total_seconds()
+    return left if left > 0 else None

@@ -14,6 +14,6 @@ def cpu_seconds() -> float:
 
 
 def peak_memory_mb() -> float:
-    """The most memory that it had in RAM, in MB (1,000,000 bytes). What it shares with other processes is counted."""
+    """The most memory that it ever had in RAM, in MB (1,000,000 bytes). What it shares with others is counted."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6

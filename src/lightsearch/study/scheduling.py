@@ -35,10 +35,6 @@ PROGRESS = {
 }
 
 
-NEW = -1
-"""Stands for the number of a trial that has none yet."""
-
-
 class Scheduling:
     """The scheduler of a study, and the trials as it sees them.
 
@@ -91,9 +87,9 @@ class Scheduling:
 
     def _kept(self, decision: Decision, curves: Sequence[Curve], best: Curve) -> int:
         """The epochs that the best trial may yet take to its end, which any trial may be that runs."""
-        until = {one.number: max(one.epochs, one.until) for one in curves if one.progress is Progress.RUNNING}
-        until = {best.number: best.epochs, **until, NEW if decision.number is None else decision.number: decision.until}
-        return self._max_epochs - min(until.values()) + self._further_epochs
+        others = [one for one in curves if one.number != decision.number]
+        due = [one.due for one in others if one.progress is Progress.RUNNING or one.number == best.number]
+        return self._max_epochs - min([decision.until, *due]) + self._further_epochs
 
     def _is_good_enough(self, best: Curve | None) -> bool:
         """Whether the best trial has reached ``stop.value``: then it alone is trained on."""

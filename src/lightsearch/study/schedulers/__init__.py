@@ -60,6 +60,11 @@ class Curve:
         """The number of epochs trained, as far as they are validated, those before its start included."""
         return max(self.values, default=0 if self.start is None else self.start.epochs)
 
+    @property
+    def due(self) -> int:
+        """The number of epochs after which it pauses; if it does not run, of those trained."""
+        return max(self.epochs, self.until) if self.progress is Progress.RUNNING else self.epochs
+
 
 class Enqueued(NamedTuple):
     """A trial that the user has enqueued, and that has not begun."""

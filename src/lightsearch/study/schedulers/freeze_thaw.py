@@ -97,10 +97,8 @@ class FreezeThaw:
         """The trials in the unit cube, by number."""
         self._bests: dict[int, Array] = {}
         """The highest value up to each epoch of a trial, by its number; negated if lower values are better."""
-        self._is_ending = False
-        """Whether all trials of the study have begun."""
         self._improved = -math.inf, 0
-        """The best value, and the epochs of all trials when it was found, since then."""
+        """The best value, and the epochs of all trials when it was found, since all trials have begun."""
         self._fitted = 0
         """The number of observations that the hyperparameters were found from."""
 
@@ -112,7 +110,7 @@ class FreezeThaw:
         known = [one for one in curves if one.values and one.progress is not Progress.FAILED]
         if n_new:
             self._improved = -math.inf, 0
-        self._is_ending = n_new == 0
+        may_end = n_new == 0
         if known and not may_begin(curves, n_new, self._max_epochs):
             n_new, enqueued = 0, ()
         if epochs_spent(curves) < START_TRAININGS * self._max_epochs:
@@ -124,7 +122,7 @@ class FreezeThaw:
         if not known:
             return self._first(curves, enqueued) if n_new else None
         with self._threads.limit(limits=1, user_api="blas"):  # the cores are the workers'
-            return self._best_gain(curves, known, n_new, enqueued)
+            return self._best_gain(curves, known, n_new, enqueued, may_end=may_end)
 
     def _first(self, curves: Sequence[Curve], enqueued: Sequence[Enqueued]) -> Decision:
         """A trial of the start. The trials of the start fill the space evenly, but for what is believed to be good."""
@@ -142,7 +140,7 @@ class FreezeThaw:
         return decision._replace(params=self._cube.decode(points[0]), reason=reason)
 
     def _best_gain(
-        self, curves: Sequence[Curve], known: list[Curve], n_new: int, enqueued: Sequence[Enqueued]
+        self, curves: Sequence[Curve], known: list[Curve], n_new: int, enqueued: Sequence[Enqueued], *, may_end: bool
     ) -> Decision | None:
         rng = np.random.default_rng([self._seed, len(curves), sum(one.epochs for one in curves)])
         scale = Scale.of(np.array([self._best(one)[-1] for one in known]))
@@ -162,7 +160,7 @@ class FreezeThaw:
         if not candidates:
             return None
         gain, horizon, row, epochs = self._choose(points, candidates)
-        if self._is_ending and (gain < WORTH or self._is_settled(curves, scale.best)):
+        if may_end and (gain < WORTH or self._is_settled(curves, scale.best)):
             return None
         until = min(self._max_epochs, next(one for one in self._grid if one > epochs))
         reason = f"gain of {scale.gain(gain):.2g} expected within {horizon} epochs"

@@ -21,7 +21,7 @@ freely among all trials, 50 trials have begun after 7 to 12 whole trainings, on 
 
 def epochs_spent(curves: Sequence[Curve]) -> int:
     """The epochs of all trials, those that running ones train until they pause included."""
-    return sum(max(one.epochs, one.until if one.progress is Progress.RUNNING else 0) for one in curves)
+    return sum(one.due for one in curves)
 
 
 def may_begin(curves: Sequence[Curve], n_new: int, max_epochs: int) -> bool:
