@@ -12,6 +12,7 @@ import pytest
 
 from tests.benchmarks.search_efficiency.accounting import BUDGETS, Summary, regrets, slowdowns, summarise, write_json
 from tests.benchmarks.search_efficiency.clock import Assignment, simulate
+from tests.benchmarks.search_efficiency.pack_sizes import in_rounds
 from tests.benchmarks.search_efficiency.problem import Scale, Trajectory
 
 CURVES = {0: [1.0, 5.0, 2.0], 1: [3.0, 4.0, 6.0], 2: [0.0, 0.0, 9.0], 3: [7.0, 7.0, 7.0]}
@@ -104,3 +105,24 @@ def test_the_file_of_summaries_has_the_form_that_is_documented(tmp_path: Path) -
         "budgets": [2, 5, 10, 20, 50],
         "methods": {"default": {"mean": [0.5, 0.4, 0.3, 0.2, 0.1], "se": [0.05] * 5, "n": 51}},
     }
+
+
+def test_a_round_of_a_pack_ends_for_all_its_members() -> None:
+    search = Listed([(0, 2), (1, 1), (2, 2), (3, 1)])  # two packs of two, each round of two takes 1.5 epochs
+    found = in_rounds(search, train, workers=2, size=2, share=0.5)
+    assert search.known_at[3, 1] == [] == search.known_at[2, 2], "four begin at once"
+    assert [(one.time, one.value) for one in found[1:]] == [
+        (1.5, 1.0),
+        (1.5, 3.0),
+        (1.5, 3.0),
+        (1.5, 7.0),
+        (2.5, 7.0),
+        (2.5, 7.0),
+    ]
+
+
+def test_a_worker_without_a_pack_waits_for_what_others_find() -> None:
+    search = Listed([(0, 1), (1, 1), (2, 1)])
+    found = in_rounds(search, train, workers=1, size=2, share=0.5)
+    assert [one.time for one in found[1:]] == [1.5, 1.5, 2.5]
+    assert search.known_at[2, 1] == [(0, 1), (1, 1)]

@@ -9,6 +9,7 @@ import pytest
 
 from lightsearch import Classifier
 from lightsearch.packs.calibration import prove
+from lightsearch.packs.packing import MIN_SPEEDUP, worthwhile_speedup
 from lightsearch.packs.timing import time_packs, until_clear
 from tests.conftest import command, digits
 
@@ -18,16 +19,24 @@ def test_a_calibration_proves_and_times(place: Path) -> None:
     proof = prove(study_file, None, 4)
     assert proof.incompatibility is None
     assert len(proof.proved) == 1, "all widths have one structure"
-    timing = time_packs(study_file, None, 4, proof)
+    timing = time_packs(study_file, None, 4, proof, 1.2)
     assert timing.failure is None
     assert timing.speedup > 0
     assert prove(digits("trainer.gradient_clip_val=1.0"), None, 2).incompatibility == "gradient_clip_val = 1.0"
 
 
 def test_no_round_is_timed_once_the_result_is_clear() -> None:
-    assert list(until_clear(iter([2.0, 1.0, 1.0]))) == [2.0]
-    assert list(until_clear(iter([1.3, 0.7, 1.0]))) == [1.3, 0.7]
-    assert list(until_clear(iter([1.3, 1.1, 1.0]))) == [1.3, 1.1, 1.0]
+    assert list(until_clear(iter([2.0, 1.0, 1.0]), 1.2)) == [2.0]
+    assert list(until_clear(iter([1.3, 0.7, 1.0]), 1.2)) == [1.3, 0.7]
+    assert list(until_clear(iter([1.3, 1.1, 1.0]), 1.2)) == [1.3, 1.1, 1.0]
+
+
+def test_packs_pay_from_a_higher_speedup_where_many_trials_at_a_time_learn_late() -> None:
+    assert worthwhile_speedup(2, 8, learns=False) == worthwhile_speedup(16, 4, learns=False) == MIN_SPEEDUP
+    assert MIN_SPEEDUP < worthwhile_speedup(2, 4, learns=True) < worthwhile_speedup(2, 8, learns=True)
+    assert worthwhile_speedup(2, 4, learns=True) < worthwhile_speedup(8, 4, learns=True) < 4, (
+        "never more than a pack has"
+    )
 
 
 def test_a_search_in_packs(place: Path) -> None:

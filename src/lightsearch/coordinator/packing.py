@@ -9,14 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lightsearch.coordinator.request import CheckedSearch
+from lightsearch.declare.scheduling import scheduler_of
 from lightsearch.declare.study_file import StudyFile
 from lightsearch.launchers.calls import Calls
 from lightsearch.machine.cores import usable_cores
-from lightsearch.packs.packing import MIN_SPEEDUP, ONE_BY_ONE, Packing, Proof, Timing
+from lightsearch.packs.packing import ONE_BY_ONE, Packing, Proof, Timing, worthwhile_speedup
 
 DEFAULT_SIZE = 8
 """Trials per pack unless the user asks for a size. In larger packs the sampler and the pruner have less to learn from.
 """
+
+LEARNING_SIZE = 4
+"""The same where a scheduler learns from every epoch, on a CPU: a member makes the epochs of the others longer."""
 
 MIN_DEFAULT_SIZE = 4
 """A smaller pack is not worth a calibration unless the user asks for it."""
@@ -38,6 +42,7 @@ class PackingChoice:
 
     def __init__(self, search: CheckedSearch) -> None:
         self._search = search
+        self._learns = scheduler_of(search.study_file).name == "freeze_thaw"
         self._proof: Calls | None = None
         self._folder = contextlib.ExitStack()
 
@@ -62,20 +67,22 @@ class PackingChoice:
         size, asked, timing = self._size(workers), self._search.request.pack is not None, Timing()
         if size == 1:
             return ONE_BY_ONE
+        limit = worthwhile_speedup(workers, size, learns=self._learns)
         if (reason := _incompatibility(self._search)) is None:
             try:
                 proof = self._proved(size, threads)
                 reason = proof.incompatibility
                 if reason is None and not asked:
-                    timing = self._timed(size, proof, workers, threads)
+                    timing = self._timed(size, proof, limit, workers, threads)
                     reason = timing.failure
             except Exception as error:  # an error of the model or the data will be raised again in the trials
                 reason = f"the calibration ended with {type(error).__name__}: {error}"
         if reason is not None:
             say(f"trials train one by one, not in packs: {reason}")
             return ONE_BY_ONE
-        if not asked and timing.speedup < MIN_SPEEDUP:
-            say(f"trials train one by one: packs are {timing.speedup:.1f} times as fast here")
+        if not asked and timing.speedup < limit:
+            faster = f"packs of {size} are {timing.speedup:.1f} times as fast here, and pay from {limit:.1f} on"
+            say(f"trials train one by one: {faster}")
             return ONE_BY_ONE
         why = "proved equal to one by one" + ("" if asked else f", and {timing.speedup:.1f} times as fast")
         say(f"trials train in packs of {size}: {why}")
@@ -91,7 +98,8 @@ class PackingChoice:
     def _size(self, workers: int) -> int:
         """Trials per pack that are in question; 1: no packs."""
         asked, server = self._search.request.pack, self._search.server
-        size = min(asked or DEFAULT_SIZE, -(-self._search.request.n_trials // max(workers, 1)))
+        preferred = LEARNING_SIZE if self._learns and not self._search.facts.accelerators else DEFAULT_SIZE
+        size = min(asked or preferred, -(-self._search.request.n_trials // max(workers, 1)))
         # One worker without --pack means one trial after the other.
         if server is None or size < (2 if asked else MIN_DEFAULT_SIZE) or (asked is None and workers == 1):
             return 1
@@ -113,12 +121,12 @@ class PackingChoice:
             self._proof = None
         return proof
 
-    def _timed(self, size: int, proof: Proof, workers: int, threads: int) -> Timing:
+    def _timed(self, size: int, proof: Proof, limit: float, workers: int, threads: int) -> Timing:
         server, request = self._search.server, self._search.request
         assert server is not None
         at_once = max(1, min(workers, usable_cores() // threads, MAX_TIMINGS))
         with tempfile.TemporaryDirectory(prefix="lightsearch-", ignore_cleanup_errors=True) as folder:
-            arguments = (self._search.study_file, request.data_dir, min(size, DEFAULT_SIZE), proof, Path(folder))
+            arguments = (self._search.study_file, request.data_dir, min(size, DEFAULT_SIZE), proof, limit, Path(folder))
             found: list[Timing] = server.call_in_parallel(at_once, _time, threads, *arguments)
         failed = next((one for one in found if one.failure is not None), None)
         return failed or Timing(statistics.median(one.speedup for one in found))
@@ -146,11 +154,13 @@ def _prove(threads: int, study_file: StudyFile, data_dir: str | None, size: int,
     return prove(study_file, data_dir, size, folder)
 
 
-def _time(threads: int, study_file: StudyFile, data_dir: str | None, size: int, proof: Proof, folder: Path) -> Timing:
+def _time(
+    threads: int, study_file: StudyFile, data_dir: str | None, size: int, proof: Proof, limit: float, folder: Path
+) -> Timing:
     """Calls ``time_packs``, imported where it runs."""
     import torch
 
     from lightsearch.packs.timing import time_packs
 
     torch.set_num_threads(threads)
-    return time_packs(study_file, data_dir, size, proof, folder)
+    return time_packs(study_file, data_dir, size, proof, limit, folder)

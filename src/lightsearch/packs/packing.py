@@ -5,7 +5,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 MIN_SPEEDUP = 1.2
-"""Packs are chosen by default if they are at least this many times as fast."""
+"""Packs are chosen by default if they are at least this many times as fast, ..."""
+DOUBLING = 15
+"""... and more, where a scheduler learns from every epoch: each this many trials that train at a time make a search
+need as many epochs more as it needs with one. The rate is that of simulated searches (``docs/search-efficiency.md``).
+"""
+
+
+def worthwhile_speedup(workers: int, size: int, *, learns: bool) -> float:
+    """The speedup from which packs pay.
+
+    Args:
+        workers: Worker processes at a time.
+        size: Trials per pack.
+        learns: Whether a scheduler decides by what all trials have shown, so that fewer at a time are better chosen.
+    """
+    wider = (DOUBLING + workers * size) / (DOUBLING + workers)
+    return max(MIN_SPEEDUP, wider) if learns else MIN_SPEEDUP
 
 
 class Proof(NamedTuple):

@@ -17,14 +17,14 @@ from lightsearch.packs.calibration import calibrating, configurations
 from lightsearch.packs.calibration_trial import CalibrationTrial
 from lightsearch.packs.host import Host
 from lightsearch.packs.member import Member
-from lightsearch.packs.packing import MIN_SPEEDUP, Proof, Timing
+from lightsearch.packs.packing import Proof, Timing
 
 STEPS = 8
 """Steps of each timed epoch."""
 ROUNDS = 4
 """Timed epochs at most, in a pack and alone in alternation. The first one warms up, and counts only if it is clear."""
 CLEAR = 1.5
-"""No further round begins after one whose result is this many times ``MIN_SPEEDUP``, or that fraction of it."""
+"""No further round begins after one whose result is this many times the speedup that decides, or that fraction."""
 PROCESS_SECONDS = 0.06
 """Seconds that a separate process adds to a trial (``python -m tests.benchmarks.overhead``)."""
 TRAINED_SHARE = 0.35
@@ -34,7 +34,7 @@ TIMED_SECONDS = 3.0
 
 
 def time_packs(
-    study_file: StudyFile, data_dir: str | None, size: int, proof: Proof, folder: Path | None = None
+    study_file: StudyFile, data_dir: str | None, size: int, proof: Proof, limit: float, folder: Path | None = None
 ) -> Timing:
     """Times a few configurations of the study, in a pack and alone. Nothing is kept.
 
@@ -43,6 +43,7 @@ def time_packs(
         data_dir: Folder of the data files.
         size: Members of the pack.
         proof: What has been proved: trials of other structures train alone in packs, too.
+        limit: The speedup from which packs pay.
         folder: Where temporary files are written; None: in the system's folder for them.
     """
     with calibrating(folder) as own, _hosted(study_file, data_dir, size, own / "packed", proof.proved) as packed:
@@ -52,7 +53,7 @@ def time_packs(
             alone.round()
             start = proof.start_seconds + PROCESS_SECONDS
             epochs = max(study_file.trainer.max_epochs * TRAINED_SHARE, 1.0)
-            speedups = list(until_clear(_speedups(packed, alone, start, epochs)))
+            speedups = list(until_clear(_speedups(packed, alone, start, epochs), limit))
             warm = speedups[1:] or speedups
         if (failed := next((member.error for member in packed.ended), None)) is not None:
             return Timing(failure=f"a pack failed: {failed}")
@@ -76,15 +77,16 @@ def _hosted(
         host.end()
 
 
-def until_clear(speedups: Iterator[float]) -> Iterator[float]:
+def until_clear(speedups: Iterator[float], limit: float) -> Iterator[float]:
     """The speedups up to the first one that leaves no doubt whether packs are worth it.
 
     Args:
         speedups: One per round; a round that is not asked for is not trained.
+        limit: The speedup from which packs pay.
     """
     for speedup in speedups:
         yield speedup
-        if not MIN_SPEEDUP / CLEAR < speedup < MIN_SPEEDUP * CLEAR:
+        if not limit / CLEAR < speedup < limit * CLEAR:
             return
 
 
