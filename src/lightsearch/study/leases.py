@@ -6,8 +6,9 @@ owner is dead or the lease has ended, the trial is stale, and another coordinato
 
 from __future__ import annotations
 
+import functools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,16 +34,17 @@ RENEWAL_SECONDS = 20.0
 """How often a coordinator renews the leases of its trials."""
 
 
-def is_stale(attrs: dict[str, Any], now: float) -> bool:
+def is_stale(attrs: dict[str, Any], now: float, is_dead: Callable[[Owner], bool] = Owner.is_dead) -> bool:
     """Whether a running trial has lost its owner: the owner is known to be dead, or the lease has ended.
 
     Args:
         attrs: The trial's user attributes (``owner``, ``lease``).
         now: The storage's time, seconds since 1970.
+        is_dead: Looks whether an owner is known to be dead.
     """
     if "owner" not in attrs:
         return False  # another program runs it, in the same study
-    return Owner.model_validate(attrs["owner"]).is_dead() or now > float(attrs.get("lease", 0.0))
+    return is_dead(Owner.model_validate(attrs["owner"])) or now > float(attrs.get("lease", 0.0))
 
 
 class Leases:
@@ -112,10 +114,12 @@ class Leases:
         """
         running = [trial for trial in trials if trial.state is TrialState.RUNNING]
         now = storage_time(self._storage) if running else 0.0
+        is_dead = functools.cache(Owner.is_dead)  # a coordinator owns many trials
         stale = [
             trial
             for trial in running
-            if trial_id_of(trial) not in self.held and (is_stale(trial.user_attrs, now) or self._is_orphaned(trial))
+            if trial_id_of(trial) not in self.held
+            and (is_stale(trial.user_attrs, now, is_dead) or self._is_orphaned(trial))
         ]
         for trial in stale:
             outcome = read_outcome(trial_folder(self._folder, trial.number), int(trial.user_attrs["attempt"]))

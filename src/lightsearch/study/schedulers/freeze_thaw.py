@@ -45,6 +45,9 @@ N_RANDOM, N_NEAR, N_LEADERS = 100, 100, 5
 MOST_POINTS, MOST_FITTED = 900, 350
 """Observations that predictions, and hyperparameters, are made from."""
 
+MOST_EXPECTED = 200
+"""Running trials whose ends are expected, the most promising ones: the time is cubic in them, too."""
+
 Epochs = npt.NDArray[np.int64]
 
 SAME = 1e-9
@@ -195,7 +198,8 @@ class FreezeThaw:
         rows, times = np.array(running), self._times(np.array([curves[row].until for row in running]))
         mean, _ = self._model.predict(points, rows, times)
         reached = [self._best(curves[row])[-1] if curves[row].values else -math.inf for row in running]
-        self._model.extend(Observations(points, rows, times, np.maximum(mean, scale.scaled(np.array(reached)))))
+        expected = Observations(points, rows, times, np.maximum(mean, scale.scaled(np.array(reached))))
+        self._model.extend(expected.of(np.sort(np.argsort(-expected.value, kind="stable")[:MOST_EXPECTED])))
 
     def _point(self, curve: Curve) -> Array:
         if curve.number not in self._points:
