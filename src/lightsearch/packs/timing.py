@@ -21,15 +21,16 @@ from lightsearch.packs.packing import Proof, Timing
 
 STEPS = 8
 """Steps of each timed epoch."""
-ROUNDS = 4
+ROUNDS = 3
 """Timed epochs at most, in a pack and alone in alternation. The first one warms up, and counts only if it is clear."""
-CLEAR = 1.5
-"""No further round begins after one whose result is this many times the speedup that decides, or that fraction."""
+CLEAR = 1.25
+"""No further round begins after one whose result is this many times the speedup that decides, or that fraction. Nearer
+to it, either choice is as good."""
 PROCESS_SECONDS = 0.06
 """Seconds that a separate process adds to a trial (``python -m tests.benchmarks.overhead``)."""
 TRAINED_SHARE = 0.35
 """The share of ``max_epochs`` that a trial trains on average: early stopping and pruning save the rest."""
-TIMED_SECONDS = 3.0
+TIMED_SECONDS = 1.5
 """After this time no further round begins."""
 
 
