@@ -8,8 +8,8 @@ process is ended. The order of the list matters much, so it is taken in several 
 Each way of searching stops trials in its own way. packs and ours: this project's default, the scheduler
 ``freeze_thaw``, which decides by a model of learning curves which configuration of the list begins or continues for a
 few epochs; in packs by default (``--pack auto``: packs of 4, or of 8 with a pruner), and one by one. packs_median and
-ours_median: the same with Optuna's median pruner instead. bare: plain torch (see ``bare``) with a median rule. ray_tune: ASHA. tutorial:
-Optuna's median pruner.
+ours_median: the same with Optuna's median pruner instead. bare: plain torch (see ``bare``) with a median rule.
+ray_tune: ASHA. tutorial: Optuna's median pruner.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
     python -m tests.benchmarks.search_efficiency.whole_searches (--surrogate DIR | --table FILE [--metric val_loss])
         [--trials 50] [--workers 1 2 16] [--seeds 1] [--processes P]
 
-Such a search ends by itself. Regrets are those of ``search_efficiency``. Two workers with packs of 4 are 8 workers here.
+Such a search ends by itself. Regrets are those of ``search_efficiency``. Two workers with packs of 4 are 8
+workers here.
 """
 
 from __future__ import annotations
