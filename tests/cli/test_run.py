@@ -169,7 +169,7 @@ def test_evaluations_are_counted(searched: Path) -> None:
     assert [evaluation["ordinal"] for evaluation in kept] == [1, 2]
     assert kept == json.loads((searched / "studies" / "digits" / "test_evaluations.json").read_text())
     assert kept[0]["metrics"] == kept[1]["metrics"]
-    low, high = kept[0]["interval"]
+    low, high = kept[0]["intervals"]["test_acc"]
     assert low < kept[0]["metrics"]["test_acc"] < high
     assert "tested    2 times" in command("status", "--study", "digits", cwd=searched).stdout
 

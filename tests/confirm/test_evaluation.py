@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Subset
 import lightsearch
 from lightsearch.cli.evaluate import main
 from lightsearch.confirm.evaluation import evaluate
-from lightsearch.confirm.test_uses import wilson_interval
+from lightsearch.confirm.test_uses import Evaluation, wilson_interval
 from lightsearch.errors import Untestable
 from tests.points import Net, Points
 
@@ -44,7 +44,7 @@ def test_all_test_loaders_are_told(place: Path, capsys: pytest.CaptureFixture[st
     capsys.readouterr()
     main("points")
     (kept,) = study.user_attrs["test_evaluations"]
-    assert (kept["n_test"], kept["sizes"], kept["interval"]) == (150, [120, 30], None)
+    assert (kept["n_test"], kept["sizes"]) == (150, [120, 30])
     first, second = kept["metrics"].values()
     low, high = kept["intervals"]["test_acc/dataloader_idx_1"]
     assert (low, high) == pytest.approx(wilson_interval(second, 30))
@@ -107,6 +107,11 @@ class Percent(Net):
         self.log("test_acc", 100 * self.accuracy(batch))
 
 
+class OtherNames(Net):
+    def test_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        self.log_dict({"test/accuracy": self.accuracy(batch), "test/acc_of_classes": 0.5 + 1e-4, "test/loss": 0.5})
+
+
 def test_a_test_that_fails_is_a_use(place: Path) -> None:
     study = search(Failing)
     with pytest.raises(ArithmeticError):
@@ -114,9 +119,24 @@ def test_a_test_that_fails_is_a_use(place: Path) -> None:
     assert [use["metrics"] for use in study.user_attrs["test_evaluations"]] == [None]
 
 
+def test_an_accuracy_of_any_name_has_an_interval_and_a_mean_over_classes_has_none(place: Path) -> None:
+    search(OtherNames)
+    (tested,) = evaluate("points", url=URL, data_dir=None)
+    assert tested.metrics is not None
+    assert tested.intervals == {"test/accuracy": pytest.approx(wilson_interval(tested.metrics["test/accuracy"], 120))}
+
+
+def test_what_an_earlier_version_has_stored_is_read(place: Path) -> None:
+    study = search(Net)
+    (tested,) = evaluate("points", url=URL, data_dir=None)
+    (stored,) = study.user_attrs["test_evaluations"]
+    old = {**stored, "intervals": {}, "interval": stored["intervals"]["test_acc"]}
+    assert Evaluation.model_validate(old) == tested
+
+
 def test_an_accuracy_in_percent_has_no_interval(place: Path) -> None:
     search(Percent)
     (tested,) = evaluate("points", url=URL, data_dir=None)
     assert tested.metrics is not None
     assert tested.metrics["test_acc"] > 1
-    assert tested.interval is None
+    assert tested.intervals == {}

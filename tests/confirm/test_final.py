@@ -101,7 +101,8 @@ def test_what_is_known_of_it_agrees(place: Path, facts: dict[str, Any]) -> None:
     assert evaluation["n_test"] == confusion.sum() == 359
     accuracy = evaluation["metrics"]["test_acc"]
     assert accuracy == pytest.approx(confusion.diag().sum() / 359)
-    assert evaluation["interval"][0] < accuracy < evaluation["interval"][1]
+    low, high = evaluation["intervals"]["test_acc"]
+    assert low < accuracy < high
     assert evaluation["value"] is None
     assert facts["run"]["on"] == "train+val"
     assert facts["epochs"] == facts["run"]["epochs"]
@@ -156,7 +157,7 @@ def test_the_dashboard_has_the_card(place: Path) -> None:
 
 def test_the_card(exported: Path, facts: dict[str, Any]) -> None:
     text = (exported / "README.md").read_text()
-    assert f"**Test accuracy {facts['evaluation']['metrics']['test_acc']:.2%}**" in text
+    assert f"**test_acc {facts['evaluation']['metrics']['test_acc']:.2%}**" in text
     assert "from lightsearch import Classifier" in text
     assert "This was the first use of the study's test set." in text
 
@@ -284,10 +285,10 @@ def test_a_card_tells_what_each_test_loader_found(facts: dict[str, Any]) -> None
     assert final.evaluation is not None
 
     def said(**found: Any) -> list[str]:
-        evaluation = final.evaluation.model_copy(update={"interval": None, **found})  # type: ignore[union-attr]
+        evaluation = final.evaluation.model_copy(update={"intervals": {}, "sizes": [], **found})  # type: ignore[union-attr]
         return card.describe_test(final.model_copy(update={"evaluation": evaluation}), "images")
 
     one, two = "test_acc/dataloader_idx_0", "test_acc/dataloader_idx_1"
-    lines = said(metrics={one: 0.5, two: 0.25}, intervals={one: (0.4, 0.6)})
+    lines = said(metrics={one: 0.5, two: 0.25}, sizes=[4, 4], intervals={one: (0.4, 0.6)})
     assert lines[:2] == [f"- {one}: 0.5 (95% interval 0.4 to 0.6)", f"- {two}: 0.25"]
     assert said(metrics={"test_acc": 97.5})[0] == "- test_acc: 97.5"

@@ -63,12 +63,11 @@ def _rows(evaluations: list[Evaluation]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     tested = list(dict.fromkeys(name for one in evaluations for name in one.metrics or {}))
     with_interval = list(dict.fromkeys(name for one in evaluations for name in one.intervals))
-    with_interval = with_interval or ["test_acc"] * any(one.interval is not None for one in evaluations)
     for column in ("trial", *evaluations[0].values, *tested, *(f"95% interval of {name}" for name in with_interval)):
         table.add_column(escape(column), justify="right")
     for one in evaluations:
         numbers = [*one.values.values(), *((one.metrics or {}).get(name) for name in tested)]
-        intervals = [one.intervals.get(name, one.interval) for name in with_interval]
+        intervals = [one.intervals.get(name) for name in with_interval]
         table.add_row(
             str(one.trial),
             *("-" if number is None else f"{number:.5g}" for number in numbers),

@@ -47,20 +47,18 @@ def describe_test(final: Final, samples: str) -> list[str]:
     evaluation = final.evaluation
     if evaluation is None:
         return [f"**Untested**: {final.untested}."]
-    metrics, lines = evaluation.metrics or {}, []
-    if evaluation.interval is not None:
-        low, high = evaluation.interval
-        lines.append(
-            f"**Test accuracy {metrics['test_acc']:.2%}** "
-            f"(95% interval {low:.2%} to {high:.2%}, {evaluation.n_test} {samples})."
-        )
-    for name, value in metrics.items():
-        if name in evaluation.intervals:
-            low, high = evaluation.intervals[name]
-            lines.append(f"- {name}: {value:.5g} (95% interval {low:.5g} to {high:.5g})")
-        elif name != "test_acc" or evaluation.interval is None:
-            lines.append(f"- {name}: {value:.5g}")
-    return [*lines, "", _use_of_test_set(evaluation.ordinal)]
+    accuracies, others = [], []
+    for name, value in (evaluation.metrics or {}).items():
+        if name not in evaluation.intervals:
+            others.append(f"- {name}: {value:.5g}")
+            continue
+        low, high = evaluation.intervals[name]
+        if evaluation.sizes:
+            others.append(f"- {name}: {value:.5g} (95% interval {low:.5g} to {high:.5g})")
+        else:
+            interval = f"95% interval {low:.2%} to {high:.2%}, {evaluation.n_test} {samples}"
+            accuracies += [f"**{name} {value:.2%}** ({interval}).", ""]
+    return [*accuracies, *others, "", _use_of_test_set(evaluation.ordinal)]
 
 
 def _use_of_test_set(ordinal: int) -> str:

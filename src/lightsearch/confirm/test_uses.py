@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from lightsearch.atomic_files import write_json
 from lightsearch.paths import study_folder
 from lightsearch.storage.locks import storage_lock
+
+LOADER = "/dataloader_idx_"
+"""What Lightning appends to the name of a metric, with the loader's position, if there are several loaders."""
+
+ROUNDING = 1e-6
+"""The relative error of a mean in float32 over the batches."""
 
 
 class Tested(BaseModel):
@@ -48,19 +55,23 @@ class Evaluation(Tested):
     """The number of samples of each test loader, if there are several."""
     metrics: dict[str, float] | None = None
     """What the model logged in the test; None: the evaluation failed, or has not ended."""
-    interval: tuple[float, float] | None = None
-    """95% interval of ``test_acc`` for the choice of the test samples (Wilson's)."""
     intervals: dict[str, tuple[float, float]] = {}
-    """The interval of each loader's ``test_acc``, by the metric's name, if there are several test loaders."""
+    """95% intervals of accuracies for the choice of the test samples (Wilson's), by their names."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_old_interval(cls, stored: Any) -> Any:
+        """Reads what earlier versions stored: the interval of ``test_acc`` alone, under a name of its own."""
+        if isinstance(stored, dict) and (interval := stored.get("interval")) is not None:
+            return {**stored, "intervals": {"test_acc": interval}}
+        return stored
 
     def lines(self) -> list[str]:
         """The metrics and their intervals, one line each, for people."""
         width = max([10, *map(len, self.metrics or {})])
         found = [f"{metric:<{width}} {value:.5g}" for metric, value in (self.metrics or {}).items()]
-        known = {"test_acc": self.interval} if self.interval is not None else self.intervals
-        for metric, (low, high) in known.items():
-            position = metric.rpartition("_")[2]
-            size = self.sizes[int(position)] if self.sizes else self.n_test
+        for metric, (low, high) in self.intervals.items():
+            size = _size(metric, self.sizes) if self.sizes else self.n_test
             found.append(f"95% interval of {metric} on {size} samples: {low:.4f} to {high:.4f}")
         return found
 
@@ -109,20 +120,30 @@ class TestUse:
 
 def _result(metrics: dict[str, float], sizes: list[int | None]) -> dict[str, Any]:
     """The fields of an evaluation that are known at its end."""
-    multiple_loaders = len(sizes) > 1
-    names = [f"test_acc/dataloader_idx_{i}" for i in range(len(sizes))] if multiple_loaders else ["test_acc"]
-    known = zip(names, map(metrics.get, names), sizes, strict=True)
     # A metric over several loaders has no interval: they may share samples.
-    intervals = {
-        name: wilson_interval(share, n) for name, share, n in known if n and share is not None and 0 <= share <= 1
-    }
+    samples = {name: sizes[0] if len(sizes) == 1 else _size(name, sizes) for name in metrics}
     return {
         "n_test": None if None in sizes else sum(n for n in sizes if n is not None),
-        "sizes": sizes if multiple_loaders else [],
+        "sizes": sizes if len(sizes) > 1 else [],
         "metrics": metrics,
-        "interval": None if multiple_loaders else intervals.get("test_acc"),
-        "intervals": intervals if multiple_loaders else {},
+        "intervals": {
+            name: wilson_interval(value, n)
+            for name, value in metrics.items()
+            if (n := samples[name]) and _is_accuracy(name, value, n)
+        },
     }
+
+
+def _size(metric: str, sizes: Sequence[int | None]) -> int | None:
+    """The number of samples of the test loader that a metric is of; None: it is of all of them."""
+    _, of_loader, position = metric.partition(LOADER)
+    return sizes[int(position)] if of_loader else None
+
+
+def _is_accuracy(name: str, value: float, n: int) -> bool:
+    """Whether a metric is the share of correct answers to ``n`` samples: a mean over classes, for example, is not."""
+    correct = value * n
+    return "acc" in name.lower() and 0 <= value <= 1 and abs(correct - round(correct)) <= n * ROUNDING
 
 
 def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
