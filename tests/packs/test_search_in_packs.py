@@ -46,6 +46,7 @@ def test_a_search_in_packs(place: Path) -> None:
     results = json.loads((place / "studies/digits/results.json").read_text())
     assert results["counts"]["states"].get("complete", 0) + results["counts"]["states"].get("pruned", 0) == 12
     outcomes = [json.loads(file.read_text()) for file in sorted(place.glob("studies/digits/trial-*/result.json"))]
+    assert results["runs"][0]["packing"] == "trials train in packs of 4: proved equal to one by one"
     assert len(outcomes) == 12
     assert {outcome["stop_reason"] for outcome in outcomes} & {"not_resumed", "early_stopping"}
     assert all(len(outcome["epoch_seeds"]) == outcome["epochs"] for outcome in outcomes)

@@ -204,6 +204,13 @@ def test_pruner_stopped_trials_ahead_of_the_front(last: float, n_found: int, riv
     assert dict(provenance(gather(study)))["pruner"] == "none"
 
 
+def test_the_report_tells_why_trials_train_one_by_one() -> None:
+    study = optuna.create_study()
+    assert "packs" not in dict(provenance(gather(study)))
+    study.set_user_attr("runs", [{"packing": "trials train one by one, not in packs: it branches"}, {"ending": "done"}])
+    assert dict(provenance(gather(study)))["packs"] == "trials train one by one, not in packs: it branches"
+
+
 def test_repetitions() -> None:
     space: dict[str, BaseDistribution] = {"batch_size": BATCH, "layers": IntDistribution(1, 3)}
     (finding,) = found(make(60, lambda p: p["layers"] / 9, space), "exhausted")

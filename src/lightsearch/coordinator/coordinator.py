@@ -53,6 +53,7 @@ class Coordinator:
         artifacts: Where the trials' files are besides or instead of the study's folder; None: nowhere else.
         on_trial_end: Called after each trial; see ``trial_end``.
         requests: What users ask of the search; None: nothing.
+        packing: Whether trials train in packs, and why, in words; None: that was not in question.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Coordinator:
         artifacts: Artifacts | None = None,
         on_trial_end: OnTrialEnd | None = None,
         requests: UserRequests | None = None,
+        packing: str | None = None,
     ) -> None:
         self.queue = queue
         self.launcher = launcher
@@ -85,6 +87,7 @@ class Coordinator:
         """Whether a rule of the study file stops the study."""
         self.trial_end = TrialEnd(on_trial_end)
         """The user's function, and what it raised."""
+        self._packing = packing
         self._requests = requests or UserRequests(queue, self.budget)
         self._requests.watch(launcher, self.loop.running)
         self._leases = LeaseKeeper(queue)
@@ -268,6 +271,7 @@ class Coordinator:
                 started_at=started_at,
                 seconds=seconds,
                 workers=self.launcher.slots,
+                packing=self._packing,
                 ending=ending or "error",
             )
             write_results(self.queue)

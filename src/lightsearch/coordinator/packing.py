@@ -57,13 +57,20 @@ class PackingChoice:
             self._begin(size, search.local_threads)
 
     def choose(self, workers: int, threads: int, say: Callable[[str], None]) -> Packing:
-        """Waits for the proof, and makes the timing if it decides anything.
+        """Chooses, and tells the user what was chosen, and why.
 
         Args:
             workers: Worker processes at a time.
             threads: CPU threads per process.
-            say: Tells the user what was chosen, and why.
+            say: Tells the user.
         """
+        chosen = self._choose(workers, threads)
+        if chosen.reason is not None:
+            say(chosen.reason)
+        return chosen
+
+    def _choose(self, workers: int, threads: int) -> Packing:
+        """Waits for the proof, and makes the timing if it decides anything."""
         size, asked, timing = self._size(workers), self._search.request.pack is not None, Timing()
         if size == 1:
             return ONE_BY_ONE
@@ -78,15 +85,12 @@ class PackingChoice:
             except Exception as error:  # an error of the model or the data will be raised again in the trials
                 reason = f"the calibration ended with {type(error).__name__}: {error}"
         if reason is not None:
-            say(f"trials train one by one, not in packs: {reason}")
-            return ONE_BY_ONE
+            return ONE_BY_ONE._replace(reason=f"trials train one by one, not in packs: {reason}")
         if not asked and timing.speedup < limit:
             faster = f"packs of {size} are {timing.speedup:.1f} times as fast here, and pay from {limit:.1f} on"
-            say(f"trials train one by one: {faster}")
-            return ONE_BY_ONE
+            return ONE_BY_ONE._replace(reason=f"trials train one by one: {faster}")
         why = "proved equal to one by one" + ("" if asked else f", and {timing.speedup:.1f} times as fast")
-        say(f"trials train in packs of {size}: {why}")
-        return Packing(size, proof.proved)
+        return Packing(size, proof.proved, f"trials train in packs of {size}: {why}")
 
     def close(self) -> None:
         """Ends a proof that nobody waits for, and removes its files."""

@@ -69,6 +69,7 @@ def search(request: SearchRequest, display: Display) -> SearchResult:
                 artifacts=artifacts,
                 on_trial_end=request.on_trial_end,
                 requests=requests,
+                packing=size.packing.reason,
             )
             ending = coordinator.run()
     if coordinator.trial_end.error is not None:

@@ -91,7 +91,9 @@ def summarise(trials: list[FrozenTrial], attrs: dict[str, Any], name: str) -> di
     }
 
 
-def record_run(queue: TrialQueue, *, started_at: float, seconds: float, workers: int, ending: str) -> None:
+def record_run(
+    queue: TrialQueue, *, started_at: float, seconds: float, workers: int, packing: str | None, ending: str
+) -> None:
     """Adds a search to the study's attribute ``runs``.
 
     Args:
@@ -99,9 +101,11 @@ def record_run(queue: TrialQueue, *, started_at: float, seconds: float, workers:
         started_at: When it started, in seconds since 1970.
         seconds: Its wall time.
         workers: Trials at a time.
+        packing: Whether trials train in packs, and why, in words; None: that was not in question.
         ending: An ``Ending``, or ``error``.
     """
     run = {"started": round(started_at, 3), "seconds": round(seconds, 3), "workers": workers, "ending": ending}
+    run |= {} if packing is None else {"packing": packing}
     queue.study.set_user_attr("runs", [*queue.study.user_attrs.get("runs", []), run])
 
 

@@ -51,6 +51,8 @@ class Packing(NamedTuple):
     """Trials that a worker trains together; 1: one by one."""
     proved: frozenset[str] = frozenset()
     """The structures of trials that train in packs; other trials train one by one in the same worker."""
+    reason: str | None = None
+    """The decision and its reason, in words; None: packs were not in question."""
 
 
 ONE_BY_ONE = Packing()

@@ -18,7 +18,8 @@ class Effort:
     """What a search has cost so far."""
 
     runs: list[dict[str, Any]]
-    """The recorded runs of the search command: ``started``, ``seconds``, ``workers``, ``ending``."""
+    """The recorded runs of the search command: ``started``, ``seconds``, ``workers``, ``ending``,
+    and ``packing`` where packs were in question."""
     epochs: int
     """Epochs trained by finished trials."""
     max_epochs: int | None

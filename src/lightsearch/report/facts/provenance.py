@@ -41,6 +41,7 @@ def provenance(facts: Facts) -> list[tuple[str, str]]:
         ("commit", attrs.get("commit")),
         *(("space widened", describe(widened)) for widened in widenings(attrs)),
         ("runs", _runs(facts.effort.runs)),
+        ("packs", next((run["packing"] for run in reversed(facts.effort.runs) if "packing" in run), None)),
         ("evaluations on the test set", None if facts.of_function else facts.n_test_evaluations),
     ]
     return [(key, str(value)) for key, value in lines if value not in (None, "")]
